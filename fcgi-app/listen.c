@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+#include "listen.h"
+
+#include "log.h"
+
+#include <errno.h>
+#include <fastcgi.h>
+#include <fcgiapp.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { FIRST_SYSTEMD_FD = 3, BACKLOG = 1024 };
+
+static int report(const char *what, const char *where, const char *why)
+{
+    LOG_EVENT(LOG_LEVEL_ERROR, what, LOG_TEXT("where", str_from(where)), LOG_TEXT("error", str_from(why)));
+    return -1;
+}
+
+// Whether a process accepts connections at this path.
+static bool is_served(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return false;
+    }
+    const bool served = connect(fd, (struct sockaddr *)&address, sizeof address) == 0 || errno == EAGAIN;
+    close(fd);
+    return served;
+}
+
+// libfcgi removes whatever is in the way before it binds: only a socket that nobody serves may go.
+static int check_path_is_free(const char *path)
+{
+    struct stat file;
+    if (lstat(path, &file) != 0) {
+        return errno == ENOENT ? 0 : report("cannot listen", path, strerror(errno));
+    }
+    if (!S_ISSOCK(file.st_mode)) {
+        return report("cannot listen", path, "a file that is not a socket is in the way");
+    }
+    return is_served(path) ? report("cannot listen", path, "another process serves this socket") : 0;
+}
+
+static int open_unix(struct listen_source *source)
+{
+    const struct conf_listen *const conf = &source->own;
+    if (check_path_is_free(conf->path) != 0) {
+        return -1;
+    }
+    // The mode holds from the first moment on, not from a later chmod.
+    const mode_t before = umask(0777 & ~conf->mode);
+    source->fd = FCGX_OpenSocket(conf->path, BACKLOG);
+    const int error = errno;
+    umask(before);
+    if (source->fd < 0) {
+        return report("cannot listen", conf->path, strerror(error));
+    }
+    return stat(conf->path, &source->own_file) == 0 ? 0 : report("cannot listen", conf->path, strerror(errno));
+}
+
+static int bind_address(const struct addrinfo *address)
+{
+    const int one = 1;
+    const int fd = socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC, address->ai_protocol);
+    if (fd < 0) {
+        return -1;
+    }
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
+        const int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+// Not FCGX_OpenSocket: it knows no IPv6, and ends the process over a name that does not resolve.
+static int open_tcp(struct listen_source *source)
+{
+    const struct conf_listen *const conf = &source->own;
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    const char *const host = strcmp(conf->host, "*") == 0 ? NULL : conf->host;
+    struct addrinfo *addresses;
+    const int failure = getaddrinfo(host, conf->port, &hints, &addresses);
+    if (failure != 0) {
+        return report("cannot listen", conf->host, gai_strerror(failure));
+    }
+    source->fd = -1;
+    for (const struct addrinfo *a = addresses; a != NULL && source->fd < 0; a = a->ai_next) {
+        source->fd = bind_address(a);
+    }
+    freeaddrinfo(addresses);
+    return source->fd < 0 ? report("cannot listen", conf->host, strerror(errno)) : 0;
+}
+
+static bool is_cgi_request(void)
+{
+    return getenv("GATEWAY_INTERFACE") != NULL && getenv("REQUEST_METHOD") != NULL;
+}
+
+// sd_listen_fds(3): the variables are meant for this process if LISTEN_PID is ours.
+static bool has_systemd_socket(void)
+{
+    const char *const pid = getenv("LISTEN_PID");
+    const char *const count = getenv("LISTEN_FDS");
+    return pid != NULL && count != NULL && strtol(pid, NULL, 10) == (long)getpid() &&
+           strtol(count, NULL, 10) >= 1;
+}
+
+static enum listen_kind choose(const struct conf_listen *conf)
+{
+    if (is_cgi_request()) {
+        return LISTEN_CGI;
+    }
+    if (conf->kind != CONF_LISTEN_INHERITED) {
+        return LISTEN_OWN;
+    }
+    if (has_systemd_socket()) {
+        return LISTEN_SYSTEMD;
+    }
+    return FCGX_IsCGI() ? LISTEN_NOWHERE : LISTEN_STDIN;
+}
+
+static int open_source(struct listen_source *source)
+{
+    switch (source->kind) {
+    case LISTEN_OWN:
+        return source->own.kind == CONF_LISTEN_UNIX ? open_unix(source) : open_tcp(source);
+    case LISTEN_SYSTEMD:
+        source->fd = FIRST_SYSTEMD_FD;
+        return 0;
+    case LISTEN_STDIN:
+        source->fd = FCGI_LISTENSOCK_FILENO;
+        return 0;
+    case LISTEN_CGI:
+    case LISTEN_NOWHERE:
+        break;
+    }
+    return 0;
+}
+
+int listen_open(const struct conf_listen *conf, struct listen_source *source)
+{
+    *source = (struct listen_source){.kind = choose(conf), .fd = -1, .own = *conf};
+    if (open_source(source) != 0) {
+        return -1;
+    }
+    if (source->fd < 0) {
+        return 0;
+    }
+    // Several threads wait for the same connections: whoever comes too late must not block in accept.
+    const int flags = fcntl(source->fd, F_GETFL);
+    if (flags < 0 || fcntl(source->fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
+        fcntl(source->fd, F_SETFD, FD_CLOEXEC) != 0) {
+        return report("cannot use the listening socket", "fcntl", strerror(errno));
+    }
+    return 0;
+}
+
+void listen_close(struct listen_source *source)
+{
+    struct stat file;
+    const bool is_ours = source->kind == LISTEN_OWN && source->own.kind == CONF_LISTEN_UNIX &&
+                         stat(source->own.path, &file) == 0 &&
+                         file.st_ino == source->own_file.st_ino && file.st_dev == source->own_file.st_dev;
+    if (is_ours) {
+        unlink(source->own.path);
+    }
+    close(source->fd);
+    source->fd = -1;
+}

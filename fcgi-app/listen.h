@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// listen: where requests come from: a socket of our own, one that was handed over, or plain CGI.
+#ifndef BKFLOW_LISTEN_H
+#define BKFLOW_LISTEN_H
+
+#include "conf.h"
+
+#include <sys/stat.h>
+
+enum listen_kind {
+    LISTEN_OWN,     // [server] listen
+    LISTEN_SYSTEMD, // LISTEN_FDS
+    LISTEN_STDIN,   // a listening socket on descriptor 0: spawn-fcgi, mod_fcgid, lighttpd
+    LISTEN_CGI,     // one request in the environment
+    LISTEN_NOWHERE, // none of these
+};
+
+struct listen_source {
+    enum listen_kind kind;
+    int fd; // non-blocking; -1 for CGI
+    struct conf_listen own;
+    struct stat own_file; // of a unix socket of our own, to know it again
+};
+
+// Finds the source: a CGI request of the environment first, which no configuration may turn into a
+// second server; else in the order of the list above. -1 after logging why it cannot be opened.
+int listen_open(const struct conf_listen *conf, struct listen_source *source) MUST_CHECK NONNULL;
+
+// Closes the socket. One of our own is removed from the file system unless another process has put
+// its own in its place by now.
+void listen_close(struct listen_source *source) NONNULL;
+
+#endif

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: MIT
+#include "loop.h"
+
+#include "clock.h"
+#include "log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct loop {
+    int epoll_fd;
+    int stop_fd; // readable once all is over: wakes every worker
+    struct loop_options options;
+    atomic_bool is_draining;
+    atomic_bool is_short; // a connection could not be accepted for lack of something
+    pthread_mutex_t mutex; // over the list and its count
+    struct loop_conn *conns;
+    size_t count;
+};
+
+// What epoll gives back for the two descriptors that are no connections.
+static char listen_mark;
+static char stop_mark;
+
+static int watch(const struct loop *loop, int operation, int fd, uint32_t events, void *mark)
+{
+    struct epoll_event event = {.events = events, .data.ptr = mark};
+    return epoll_ctl(loop->epoll_fd, operation, fd, &event);
+}
+
+// Edge-triggered: a level would wake one worker after the other for the same connection.
+static int watch_listen(const struct loop *loop, int operation)
+{
+    return watch(loop, operation, loop->options.listen_fd, EPOLLIN | EPOLLET, &listen_mark);
+}
+
+struct loop *loop_new(const struct loop_options *options)
+{
+    struct loop *const loop = calloc(1, sizeof(struct loop));
+    if (loop == NULL) {
+        return NULL;
+    }
+    loop->options = *options;
+    pthread_mutex_init(&loop->mutex, NULL);
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    loop->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop->epoll_fd < 0 || loop->stop_fd < 0 || watch_listen(loop, EPOLL_CTL_ADD) != 0 ||
+        watch(loop, EPOLL_CTL_ADD, loop->stop_fd, EPOLLIN, &stop_mark) != 0) {
+        loop_free(loop);
+        return NULL;
+    }
+    return loop;
+}
+
+static void free_conn(struct loop_conn *conn)
+{
+    fcgi_conn_fini(&conn->records);
+    close(conn->fd);
+    free(conn);
+}
+
+void loop_free(struct loop *loop)
+{
+    if (loop == NULL) {
+        return;
+    }
+    while (loop->conns != NULL) {
+        struct loop_conn *const conn = loop->conns;
+        loop->conns = conn->next;
+        free_conn(conn);
+    }
+    if (loop->epoll_fd >= 0) {
+        close(loop->epoll_fd);
+    }
+    if (loop->stop_fd >= 0) {
+        close(loop->stop_fd);
+    }
+    pthread_mutex_destroy(&loop->mutex);
+    free(loop);
+}
+
+// ---- the list ----
+
+// Under the mutex.
+static void add_to_list(struct loop *loop, struct loop_conn *conn)
+{
+    conn->next = loop->conns;
+    if (loop->conns != NULL) {
+        loop->conns->previous = conn;
+    }
+    loop->conns = conn;
+    loop->count++;
+}
+
+static size_t remove_from_list(struct loop *loop, struct loop_conn *conn)
+{
+    pthread_mutex_lock(&loop->mutex);
+    if (conn->previous != NULL) {
+        conn->previous->next = conn->next;
+    } else {
+        loop->conns = conn->next;
+    }
+    if (conn->next != NULL) {
+        conn->next->previous = conn->previous;
+    }
+    const size_t left = --loop->count;
+    pthread_mutex_unlock(&loop->mutex);
+    return left;
+}
+
+size_t loop_connections(struct loop *loop)
+{
+    pthread_mutex_lock(&loop->mutex);
+    const size_t count = loop->count;
+    pthread_mutex_unlock(&loop->mutex);
+    return count;
+}
+
+// ---- accepting ----
+
+static void wake_all(struct loop *loop)
+{
+    const uint64_t one = 1;
+    if (write(loop->stop_fd, &one, sizeof one) < 0) {
+        // Full: it is readable already, which is all that was wanted.
+        return;
+    }
+}
+
+static struct loop_conn *new_conn(const struct loop *loop, int fd, int64_t client_timeout_ms)
+{
+    struct loop_conn *const conn = calloc(1, sizeof(struct loop_conn));
+    if (conn == NULL) {
+        close(fd);
+        return NULL;
+    }
+    conn->fd = fd;
+    fcgi_conn_init(&conn->records, loop->options.max_request_bytes, loop->options.max_connections);
+    atomic_init(&conn->deadline_us, clock_monotonic_us() + client_timeout_ms * 1000);
+    return conn;
+}
+
+// Under the mutex, so that none slips in once draining has begun.
+static struct loop_conn *accept_locked(struct loop *loop, int64_t client_timeout_ms)
+{
+    const bool is_full = loop->count >= loop->options.max_connections;
+    if (is_full || loop_is_draining(loop)) {
+        atomic_store(&loop->is_short, is_full);
+        return NULL;
+    }
+    const int fd = accept4(loop->options.listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct loop_conn *const conn = fd < 0 ? NULL : new_conn(loop, fd, client_timeout_ms);
+    if (conn != NULL) {
+        add_to_list(loop, conn);
+    } else if (fd >= 0 || errno != EAGAIN) {
+        // Another one may be waiting, for which no edge will come again.
+        atomic_store(&loop->is_short, true);
+    }
+    return conn;
+}
+
+static struct loop_conn *accept_one(struct loop *loop, int64_t client_timeout_ms)
+{
+    pthread_mutex_lock(&loop->mutex);
+    struct loop_conn *const conn = accept_locked(loop, client_timeout_ms);
+    pthread_mutex_unlock(&loop->mutex);
+    return conn;
+}
+
+// Takes all that wait: the first is served by this worker at once, the others by whoever is free.
+static struct loop_conn *accept_all(struct loop *loop, int64_t client_timeout_ms)
+{
+    struct loop_conn *const first = accept_one(loop, client_timeout_ms);
+    while (first != NULL) {
+        struct loop_conn *const another = accept_one(loop, client_timeout_ms);
+        if (another == NULL) {
+            break;
+        }
+        loop_give_back(loop, another, client_timeout_ms);
+    }
+    return first;
+}
+
+// ---- waiting ----
+
+enum loop_event loop_wait(struct loop *loop, int timeout_ms, int64_t client_timeout_ms,
+                          struct loop_conn **conn)
+{
+    struct epoll_event event;
+    const int count = epoll_wait(loop->epoll_fd, &event, 1, timeout_ms);
+    if (count <= 0) {
+        return LOOP_NOTHING;
+    }
+    if (event.data.ptr == &stop_mark) {
+        return LOOP_STOPPED;
+    }
+    *conn = event.data.ptr == &listen_mark ? accept_all(loop, client_timeout_ms) : event.data.ptr;
+    return *conn == NULL ? LOOP_NOTHING : LOOP_CONNECTION;
+}
+
+void loop_close(struct loop *loop, struct loop_conn *conn)
+{
+    // Off the list before the descriptor's number can be somebody else's.
+    const size_t left = remove_from_list(loop, conn);
+    free_conn(conn);
+    if (left == 0 && loop_is_draining(loop)) {
+        wake_all(loop);
+    }
+}
+
+void loop_give_back(struct loop *loop, struct loop_conn *conn, int64_t client_timeout_ms)
+{
+    const bool is_idle = fcgi_conn_is_idle(&conn->records) && conn->has_served;
+    if (is_idle) {
+        atomic_store(&conn->deadline_us, 0);
+    } else if (atomic_load(&conn->deadline_us) == 0) {
+        atomic_store(&conn->deadline_us, clock_monotonic_us() + client_timeout_ms * 1000);
+    }
+    if (is_idle && loop_is_draining(loop)) {
+        shutdown(conn->fd, SHUT_RD); // what was sent is still read, then the end is
+    }
+    const int operation = conn->is_registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    conn->is_registered = true;
+    if (watch(loop, operation, conn->fd, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, conn) != 0) {
+        loop_close(loop, conn);
+    }
+}
+
+// ---- the clock, and the end ----
+
+void loop_sweep(struct loop *loop)
+{
+    const int64_t now_us = clock_monotonic_us();
+    pthread_mutex_lock(&loop->mutex);
+    for (struct loop_conn *conn = loop->conns; conn != NULL; conn = conn->next) {
+        const int64_t deadline_us = atomic_load(&conn->deadline_us);
+        if (deadline_us != 0 && deadline_us < now_us) {
+            shutdown(conn->fd, SHUT_RDWR); // whoever owns it reads the end and closes it
+        }
+    }
+    pthread_mutex_unlock(&loop->mutex);
+    if (atomic_exchange(&loop->is_short, false) && !loop_is_draining(loop)) {
+        (void)watch_listen(loop, EPOLL_CTL_MOD); // brings the edge again
+    }
+}
+
+void loop_drain(struct loop *loop)
+{
+    struct loop_conn *waiting;
+    while ((waiting = accept_one(loop, 1000)) != NULL) {
+        loop_give_back(loop, waiting, 1000);
+    }
+    (void)watch_listen(loop, EPOLL_CTL_DEL);
+    pthread_mutex_lock(&loop->mutex);
+    atomic_store(&loop->is_draining, true);
+    for (struct loop_conn *conn = loop->conns; conn != NULL; conn = conn->next) {
+        if (atomic_load(&conn->deadline_us) == 0) {
+            shutdown(conn->fd, SHUT_RD);
+        }
+    }
+    const bool is_empty = loop->count == 0;
+    pthread_mutex_unlock(&loop->mutex);
+    if (is_empty) {
+        wake_all(loop);
+    }
+}
+
+bool loop_is_draining(const struct loop *loop)
+{
+    return atomic_load(&loop->is_draining);
+}
+
+void loop_abandon(struct loop *loop)
+{
+    pthread_mutex_lock(&loop->mutex);
+    for (struct loop_conn *conn = loop->conns; conn != NULL; conn = conn->next) {
+        shutdown(conn->fd, SHUT_RDWR);
+    }
+    pthread_mutex_unlock(&loop->mutex);
+}

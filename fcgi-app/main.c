@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+// main: the command line, the configuration, and which way requests come in.
+#include "cgi.h"
+#include "clock.h"
+#include "conf.h"
+#include "db.h"
+#include "listen.h"
+#include "log.h"
+#include "server.h"
+#include "zone.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 };
+
+static const char usage[] =
+    "Usage: bkflow-states [--config FILE] [--check-config | --print-config | --print-reference]\n"
+    "\n"
+    "Answers GET {mount}/task/{task_id}/get_task_states_by_app/ for BKFlow: a FastCGI and CGI\n"
+    "responder, to be started by a web server, spawn-fcgi or systemd.\n"
+    "\n"
+    "  -c, --config FILE      read FILE instead of " DEFAULT_CONFIG "\n"
+    "      --check-config     report every mistake in the configuration and exit\n"
+    "      --print-config     print the configuration in effect, secrets masked, and exit\n"
+    "      --print-reference  print a commented configuration file of all keys and exit\n"
+    "  -V, --version          print the version and exit\n"
+    "  -h, --help             print this and exit\n"
+    "\n"
+    "Environment: BKFLOW_STATES_CONFIG names the file too; BKFLOW_STATES_SECTION_KEY overrides a key.\n"
+    "Exit status: 0 stopped as asked, 1 internal error, 2 usage, 78 configuration.\n"
+    "Signals: TERM, INT, USR1 finish running requests and stop; HUP reads the configuration again.\n";
+
+enum action { ACTION_SERVE, ACTION_CHECK, ACTION_PRINT, ACTION_REFERENCE, ACTION_VERSION, ACTION_HELP, ACTION_BAD };
+
+struct command {
+    enum action action;
+    const char *conf_path; // NULL: the usual one
+};
+
+// Some web servers put the words of a query string without "=" on a CGI program's command line (RFC
+// 3875, section 4.4): whoever asks over the web must not be able to give options.
+static bool is_cgi(void)
+{
+    return getenv("GATEWAY_INTERFACE") != NULL && getenv("REQUEST_METHOD") != NULL;
+}
+
+static struct command read_command(int argc, char **argv)
+{
+    enum { CHECK = 256, PRINT, REFERENCE };
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"check-config", no_argument, NULL, CHECK},
+        {"print-config", no_argument, NULL, PRINT},
+        {"print-reference", no_argument, NULL, REFERENCE},
+        {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    struct command command = {ACTION_SERVE, NULL};
+    for (int option; (option = getopt_long(argc, argv, "c:Vh", options, NULL)) != -1;) {
+        switch (option) {
+        case 'c':
+            command.conf_path = optarg;
+            break;
+        case CHECK:
+            command.action = ACTION_CHECK;
+            break;
+        case PRINT:
+            command.action = ACTION_PRINT;
+            break;
+        case REFERENCE:
+            command.action = ACTION_REFERENCE;
+            break;
+        case 'V':
+            command.action = ACTION_VERSION;
+            break;
+        case 'h':
+            command.action = ACTION_HELP;
+            break;
+        default:
+            return (struct command){ACTION_BAD, NULL};
+        }
+    }
+    return optind == argc ? command : (struct command){ACTION_BAD, NULL};
+}
+
+static void complain_to_stderr(void *context, const char *sentence)
+{
+    (void)context;
+    fprintf(stderr, "bkflow-states: %s\n", sentence);
+}
+
+// The file to read: as given, else by the environment, else the usual one if there is one.
+static const char *choose_conf_path(const char *given)
+{
+    const char *const named = given != NULL ? given : getenv("BKFLOW_STATES_CONFIG");
+    if (named != NULL) {
+        return named;
+    }
+    return access(DEFAULT_CONFIG, F_OK) == 0 ? DEFAULT_CONFIG : NULL;
+}
+
+static int open_log(const struct conf *conf)
+{
+    const struct log_options options = {conf->log.target, conf->log.level, conf->log.format};
+    if (log_open(&options) != 0) {
+        fprintf(stderr, "bkflow-states: [log] target: %s cannot be opened: %s\n", conf->log.target, strerror(errno));
+        return -1;
+    }
+    return 0;
+}
+
+static int serve_from(struct listen_source *source, const char *conf_path, struct worker_shared *shared)
+{
+    switch (source->kind) {
+    case LISTEN_CGI: {
+        struct worker *const worker = worker_new(shared, 0, true);
+        if (worker == NULL) {
+            cgi_apologize();
+            return EXIT_FAILURE;
+        }
+        const int status = cgi_run(worker, environ);
+        worker_free(worker);
+        return status;
+    }
+    case LISTEN_NOWHERE:
+        fputs("bkflow-states: nowhere to listen: give [server] listen, or let spawn-fcgi, systemd or a\n"
+              "web server start it. See bkflow-states --help.\n",
+              stderr);
+        return EXIT_USAGE;
+    case LISTEN_OWN:
+    case LISTEN_SYSTEMD:
+    case LISTEN_STDIN:
+        break;
+    }
+    const struct server_options options = {source, conf_path, environ};
+    return server_run(&options, shared);
+}
+
+// Everything that is made once per process, in the order in which it depends on each other.
+static int serve(struct conf *conf, const char *conf_path)
+{
+    struct snapshot_place snapshots = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+    struct listen_source source;
+    // Large blocks go back to the system when a large task is done; glibc would learn to keep them.
+    mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    struct metrics *const metrics =
+        metrics_new((size_t)conf->server.workers + 1, PACKAGE_VERSION, clock_system.wall_us());
+    struct worker_shared shared = {.snapshots = &snapshots, .metrics = metrics};
+    if (metrics == NULL || zone_use(conf->response.timezone) != 0 || db_library_init() != 0 ||
+        listen_open(&conf->server.listen, &source) != 0 || snapshot_publish(&snapshots, conf) != 0) {
+        conf_free(conf);
+        metrics_free(metrics);
+        return EXIT_FAILURE;
+    }
+    const int status = serve_from(&source, conf_path, &shared);
+    snapshot_drop(snapshots.current);
+    db_library_end();
+    metrics_free(metrics);
+    return status;
+}
+
+static int run(const struct command *command)
+{
+    const char *const path = choose_conf_path(command->conf_path);
+    struct conf *const conf = conf_load(path, environ, complain_to_stderr, NULL);
+    if (conf == NULL) {
+        if (is_cgi()) {
+            cgi_apologize();
+        }
+        return EXIT_CONFIG;
+    }
+    if (command->action == ACTION_SERVE) {
+        if (open_log(conf) != 0) {
+            conf_free(conf);
+            return EXIT_CONFIG;
+        }
+        return serve(conf, path);
+    }
+    if (command->action == ACTION_PRINT) {
+        conf_print(conf, stdout);
+    } else {
+        printf("%s: no mistakes\n", path == NULL ? "built-in defaults" : path);
+    }
+    conf_free(conf);
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    const struct command command =
+        is_cgi() ? (struct command){ACTION_SERVE, NULL} : read_command(argc, argv);
+    switch (command.action) {
+    case ACTION_BAD:
+        fputs("Try 'bkflow-states --help'.\n", stderr);
+        return EXIT_USAGE;
+    case ACTION_HELP:
+        fputs(usage, stdout);
+        return EXIT_SUCCESS;
+    case ACTION_VERSION:
+        puts("bkflow-states " PACKAGE_VERSION);
+        return EXIT_SUCCESS;
+    case ACTION_REFERENCE:
+        conf_print_reference(stdout);
+        return EXIT_SUCCESS;
+    case ACTION_SERVE:
+    case ACTION_CHECK:
+    case ACTION_PRINT:
+        break;
+    }
+    return run(&command);
+}

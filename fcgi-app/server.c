@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: MIT
+#include "server.h"
+
+#include "clock.h"
+#include "log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+enum {
+    TICK_MS = 100,
+    DRAIN_TICK_MS = 10,
+    // When no worker has got on for so long, the spare one tells clients that the service is overloaded.
+    STUCK_AFTER_US = 1000 * 1000,
+    CONNECTIONS_MAX = 8192,
+    DESCRIPTORS_BESIDE_CONNECTIONS = 64,
+    DESCRIPTORS_PER_WORKER = 4,
+};
+
+struct server {
+    const struct server_options *options;
+    struct worker_shared *shared;
+    struct worker **workers; // the last one is the spare, which has no thread
+    pthread_t *threads;
+    bool *is_joined;
+    size_t count; // of threads
+    int signal_fd;
+    uint64_t seen_turns;
+    int64_t progress_us; // monotonic; when a worker was last seen getting on
+    int64_t drain_end_us; // monotonic; 0: not draining
+};
+
+// ---- starting ----
+
+static int report(const char *what)
+{
+    LOG_EVENT(LOG_LEVEL_ERROR, what, LOG_TEXT("error", str_from(strerror(errno))));
+    return -1;
+}
+
+// As many connections as descriptors allow, after raising that limit as far as it goes.
+static size_t allowed_connections(size_t workers)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return CONNECTIONS_MAX;
+    }
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    const size_t needed = DESCRIPTORS_BESIDE_CONNECTIONS + DESCRIPTORS_PER_WORKER * workers;
+    const size_t left = limit.rlim_cur > needed + 1 ? limit.rlim_cur - needed : 1;
+    return left < CONNECTIONS_MAX ? left : CONNECTIONS_MAX;
+}
+
+static int open_signals(void)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        // libfcgi may have put handlers of its own in place; an ignored signal would not be queued.
+        signal(numbers[i], SIG_DFL);
+        sigaddset(&set, numbers[i]);
+    }
+    signal(SIGPIPE, SIG_IGN);
+    if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0) {
+        return -1;
+    }
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int make_workers(struct server *server)
+{
+    for (size_t i = 0; i <= server->count; i++) {
+        server->workers[i] = worker_new(server->shared, i, i < server->count);
+        if (server->workers[i] == NULL) {
+            errno = ENOMEM;
+            return report("cannot make a worker");
+        }
+    }
+    return 0;
+}
+
+static int start_threads(struct server *server)
+{
+    for (size_t i = 0; i < server->count; i++) {
+        const int failure = pthread_create(&server->threads[i], NULL, worker_run, server->workers[i]);
+        if (failure != 0) {
+            errno = failure;
+            return report("cannot start a worker");
+        }
+    }
+    return 0;
+}
+
+static int make_loop(struct server *server, const struct conf *conf)
+{
+    const struct loop_options options = {
+        .listen_fd = server->options->source->fd,
+        .max_request_bytes = (size_t)conf->server.max_request_bytes,
+        .max_connections = allowed_connections(server->count),
+    };
+    server->shared->loop = loop_new(&options);
+    return server->shared->loop == NULL ? report("cannot watch the listening socket") : 0;
+}
+
+static int start(struct server *server, const struct conf *conf)
+{
+    server->count = (size_t)conf->server.workers;
+    server->workers = calloc(server->count + 1, sizeof(struct worker *));
+    server->threads = calloc(server->count, sizeof(pthread_t));
+    server->is_joined = calloc(server->count, sizeof(bool));
+    server->signal_fd = open_signals();
+    if (server->workers == NULL || server->threads == NULL || server->is_joined == NULL ||
+        server->signal_fd < 0) {
+        return report("cannot start");
+    }
+    if (make_loop(server, conf) != 0 || make_workers(server) != 0 || start_threads(server) != 0) {
+        return -1;
+    }
+    LOG_EVENT(LOG_LEVEL_INFO, "ready", LOG_TEXT("version", str_from(server->shared->metrics->version)),
+              LOG_NUMBER("workers", (int64_t)server->count), LOG_NUMBER("pid", getpid()));
+    return 0;
+}
+
+// ---- signals ----
+
+static void complain_to_log(void *context, const char *sentence)
+{
+    (void)context;
+    LOG_EVENT(LOG_LEVEL_ERROR, "configuration", LOG_TEXT("mistake", str_from(sentence)));
+}
+
+static void reopen_log(const struct conf *conf)
+{
+    const struct log_options options = {conf->log.target, conf->log.level, conf->log.format};
+    if (log_open(&options) != 0) {
+        report("cannot open the log; the old one stays in use");
+    }
+}
+
+static void warn_of_restart(const struct conf *running, const struct conf *fresh)
+{
+    const char *const key = conf_needs_restart(running, fresh);
+    if (key != NULL) {
+        LOG_EVENT(LOG_LEVEL_WARNING, "a changed key takes effect only after a restart",
+                  LOG_TEXT("key", str_from(key)));
+    }
+}
+
+static void reload(struct server *server)
+{
+    struct snapshot *const running = snapshot_take(server->shared->snapshots);
+    struct conf *const fresh =
+        conf_load(server->options->conf_path, server->options->environment, complain_to_log, NULL);
+    if (fresh == NULL) {
+        reopen_log(running->conf);
+        LOG_EVENT(LOG_LEVEL_ERROR, "reload refused, the old configuration stays", LOG_NUMBER("pid", getpid()));
+    } else {
+        reopen_log(fresh);
+        warn_of_restart(running->conf, fresh);
+        if (snapshot_publish(server->shared->snapshots, fresh) != 0) {
+            conf_free(fresh);
+            report("reload failed, the old configuration stays");
+        } else {
+            LOG_EVENT(LOG_LEVEL_INFO, "reloaded", LOG_NUMBER("pid", getpid()));
+        }
+    }
+    snapshot_drop(running);
+}
+
+static void begin_drain(struct server *server)
+{
+    struct snapshot *const snapshot = snapshot_take(server->shared->snapshots);
+    const int64_t drain_ms = snapshot->conf->server.drain_timeout_ms;
+    snapshot_drop(snapshot);
+    LOG_EVENT(LOG_LEVEL_INFO, "stopping", LOG_NUMBER("connections", (int64_t)loop_connections(server->shared->loop)));
+    server->drain_end_us = clock_monotonic_us() + drain_ms * 1000;
+    loop_drain(server->shared->loop);
+    listen_close(server->options->source);
+}
+
+static void take_signal(struct server *server, uint32_t number)
+{
+    if (number == SIGHUP) {
+        reload(server);
+    } else if (server->drain_end_us == 0) {
+        begin_drain(server);
+    } else {
+        server->drain_end_us = clock_monotonic_us(); // asked twice: no more patience
+    }
+}
+
+static void take_signals(struct server *server, int timeout_ms)
+{
+    struct pollfd waiting = {.fd = server->signal_fd, .events = POLLIN};
+    struct signalfd_siginfo info;
+    if (poll(&waiting, 1, timeout_ms) <= 0) {
+        return;
+    }
+    while (read(server->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        take_signal(server, info.ssi_signo);
+    }
+}
+
+// ---- watching ----
+
+static bool all_busy(const struct server *server)
+{
+    for (size_t i = 0; i < server->count; i++) {
+        if (!atomic_load_explicit(&server->shared->metrics->shards[i].busy, memory_order_relaxed)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Whether every worker has been waiting for the database, or a client, for too long.
+static bool is_stuck(struct server *server)
+{
+    const uint64_t turns = atomic_load_explicit(&server->shared->turns, memory_order_relaxed);
+    const int64_t now_us = clock_monotonic_us();
+    if (turns != server->seen_turns || !all_busy(server)) {
+        server->seen_turns = turns;
+        server->progress_us = now_us;
+    }
+    return now_us - server->progress_us >= STUCK_AFTER_US;
+}
+
+static void tick(struct server *server)
+{
+    loop_sweep(server->shared->loop);
+    if (is_stuck(server)) {
+        (void)worker_serve_ready(server->workers[server->count], TICK_MS);
+    }
+}
+
+// ---- ending ----
+
+static bool all_joined(struct server *server)
+{
+    bool all = true;
+    for (size_t i = 0; i < server->count; i++) {
+        server->is_joined[i] =
+            server->is_joined[i] || pthread_tryjoin_np(server->threads[i], NULL) == 0;
+        all = all && server->is_joined[i];
+    }
+    return all;
+}
+
+static void free_server(struct server *server)
+{
+    for (size_t i = 0; server->workers != NULL && i <= server->count; i++) {
+        worker_free(server->workers[i]);
+    }
+    free(server->workers);
+    free(server->threads);
+    free(server->is_joined);
+    loop_free(server->shared->loop);
+    close(server->signal_fd);
+}
+
+// Serves what has begun until all is done or the time is over.
+static bool drain(struct server *server)
+{
+    while (!all_joined(server)) {
+        if (clock_monotonic_us() >= server->drain_end_us) {
+            return false;
+        }
+        take_signals(server, DRAIN_TICK_MS);
+        tick(server);
+    }
+    return true;
+}
+
+int server_run(const struct server_options *options, struct worker_shared *shared)
+{
+    struct server server = {.options = options, .shared = shared, .progress_us = clock_monotonic_us()};
+    struct snapshot *const snapshot = snapshot_take(shared->snapshots);
+    const int started = start(&server, snapshot->conf);
+    snapshot_drop(snapshot);
+    if (started != 0) {
+        return EXIT_FAILURE; // threads may be running: the process ends here
+    }
+    while (server.drain_end_us == 0) {
+        take_signals(&server, TICK_MS);
+        tick(&server);
+    }
+    if (!drain(&server)) {
+        LOG_EVENT(LOG_LEVEL_WARNING, "stopped with requests unfinished: drain_timeout is over",
+                  LOG_NUMBER("connections", (int64_t)loop_connections(shared->loop)));
+        loop_abandon(shared->loop);
+        _exit(EXIT_SUCCESS); // workers may be waiting for the database still
+    }
+    LOG_EVENT(LOG_LEVEL_INFO, "stopped", LOG_NUMBER("pid", getpid()));
+    free_server(&server);
+    return EXIT_SUCCESS;
+}

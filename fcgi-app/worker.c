@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: MIT
+#include "worker.h"
+
+#include "clock.h"
+#include "db.h"
+#include "log.h"
+#include "store_mysql.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    READ_BYTES = 64 * 1024,
+    BYTES_PER_NODE = 512,             // generous: a node with its texts takes about 250
+    ARENA_BYTES_BESIDE_NODES = 1 << 20, // facts, credentials, tables
+};
+
+struct worker {
+    struct worker_shared *shared;
+    struct snapshot *snapshot;
+    unsigned generation; // of the snapshot
+    struct service service;
+    struct store_mysql *database; // NULL: the spare worker
+    struct http_var vars[FCGI_CONN_VARS_MAX];
+    char input[READ_BYTES];
+    // One record's header, its content, and what ends a request, to leave in one write.
+    char output[FCGI_HEADER_LEN + WORKER_BUFFER_BYTES + FCGI_CONN_END_BYTES];
+};
+
+// ---- the store of the spare worker ----
+
+static int overloaded_look_up(void *store, const struct store_question *question, struct arena *arena,
+                              struct store_facts *facts, struct err *err)
+{
+    (void)store, (void)question, (void)arena, (void)facts;
+    return err_set(err, ERR_OVERLOADED, "all workers are waiting for the database");
+}
+
+static int overloaded_load_nodes(void *store, const struct grant *grant, size_t limit,
+                                 struct arena *arena, struct store_nodes *nodes, struct err *err)
+{
+    (void)store, (void)grant, (void)limit, (void)arena, (void)nodes;
+    return err_set(err, ERR_OVERLOADED, "all workers are waiting for the database");
+}
+
+static int overloaded_ping(void *store, struct err *err)
+{
+    (void)store;
+    return err_set(err, ERR_OVERLOADED, "all workers are waiting for the database");
+}
+
+static const struct store_ops overloaded_ops = {
+    .look_up = overloaded_look_up,
+    .load_nodes = overloaded_load_nodes,
+    .ping = overloaded_ping,
+};
+
+// ---- making one ----
+
+static bool seed_random(uint64_t random[2])
+{
+    const bool seeded = getrandom(random, 2 * sizeof *random, 0) == (ssize_t)(2 * sizeof *random);
+    random[0] |= 1; // never both zero
+    return seeded;
+}
+
+static bool open_store(struct worker *worker, bool has_database)
+{
+    struct service *const service = &worker->service;
+    if (!has_database) {
+        service->store = (struct store){.ops = &overloaded_ops};
+        return true;
+    }
+    worker->database = store_mysql_new(service->conf, service->shard);
+    service->store = (struct store){.ops = &store_mysql_ops, .context = worker->database};
+    return worker->database != NULL;
+}
+
+static size_t arena_cap(const struct conf *conf)
+{
+    return ARENA_BYTES_BESIDE_NODES + (size_t)conf->response.max_nodes * BYTES_PER_NODE +
+           4 * (size_t)conf->server.max_request_bytes;
+}
+
+struct worker *worker_new(struct worker_shared *shared, size_t shard, bool has_database)
+{
+    struct worker *const worker = calloc(1, sizeof(struct worker));
+    if (worker == NULL) {
+        return NULL;
+    }
+    worker->shared = shared;
+    worker->generation = atomic_load(&shared->snapshots->generation);
+    worker->snapshot = snapshot_take(shared->snapshots);
+    worker->service = (struct service){
+        .conf = worker->snapshot->conf,
+        .clock = &clock_system,
+        .auth = auth_new(),
+        .arena = arena_new(arena_cap(worker->snapshot->conf)),
+        .metrics = shared->metrics,
+        .shard = &shared->metrics->shards[shard],
+    };
+    const bool is_whole = seed_random(worker->service.random) && worker->service.auth != NULL &&
+                          worker->service.arena != NULL && open_store(worker, has_database);
+    if (!is_whole) {
+        worker_free(worker);
+        return NULL;
+    }
+    return worker;
+}
+
+void worker_free(struct worker *worker)
+{
+    if (worker != NULL) {
+        store_mysql_free(worker->database);
+        auth_free(worker->service.auth);
+        arena_free(worker->service.arena);
+        snapshot_drop(worker->snapshot);
+        free(worker);
+    }
+}
+
+// Goes over to the configuration of now. Between requests only: none sees two.
+static void refresh(struct worker *worker)
+{
+    const unsigned generation = atomic_load(&worker->shared->snapshots->generation);
+    if (LIKELY(generation == worker->generation)) {
+        return;
+    }
+    struct snapshot *const old = worker->snapshot;
+    worker->generation = generation;
+    worker->snapshot = snapshot_take(worker->shared->snapshots);
+    worker->service.conf = worker->snapshot->conf;
+    if (worker->database != NULL) {
+        store_mysql_reconfigure(worker->database, worker->service.conf);
+    }
+    snapshot_drop(old);
+}
+
+struct service *worker_service(struct worker *worker)
+{
+    refresh(worker);
+    return &worker->service;
+}
+
+// ---- writing ----
+
+// One answer on its way out.
+struct reply {
+    int fd;
+    unsigned id;           // of the request
+    int64_t patience_us;   // how long the web server may still keep us waiting, in all
+    bool is_gone;
+};
+
+// Waits until the socket takes bytes. The time waited is taken off the patience of the whole answer,
+// so that a web server that reads a byte now and then cannot hold the worker.
+static bool wait_writable(struct reply *reply)
+{
+    const int64_t before_us = clock_monotonic_us();
+    struct pollfd waiting = {.fd = reply->fd, .events = POLLOUT};
+    const int timeout_ms = (int)((reply->patience_us + 999) / 1000);
+    const int ready = timeout_ms <= 0 ? 0 : poll(&waiting, 1, timeout_ms);
+    reply->patience_us -= clock_monotonic_us() - before_us;
+    return ready > 0 || (ready < 0 && errno == EINTR);
+}
+
+static int send_all(struct reply *reply, const char *bytes, size_t len)
+{
+    while (len > 0 && !reply->is_gone) {
+        const ssize_t sent = send(reply->fd, bytes, len, MSG_NOSIGNAL);
+        if (sent > 0) {
+            bytes += sent;
+            len -= (size_t)sent;
+        } else if (errno == EAGAIN ? !wait_writable(reply) : errno != EINTR) {
+            reply->is_gone = true;
+        }
+    }
+    return reply->is_gone ? -1 : 0;
+}
+
+// The drain of a response: BYTES stand in the worker's output, behind room for a record header.
+static int send_record(void *context, const char *bytes, size_t len)
+{
+    struct reply *const reply = context;
+    char *const record = (char *)(uintptr_t)bytes - FCGI_HEADER_LEN;
+    fcgi_put_header(record, FCGI_STDOUT, reply->id, len);
+    return send_all(reply, record, FCGI_HEADER_LEN + len);
+}
+_Static_assert(WORKER_BUFFER_BYTES <= FCGI_MAX_LENGTH, "the buffer's content must fit one record");
+
+// What is left in the buffer and the end of the request, in one write.
+static void send_end(struct worker *worker, struct reply *reply, const struct outbuf *out)
+{
+    const size_t len = outbuf_pending(out);
+    char *const record = worker->output;
+    const size_t head = len == 0 ? 0 : FCGI_HEADER_LEN;
+    if (len > 0) {
+        fcgi_put_header(record, FCGI_STDOUT, reply->id, len);
+    }
+    fcgi_put_end(record + head + len, reply->id);
+    (void)send_all(reply, record, head + len + FCGI_CONN_END_BYTES);
+}
+
+// ---- serving ----
+
+static void answer(struct worker *worker, struct fcgi_conn *records, struct http_response *response)
+{
+    size_t count;
+    if (records->refusal == FCGI_REFUSE_HEAD_TOO_LARGE) {
+        service_refuse(&worker->service, ERR_HEAD_TOO_LARGE, response);
+    } else if (records->refusal == FCGI_REFUSE_BODY_TOO_LARGE) {
+        service_refuse(&worker->service, ERR_BODY_TOO_LARGE, response);
+    } else if (fcgi_conn_vars(records, worker->vars, &count) != 0) {
+        service_refuse(&worker->service, ERR_MALFORMED_VARIABLES, response);
+    } else {
+        service_handle(&worker->service, worker->vars, count, response);
+    }
+}
+
+// Answers the whole request of CONN; false when the connection is of no more use.
+static bool serve_request(struct worker *worker, struct loop_conn *conn)
+{
+    refresh(worker);
+    struct reply reply = {
+        .fd = conn->fd,
+        .id = conn->records.id,
+        .patience_us = worker->service.conf->server.client_timeout_ms * 1000,
+    };
+    struct http_response response = {0};
+    outbuf_init(&response.out, worker->output + FCGI_HEADER_LEN, WORKER_BUFFER_BYTES, send_record, &reply);
+    atomic_store(&conn->deadline_us, 0); // from here on the time limits are the database's and ours
+    conn->has_served = true;
+    answer(worker, &conn->records, &response);
+    if (!response.out.failed) {
+        send_end(worker, &reply, &response.out);
+    }
+    fcgi_conn_request_done(&conn->records);
+    return !reply.is_gone && !conn->records.is_over;
+}
+
+static bool send_reply(struct worker *worker, struct loop_conn *conn)
+{
+    struct reply reply = {
+        .fd = conn->fd,
+        .patience_us = worker->service.conf->server.client_timeout_ms * 1000,
+    };
+    return send_all(&reply, conn->records.reply, conn->records.reply_len) == 0 && !conn->records.is_over;
+}
+
+// Works through bytes just read; false when the connection is to be closed.
+static bool consume(struct worker *worker, struct loop_conn *conn, const char *bytes, size_t len)
+{
+    bool is_alive = true;
+    while (len > 0 && is_alive) {
+        size_t used;
+        switch (fcgi_conn_consume(&conn->records, bytes, len, &used)) {
+        case FCGI_EVENT_MORE:
+            break;
+        case FCGI_EVENT_REQUEST:
+            is_alive = serve_request(worker, conn);
+            break;
+        case FCGI_EVENT_REPLY:
+            is_alive = send_reply(worker, conn);
+            break;
+        case FCGI_EVENT_BROKEN:
+            metrics_add(&worker->service.shard->protocol_errors, 1);
+            is_alive = false;
+            break;
+        }
+        bytes += used;
+        len -= used;
+    }
+    return is_alive;
+}
+
+// Reads once and works through it; false when the connection is to be closed.
+static bool serve_bytes(struct worker *worker, struct loop_conn *conn)
+{
+    const ssize_t got = recv(conn->fd, worker->input, sizeof worker->input, 0);
+    if (got < 0) {
+        return errno == EAGAIN || errno == EINTR;
+    }
+    const bool is_alive = got > 0 && consume(worker, conn, worker->input, (size_t)got);
+    if (got > 0) {
+        explicit_bzero(worker->input, (size_t)got); // it held credentials
+    }
+    return is_alive;
+}
+
+static void serve_connection(struct worker *worker, struct loop_conn *conn)
+{
+    struct loop *const loop = worker->shared->loop;
+    if (serve_bytes(worker, conn)) {
+        loop_give_back(loop, conn, worker->service.conf->server.client_timeout_ms);
+    } else {
+        loop_close(loop, conn);
+    }
+    if (worker->database != NULL) {
+        atomic_fetch_add_explicit(&worker->shared->turns, 1, memory_order_relaxed);
+    }
+}
+
+void *worker_run(void *argument)
+{
+    struct worker *const worker = argument;
+    if (db_thread_init() != 0) {
+        LOG_EVENT(LOG_LEVEL_ERROR, "the database library cannot start in a thread", LOG_NUMBER("errno", errno));
+        abort(); // a process with fewer workers than it should have is worse than none
+    }
+    for (;;) {
+        struct loop_conn *conn;
+        const int64_t client_timeout_ms = worker->service.conf->server.client_timeout_ms;
+        const enum loop_event event = loop_wait(worker->shared->loop, -1, client_timeout_ms, &conn);
+        if (event == LOOP_STOPPED) {
+            break;
+        }
+        if (event == LOOP_CONNECTION) {
+            serve_connection(worker, conn);
+        }
+    }
+    // The connection's thread data belong to this thread: close it here.
+    store_mysql_free(worker->database);
+    worker->database = NULL;
+    db_thread_end();
+    return NULL;
+}
+
+unsigned worker_serve_ready(struct worker *worker, int64_t budget_ms)
+{
+    const int64_t end_us = clock_monotonic_us() + budget_ms * 1000;
+    unsigned served = 0;
+    struct loop_conn *conn;
+    refresh(worker);
+    while (clock_monotonic_us() < end_us) {
+        const int64_t client_timeout_ms = worker->service.conf->server.client_timeout_ms;
+        const enum loop_event event = loop_wait(worker->shared->loop, 10, client_timeout_ms, &conn);
+        if (event != LOOP_CONNECTION) {
+            break;
+        }
+        serve_connection(worker, conn);
+        served++;
+    }
+    return served;
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// worker: one thread's life: it waits in the loop, turns records into requests, has the service answer
+// them and writes the answers, with a database connection and an arena of its own.
+#ifndef BKFLOW_WORKER_H
+#define BKFLOW_WORKER_H
+
+#include "loop.h"
+#include "service.h"
+#include "snapshot.h"
+
+// What all workers share; lives longer than they do.
+struct worker_shared {
+    struct loop *loop; // NULL for plain CGI
+    struct snapshot_place *snapshots;
+    struct metrics *metrics;
+    atomic_uint_fast64_t turns; // connections served by workers, for noticing that none gets on
+};
+
+struct worker;
+
+// A worker that counts in SHARD of the metrics. With a database: a real one. Without: every request
+// that needs the database is answered 503 "overloaded", which is what the spare worker is for.
+// NULL: no memory.
+struct worker *worker_new(struct worker_shared *shared, size_t shard, bool has_database) MUST_CHECK NONNULL;
+void worker_free(struct worker *worker);
+
+// Serves connections until the loop stops. The function of a thread; its argument is the worker.
+void *worker_run(void *worker);
+
+// Serves what is ready right now, for up to BUDGET_MS; returns how many connections that were.
+unsigned worker_serve_ready(struct worker *worker, int64_t budget_ms) NONNULL;
+
+// The worker's service under the configuration of now, for one request that comes another way.
+struct service *worker_service(struct worker *worker) NONNULL;
+
+// Size of the buffer that answers are written through.
+enum { WORKER_BUFFER_BYTES = 65528 };
+
+#endif

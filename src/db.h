@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// db: one connection to MySQL or MariaDB with its prepared statements. Connects when first needed and
+// again after a loss, host after host; every wait has a limit. Knows no SQL text of the product.
+#ifndef BKFLOW_DB_H
+#define BKFLOW_DB_H
+
+#include "base.h"
+#include "conf.h"
+#include "err.h"
+#include "metrics.h"
+
+struct db; // used by one thread at a time
+
+enum { DB_STATEMENTS_MAX = 8, DB_COLUMNS_MAX = 20, DB_PARAMETERS_MAX = 4 };
+
+enum db_type { DB_NUMBER, DB_TEXT, DB_TIME };
+
+// One column of the row fetched last. Texts point into memory of the connection: valid until the
+// next call.
+struct db_value {
+    bool is_null;
+    int64_t number;  // DB_NUMBER; DB_TIME: microseconds since 1970 UTC. 0 when NULL
+    struct str text; // DB_TEXT; absent when NULL
+};
+
+struct db_column {
+    enum db_type type;
+    size_t max_bytes; // DB_TEXT: a longer value is an error, never cut
+};
+
+// A statement with ? for its parameters. Static data: the connection prepares it when first used.
+struct db_statement {
+    const char *sql;
+    size_t parameter_count;
+    const struct db_column *columns;
+    size_t column_count;
+};
+
+// A parameter: TEXT, or NUMBER when IS_NUMBER. An absent TEXT is NULL.
+struct db_parameter {
+    bool is_number;
+    int64_t number;
+    struct str text;
+};
+
+#define DB_PARAMETER_TEXT(value)   ((struct db_parameter){.text = (value)})
+#define DB_PARAMETER_NUMBER(value) ((struct db_parameter){.is_number = true, .number = (value)})
+
+// Not connected yet. CONF is borrowed until db_free or db_reconfigure; SHARD counts. NULL: no memory.
+struct db *db_new(const struct conf_database *conf, struct metrics_shard *shard) MUST_CHECK NONNULL;
+void db_free(struct db *db);
+
+// Takes another configuration; the connection is made anew if it reaches the database differently.
+void db_reconfigure(struct db *db, const struct conf_database *conf) NONNULL;
+
+// Runs a statement. SLOT (below DB_STATEMENTS_MAX) is the statement's place in this connection. A
+// connection found dead before any row came is made anew once: nothing here writes, so running a
+// statement twice is harmless. 503 when no host can be reached, 504 past the time limit.
+int db_query(struct db *db, unsigned slot, const struct db_statement *statement,
+             const struct db_parameter *parameters, struct err *err) MUST_CHECK NONNULL;
+
+// Fetches the next row into VALUES (as many as the statement has columns): 1 a row, 0 no more, -1.
+int db_fetch(struct db *db, struct db_value *values, struct err *err) MUST_CHECK NONNULL;
+
+// Drops what is left of the result. Must follow db_query once the caller has what it wants, also
+// after an error.
+void db_finish(struct db *db) NONNULL;
+
+// A round trip to the server.
+int db_ping(struct db *db, struct err *err) MUST_CHECK NONNULL;
+
+// Once per process before threads, once per thread that uses a connection, and at their ends.
+int db_library_init(void) MUST_CHECK;
+void db_library_end(void);
+int db_thread_init(void) MUST_CHECK;
+void db_thread_end(void);
+
+#endif

@@ -1,0 +1,565 @@
+// SPDX-License-Identifier: MIT
+#include "service.h"
+
+#include "binding.h"
+#include "jsonw.h"
+#include "log.h"
+#include "tree.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+enum { TRACE_ID_MAX = 128, MESSAGE_MAX = 4096 };
+
+// One request on its way to its answer.
+struct exchange {
+    struct service *service;
+    struct http_request request;
+    struct http_response *response;
+    struct err err;
+    enum lang lang;
+    char trace_bytes[TRACE_ID_MAX];
+    struct str trace_id;
+    int64_t started_us;  // monotonic
+    int64_t database_us; // time spent waiting for the store
+    int64_t task_id;
+    const struct caller *caller;
+    const struct grant *grant; // set before the handler of a route that demands it
+    size_t rows;
+    int outcome; // METRICS_*
+};
+
+// ---- what every answer needs: language and trace id ----
+
+static bool is_chinese(struct str language)
+{
+    return (language.len == 5 && strncasecmp(language.ptr, "zh-cn", 5) == 0) ||
+           (language.len == 7 && strncasecmp(language.ptr, "zh-hans", 7) == 0);
+}
+
+static enum lang choose_language(const struct exchange *exchange)
+{
+    struct str language = exchange->request.language;
+    if (str_is_absent(language)) {
+        language = http_cookie(exchange->request.cookie, STR("blueking_language"));
+    }
+    if (is_chinese(language)) {
+        return LANG_ZH;
+    }
+    const bool is_english = language.len == 2 && strncasecmp(language.ptr, "en", 2) == 0;
+    return is_english ? LANG_EN : exchange->service->conf->response.language;
+}
+
+static bool is_lower_hex(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        const char c = text.ptr[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_all_zero(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] != '0') {
+            return false;
+        }
+    }
+    return true;
+}
+
+// The trace id of a traceparent (W3C Trace Context, section 3.2), absent when it is not valid.
+static struct str trace_id_of(struct str traceparent)
+{
+    struct str rest = traceparent;
+    const struct str version = str_cut(&rest, '-');
+    const struct str trace = str_cut(&rest, '-');
+    const struct str parent = str_cut(&rest, '-');
+    const struct str flags = str_cut(&rest, '-');
+    // A later version may append members; version 00 has none.
+    const bool has_more = !str_is_absent(rest);
+    const bool is_valid = version.len == 2 && is_lower_hex(version) && !str_equal(version, STR("ff")) &&
+                          trace.len == 32 && is_lower_hex(trace) && !is_all_zero(trace) &&
+                          parent.len == 16 && is_lower_hex(parent) && !is_all_zero(parent) &&
+                          flags.len == 2 && is_lower_hex(flags) &&
+                          (!has_more || !str_equal(version, STR("00")));
+    return is_valid ? trace : STR_ABSENT;
+}
+
+static bool is_request_id(struct str text)
+{
+    if (text.len == 0 || text.len > TRACE_ID_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        const char c = text.ptr[i];
+        if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' ||
+              c == '_' || c == '-')) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// xorshift128+: unique enough to tell requests apart, which is all that a trace id is for.
+static uint64_t next_random(uint64_t state[2])
+{
+    uint64_t x = state[0];
+    const uint64_t y = state[1];
+    state[0] = y;
+    x ^= x << 23;
+    state[1] = x ^ y ^ (x >> 17) ^ (y >> 26);
+    return state[1] + y;
+}
+
+static struct str random_trace_id(struct exchange *exchange)
+{
+    static const char hex[] = "0123456789abcdef";
+    for (unsigned half = 0; half < 2; half++) {
+        const uint64_t bits = next_random(exchange->service->random);
+        for (unsigned i = 0; i < 16; i++) {
+            exchange->trace_bytes[half * 16 + i] = hex[bits >> (4 * i) & 15];
+        }
+    }
+    return (struct str){exchange->trace_bytes, 32};
+}
+
+static struct str choose_trace_id(struct exchange *exchange)
+{
+    const struct str trace = trace_id_of(exchange->request.traceparent);
+    if (!str_is_absent(trace)) {
+        return trace;
+    }
+    if (is_request_id(exchange->request.request_id)) {
+        return exchange->request.request_id;
+    }
+    if (is_request_id(exchange->request.bkapi_request_id)) {
+        return exchange->request.bkapi_request_id;
+    }
+    return random_trace_id(exchange);
+}
+
+// ---- answers ----
+
+static void begin_answer(struct exchange *exchange, int status, struct str content_type)
+{
+    http_begin(exchange->response, status);
+    if (status != 304) {
+        http_header(exchange->response, "Content-Type", content_type);
+    }
+    http_header(exchange->response, "Cache-Control", STR("no-cache"));
+    http_header(exchange->response, "X-Content-Type-Options", STR("nosniff"));
+    http_header(exchange->response, "X-Request-Id", exchange->trace_id);
+}
+
+static void begin_json(struct exchange *exchange, int status)
+{
+    begin_answer(exchange, status, STR("application/json"));
+}
+
+static void write_error_body(struct exchange *exchange, struct outbuf *out)
+{
+    char text[MESSAGE_MAX];
+    struct jsonw json;
+    jsonw_init(&json, out);
+    jsonw_open(&json);
+    JSONW_KEY(&json, "result");
+    jsonw_bool(&json, false);
+    JSONW_KEY(&json, "message");
+    jsonw_string(&json, err_message(&exchange->err, exchange->lang, text, sizeof text));
+    JSONW_KEY(&json, "code");
+    jsonw_number(&json, err_code(exchange->err.kind));
+    JSONW_KEY(&json, "data");
+    jsonw_null(&json);
+    JSONW_KEY(&json, "trace_id");
+    jsonw_string(&json, exchange->trace_id);
+    jsonw_close(&json);
+}
+
+static void put_number_header(struct exchange *exchange, const char *name, int number)
+{
+    char text[16];
+    const int len = snprintf(text, sizeof text, "%d", number);
+    http_header(exchange->response, name, (struct str){text, (size_t)len});
+}
+
+static void answer_error(struct exchange *exchange)
+{
+    const enum err_kind kind = exchange->err.kind;
+    exchange->outcome = METRICS_FAILED + (int)kind;
+    begin_json(exchange, err_status(kind));
+    if (err_retry_after(kind) > 0) {
+        put_number_header(exchange, "Retry-After", err_retry_after(kind));
+    }
+    if (kind == ERR_METHOD) {
+        http_header(exchange->response, "Allow", STR("GET, HEAD"));
+    }
+    if (err_status(kind) == 401) {
+        http_header(exchange->response, "WWW-Authenticate", STR("Bkapi realm=\"bkflow-states\"")); // RFC 9110, 11.6.1
+    }
+    struct outbuf *const body = http_body(exchange->response);
+    if (body != NULL) {
+        write_error_body(exchange, body);
+    }
+}
+
+// The envelope up to the value of "data", and from there.
+static void open_envelope(struct jsonw *json)
+{
+    jsonw_open(json);
+    JSONW_KEY(json, "result");
+    jsonw_bool(json, true);
+    JSONW_KEY(json, "data");
+}
+
+static void close_envelope(struct jsonw *json, struct str trace_id)
+{
+    JSONW_KEY(json, "message");
+    jsonw_string(json, STR(""));
+    JSONW_KEY(json, "code");
+    jsonw_number(json, 0);
+    JSONW_KEY(json, "trace_id");
+    jsonw_string(json, trace_id);
+    jsonw_close(json);
+}
+
+// ---- handlers: -1 with the error set as long as no byte is written, else 0 ----
+
+static int answer_status(struct exchange *exchange, struct str status)
+{
+    begin_json(exchange, 200);
+    struct outbuf *const body = http_body(exchange->response);
+    if (body == NULL) {
+        return 0;
+    }
+    struct jsonw json;
+    jsonw_init(&json, body);
+    open_envelope(&json);
+    jsonw_open(&json);
+    JSONW_KEY(&json, "status");
+    jsonw_string(&json, status);
+    jsonw_close(&json);
+    close_envelope(&json, exchange->trace_id);
+    return 0;
+}
+
+static int handle_healthz(struct exchange *exchange)
+{
+    return answer_status(exchange, STR("alive"));
+}
+
+static int handle_readyz(struct exchange *exchange)
+{
+    const struct store *const store = &exchange->service->store;
+    if (store->ops->ping(store->context, &exchange->err) != 0) {
+        return -1;
+    }
+    return answer_status(exchange, STR("ready"));
+}
+
+static int handle_metrics(struct exchange *exchange)
+{
+    begin_answer(exchange, 200, STR("text/plain; version=0.0.4; charset=utf-8"));
+    struct outbuf *const body = http_body(exchange->response);
+    if (body != NULL) {
+        metrics_write(exchange->service->metrics, body);
+    }
+    return 0;
+}
+
+static int load_tree(struct exchange *exchange, int64_t now_us, struct tree *tree)
+{
+    struct service *const service = exchange->service;
+    struct store_nodes nodes;
+    const int64_t before_us = clock_monotonic_us();
+    const int loaded = service->store.ops->load_nodes(
+        service->store.context, exchange->grant, (size_t)service->conf->response.max_nodes,
+        service->arena, &nodes, &exchange->err);
+    exchange->database_us += clock_monotonic_us() - before_us;
+    if (loaded != 0) {
+        return -1;
+    }
+    exchange->rows = nodes.count;
+    metrics_add(&service->shard->rows, nodes.count);
+    return tree_build(tree, &nodes, grant_root_id(exchange->grant), now_us,
+                      next_random(service->random), service->arena, &exchange->err);
+}
+
+static int make_tree(struct exchange *exchange, struct tree *tree)
+{
+    switch (grant_kind(exchange->grant)) {
+    case GRANT_NOT_STARTED:
+        tree_of_kind(tree, TREE_NOT_STARTED);
+        return 0;
+    case GRANT_EXPIRED:
+        tree_of_kind(tree, TREE_EXPIRED);
+        return 0;
+    case GRANT_STARTED:
+        break;
+    }
+    return load_tree(exchange, exchange->service->clock->wall_us(), tree);
+}
+
+static void write_states_body(struct exchange *exchange, const struct tree *tree, struct outbuf *out)
+{
+    struct jsonw json;
+    jsonw_init(&json, out);
+    open_envelope(&json);
+    tree_write(tree, &exchange->service->zone, &json);
+    close_envelope(&json, exchange->trace_id);
+    if (!jsonw_is_whole(&json)) {
+        LOG_EVENT(LOG_LEVEL_ERROR, "the answer is not whole JSON: a defect, please report it",
+                  LOG_TEXT("trace_id", exchange->trace_id), LOG_NUMBER("task_id", exchange->task_id));
+    }
+}
+
+static int handle_states(struct exchange *exchange)
+{
+    struct tree tree;
+    char tag_text[TREE_TAG_BYTES];
+    if (make_tree(exchange, &tree) != 0) {
+        return -1;
+    }
+    const struct str tag = tree_tag(&tree, exchange->service->conf->response.timezone, tag_text);
+    const bool is_known = http_tag_matches(exchange->request.if_none_match, tag);
+    exchange->outcome = is_known ? METRICS_NOT_MODIFIED : METRICS_OK;
+    // From here on only a vanished client can stop the answer.
+    begin_json(exchange, is_known ? 304 : 200);
+    http_header(exchange->response, "ETag", tag);
+    struct outbuf *const body = http_body(exchange->response);
+    if (body != NULL) {
+        write_states_body(exchange, &tree, body);
+    }
+    return 0;
+}
+
+// ---- routes ----
+
+enum access {
+    ACCESS_ANYBODY,
+    ACCESS_STATUS_ADDRESS,    // only addresses of [status] allow
+    ACCESS_BOUND_APPLICATION, // a caller whose application the task in the path is bound to
+};
+
+struct route {
+    struct str path; // whole, or for a task's route what stands behind its id
+    bool is_of_task;
+    enum access access;
+    size_t is_on; // the bool in struct conf that switches it; ALWAYS_ON without one
+    int (*handle)(struct exchange *exchange);
+};
+
+#define ALWAYS_ON SIZE_MAX
+
+static const struct route routes[] = {
+    {STR("/get_task_states_by_app"), true, ACCESS_BOUND_APPLICATION, ALWAYS_ON, handle_states},
+    {STR("/healthz"), false, ACCESS_ANYBODY, offsetof(struct conf, status.healthz), handle_healthz},
+    {STR("/readyz"), false, ACCESS_ANYBODY, offsetof(struct conf, status.readyz), handle_readyz},
+    {STR("/metrics"), false, ACCESS_STATUS_ADDRESS, offsetof(struct conf, status.metrics), handle_metrics},
+};
+
+// ASCII digits, 1 to INT64_MAX; leading zeros don't matter. 0 when it is no task id.
+static int64_t parse_task_id(struct str digits)
+{
+    int64_t id = 0;
+    for (size_t i = 0; i < digits.len; i++) {
+        const char c = digits.ptr[i];
+        if (c < '0' || c > '9' || __builtin_mul_overflow(id, 10, &id) ||
+            __builtin_add_overflow(id, c - '0', &id)) {
+            return 0;
+        }
+    }
+    return id;
+}
+
+static struct str without_last_slash(struct str path)
+{
+    return path.len > 1 && path.ptr[path.len - 1] == '/' ? (struct str){path.ptr, path.len - 1} : path;
+}
+
+static const struct route *find_route(struct str path, bool is_of_task)
+{
+    for (size_t i = 0; i < COUNT_OF(routes); i++) {
+        if (routes[i].is_of_task == is_of_task && str_equal(routes[i].path, path)) {
+            return &routes[i];
+        }
+    }
+    return NULL;
+}
+
+// Everything under /task/ is either a route with a good task id or 400.
+static const struct route *find_task_route(struct exchange *exchange, struct str path)
+{
+    const struct str rest = str_skip(path, sizeof "/task/" - 1);
+    const char *const slash = rest.len == 0 ? NULL : memchr(rest.ptr, '/', rest.len);
+    const size_t id_len = slash == NULL ? rest.len : (size_t)(slash - rest.ptr);
+    const struct route *const route = find_route(str_skip(rest, id_len), true);
+    exchange->task_id = parse_task_id((struct str){rest.ptr, id_len});
+    if (route == NULL || exchange->task_id == 0) {
+        err_record(&exchange->err, ERR_TASK_ID, "no task id, or no such call");
+        return NULL;
+    }
+    return route;
+}
+
+static bool is_switched_on(const struct route *route, const struct conf *conf)
+{
+    return route->is_on == ALWAYS_ON || *(const bool *)((const char *)conf + route->is_on);
+}
+
+// The route of the request, or NULL with the error set.
+static const struct route *choose_route(struct exchange *exchange)
+{
+    const struct str path = exchange->request.path_info;
+    if (path.len == 0) {
+        err_record(&exchange->err, ERR_NO_PATH_INFO, "no PATH_INFO");
+        return NULL;
+    }
+    if (str_starts_with(path, STR("/task/"))) {
+        return find_task_route(exchange, without_last_slash(path));
+    }
+    const struct route *const route = find_route(without_last_slash(path), false);
+    if (route == NULL || !is_switched_on(route, exchange->service->conf)) {
+        err_record(&exchange->err, ERR_UNKNOWN_PATH, "unknown path");
+        return NULL;
+    }
+    return route;
+}
+
+static int check_method(struct exchange *exchange)
+{
+    const struct str method = exchange->request.method;
+    if (str_equal(method, STR("GET")) || str_equal(method, STR("HEAD"))) {
+        return 0;
+    }
+    return err_set(&exchange->err, ERR_METHOD, "method not allowed");
+}
+
+// Who is asking, and may they see this task? Leaves the proof in the exchange.
+static int admit_application(struct exchange *exchange)
+{
+    struct service *const service = exchange->service;
+    struct err *const err = &exchange->err;
+    struct claim claim;
+    if (auth_claim(service->auth, service->conf, &exchange->request, service->arena, &claim, err) != 0) {
+        return -1;
+    }
+    const struct store_question question = {claim.app_code, claim.username, exchange->task_id};
+    struct store_facts facts;
+    const int64_t before_us = clock_monotonic_us();
+    const int looked_up =
+        service->store.ops->look_up(service->store.context, &question, service->arena, &facts, err);
+    exchange->database_us += clock_monotonic_us() - before_us;
+    if (looked_up != 0 || auth_judge(service->auth, &claim, &facts, service->clock->wall_us(),
+                                     service->arena, &exchange->caller, err) != 0) {
+        return -1;
+    }
+    return binding_check(exchange->caller, &facts, exchange->task_id, service->arena, &exchange->grant, err);
+}
+
+static int admit(struct exchange *exchange, const struct route *route)
+{
+    switch (route->access) {
+    case ACCESS_ANYBODY:
+        return 0;
+    case ACCESS_STATUS_ADDRESS:
+        if (net_list_has(&exchange->service->conf->status.allow, exchange->request.remote_addr)) {
+            return 0;
+        }
+        return err_set(&exchange->err, ERR_METRICS_CLOSED, "not an address of [status] allow");
+    case ACCESS_BOUND_APPLICATION:
+        break;
+    }
+    return admit_application(exchange);
+}
+
+static int dispatch(struct exchange *exchange)
+{
+    const struct route *const route = choose_route(exchange);
+    if (route == NULL || check_method(exchange) != 0 || admit(exchange, route) != 0) {
+        return -1;
+    }
+    return route->handle(exchange);
+}
+
+// ---- the frame of every request ----
+
+static void begin_exchange(struct exchange *exchange)
+{
+    exchange->started_us = clock_monotonic_us();
+    exchange->lang = choose_language(exchange);
+    exchange->trace_id = choose_trace_id(exchange);
+    exchange->response->is_head_only = str_equal(exchange->request.method, STR("HEAD"));
+    atomic_store_explicit(&exchange->service->shard->busy, true, memory_order_relaxed);
+}
+
+// A fault of ours or the database's is an event of its own. An outage is reported where it is
+// noticed, once, and not for every request that it hits.
+static void log_fault(const struct exchange *exchange)
+{
+    if (exchange->outcome < METRICS_FAILED || err_status(exchange->err.kind) < 500) {
+        return;
+    }
+    const enum err_kind kind = exchange->err.kind;
+    const bool is_outage = kind == ERR_DATABASE_DOWN || kind == ERR_OVERLOADED;
+    LOG_EVENT(is_outage ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, "request failed",
+              LOG_TEXT("trace_id", exchange->trace_id), LOG_NUMBER("task_id", exchange->task_id),
+              LOG_TEXT("cause", str_from(err_label(kind))),
+              LOG_TEXT("detail", str_from(exchange->err.detail)));
+}
+
+static void log_access(const struct exchange *exchange, int64_t total_us, uint64_t bytes)
+{
+    if (!exchange->service->conf->log.access) {
+        return;
+    }
+    const struct str app =
+        exchange->caller == NULL ? STR("-") : caller_app_code(exchange->caller);
+    const char *const cause = exchange->outcome < METRICS_FAILED
+                                  ? "ok"
+                                  : err_label((enum err_kind)(exchange->outcome - METRICS_FAILED));
+    LOG_EVENT(LOG_LEVEL_INFO, "request", LOG_TEXT("trace_id", exchange->trace_id),
+              LOG_NUMBER("task_id", exchange->task_id), LOG_TEXT("app", app),
+              LOG_NUMBER("status", exchange->response->status), LOG_TEXT("cause", str_from(cause)),
+              LOG_NUMBER("bytes", (int64_t)bytes), LOG_NUMBER("rows", (int64_t)exchange->rows),
+              LOG_NUMBER("database_us", exchange->database_us), LOG_NUMBER("total_us", total_us));
+}
+
+static void end_exchange(struct exchange *exchange)
+{
+    struct service *const service = exchange->service;
+    const struct outbuf *const out = &exchange->response->out;
+    const uint64_t bytes = out->drained + outbuf_pending(out);
+    const int64_t total_us = clock_monotonic_us() - exchange->started_us;
+    metrics_request(service->shard, exchange->outcome, total_us);
+    metrics_add(&service->shard->bytes, bytes);
+    metrics_add(&service->shard->hangups, out->failed);
+    log_fault(exchange);
+    log_access(exchange, total_us, bytes);
+    arena_reset(service->arena);
+    atomic_store_explicit(&service->shard->busy, false, memory_order_relaxed);
+}
+
+void service_handle(struct service *service, const struct http_var *vars, size_t count,
+                    struct http_response *response)
+{
+    struct exchange exchange = {.service = service, .response = response, .outcome = METRICS_OK};
+    const int understood = http_request_init(&exchange.request, vars, count, &exchange.err);
+    begin_exchange(&exchange);
+    if (understood != 0 || dispatch(&exchange) != 0) {
+        answer_error(&exchange);
+    }
+    end_exchange(&exchange);
+}
+
+void service_refuse(struct service *service, enum err_kind kind, struct http_response *response)
+{
+    struct exchange exchange = {.service = service, .response = response};
+    begin_exchange(&exchange);
+    err_record(&exchange.err, kind, "refused before the request was whole");
+    answer_error(&exchange);
+    end_exchange(&exchange);
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// service: from a request's variables to its answer. Routes with the access each demands, the one
+// dispatcher that enforces it, and the use case itself as a list of calls.
+#ifndef BKFLOW_SERVICE_H
+#define BKFLOW_SERVICE_H
+
+#include "arena.h"
+#include "auth.h"
+#include "clock.h"
+#include "conf.h"
+#include "http.h"
+#include "metrics.h"
+#include "store.h"
+#include "zone.h"
+
+// One worker's service; used by one thread. All members are borrowed, and set before the first
+// request; CONF may be exchanged between requests.
+struct service {
+    const struct conf *conf;
+    const struct clock *clock;
+    struct store store;
+    struct auth *auth;
+    struct arena *arena; // reset at the end of each request
+    struct metrics *metrics;
+    struct metrics_shard *shard; // this worker's own
+    struct zone zone;
+    uint64_t random[2]; // state of the generator of trace ids; not both zero
+};
+
+// Answers one request into RESPONSE, whose buffer is initialized and empty. What is left in the
+// buffer is for the caller to flush. Never fails: whatever goes wrong is the answer.
+void service_handle(struct service *service, const struct http_var *vars, size_t count,
+                    struct http_response *response) __attribute__((nonnull(1, 4)));
+
+// Answers a request that the transport refused, with KIND.
+void service_refuse(struct service *service, enum err_kind kind, struct http_response *response) NONNULL;
+
+#endif

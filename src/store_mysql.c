@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: MIT
+#include "store_mysql.h"
+
+#include "binding.h"
+#include "db.h"
+
+#include <stdlib.h>
+
+struct store_mysql {
+    const struct conf *conf;
+    struct metrics_shard *shard;
+    struct db *interface; // template_template, account_user, bkflow_states_app
+    struct db *engine;    // task_taskinstance, eri_state; NULL: in the same database
+};
+
+struct store_mysql *store_mysql_new(const struct conf *conf, struct metrics_shard *shard)
+{
+    struct store_mysql *const store = calloc(1, sizeof(struct store_mysql));
+    if (store == NULL) {
+        return NULL;
+    }
+    store->conf = conf;
+    store->shard = shard;
+    store->interface = db_new(&conf->database, shard);
+    store->engine = conf->has_engine_database ? db_new(&conf->engine_database, shard) : NULL;
+    if (store->interface == NULL || (conf->has_engine_database && store->engine == NULL)) {
+        store_mysql_free(store);
+        return NULL;
+    }
+    return store;
+}
+
+void store_mysql_free(struct store_mysql *store)
+{
+    if (store != NULL) {
+        db_free(store->interface);
+        db_free(store->engine);
+        free(store);
+    }
+}
+
+void store_mysql_reconfigure(struct store_mysql *store, const struct conf *conf)
+{
+    store->conf = conf;
+    db_reconfigure(store->interface, &conf->database);
+    if (store->engine != NULL && !conf->has_engine_database) {
+        db_free(store->engine);
+        store->engine = NULL;
+    } else if (store->engine != NULL) {
+        db_reconfigure(store->engine, &conf->engine_database);
+    } else if (conf->has_engine_database) {
+        // Without memory for it the engine's tables are looked for in [database]: an error, no leak.
+        store->engine = db_new(&conf->engine_database, store->shard);
+    }
+}
+
+static struct db *engine_of(const struct store_mysql *store)
+{
+    return store->engine != NULL ? store->engine : store->interface;
+}
+
+// ---- the facts ----
+
+enum { SLOT_FACTS, SLOT_TASK, SLOT_CALLER, SLOT_NODES };
+
+// varchar(n) in utf8mb4 takes up to four bytes a character.
+#define NUMBER        {DB_NUMBER, 0}
+#define TIME          {DB_TIME, 0}
+#define VARCHAR(n)    {DB_TEXT, (n) * 4}
+#define BINARY(bytes) {DB_TEXT, (bytes)}
+
+#define APP_COLUMNS                                                                                \
+    "a.bk_app_code, a.is_enabled, a.salt, a.secret_digest, a.previous_digest, "                    \
+    "a.previous_expires_at, u.username, u.is_active"
+#define TASK_COLUMNS "t.is_deleted, t.is_started, t.is_expired, t.instance_id, t.template_id"
+#define TEMPLATE_COLUMNS "p.is_deleted, p.bk_app_code"
+
+#define APP_TYPES                                                                                  \
+    VARCHAR(128), NUMBER, BINARY(STORE_SALT_BYTES), BINARY(STORE_DIGEST_BYTES),                    \
+        BINARY(STORE_DIGEST_BYTES), TIME, VARCHAR(255), NUMBER
+#define TASK_TYPES     NUMBER, NUMBER, NUMBER, VARCHAR(33), NUMBER
+#define TEMPLATE_TYPES NUMBER, VARCHAR(128)
+
+enum { APP_WIDTH = 8, TASK_WIDTH = 5, TEMPLATE_WIDTH = 2 };
+
+// Always exactly one row: each table is looked up by a unique key, and what is missing is NULL.
+static const struct db_column facts_columns[] = {APP_TYPES, TASK_TYPES, TEMPLATE_TYPES};
+static const struct db_statement facts_statement = {
+    .sql = "SELECT " APP_COLUMNS ", " TASK_COLUMNS ", " TEMPLATE_COLUMNS " FROM (SELECT 1) AS one"
+           " LEFT JOIN bkflow_states_app a ON a.bk_app_code = ?"
+           " LEFT JOIN account_user u ON u.username = ?"
+           " LEFT JOIN task_taskinstance t ON t.id = ?"
+           " LEFT JOIN template_template p ON p.id = t.template_id",
+    .parameter_count = 3,
+    .columns = facts_columns,
+    .column_count = COUNT_OF(facts_columns),
+};
+
+static const struct db_column task_columns[] = {TASK_TYPES};
+static const struct db_statement task_statement = {
+    .sql = "SELECT " TASK_COLUMNS " FROM (SELECT 1) AS one LEFT JOIN task_taskinstance t ON t.id = ?",
+    .parameter_count = 1,
+    .columns = task_columns,
+    .column_count = COUNT_OF(task_columns),
+};
+
+static const struct db_column caller_columns[] = {APP_TYPES, TEMPLATE_TYPES};
+static const struct db_statement caller_statement = {
+    .sql = "SELECT " APP_COLUMNS ", " TEMPLATE_COLUMNS " FROM (SELECT 1) AS one"
+           " LEFT JOIN bkflow_states_app a ON a.bk_app_code = ?"
+           " LEFT JOIN account_user u ON u.username = ?"
+           " LEFT JOIN template_template p ON p.id = ?",
+    .parameter_count = 3,
+    .columns = caller_columns,
+    .column_count = COUNT_OF(caller_columns),
+};
+
+// The one row of a statement of this kind; its values live until the next call on DB.
+static int fetch_only_row(struct db *db, unsigned slot, const struct db_statement *statement,
+                          const struct db_parameter *parameters, struct db_value *values, struct err *err)
+{
+    if (db_query(db, slot, statement, parameters, err) != 0) {
+        return -1;
+    }
+    const int fetched = db_fetch(db, values, err);
+    return fetched == 0 ? err_set(err, ERR_INTERNAL, "a one-row statement gave none") : fetched - 1;
+}
+
+static void copy_bytes(uint8_t *to, size_t size, const struct db_value *value)
+{
+    if (value->text.len == size) {
+        memcpy(to, value->text.ptr, size);
+    }
+}
+
+static void read_app(struct store_app *app, const struct db_value *values, struct str code)
+{
+    // The column is binary-collated in our schema; this holds even where an operator changed that.
+    app->exists = !values[0].is_null && str_equal(values[0].text, code);
+    app->is_enabled = values[1].number != 0;
+    copy_bytes(app->salt, sizeof app->salt, &values[2]);
+    copy_bytes(app->digest, sizeof app->digest, &values[3]);
+    copy_bytes(app->previous_digest, sizeof app->previous_digest, &values[4]);
+    app->has_previous = !values[4].is_null && !values[5].is_null;
+    app->previous_expires_us = values[5].number;
+}
+
+static bool read_user_is_active(const struct db_value *values, struct str username)
+{
+    return !values[6].is_null && str_equal(values[6].text, username) && values[7].number == 1;
+}
+
+static int keep_text(struct str *kept, const struct db_value *value, struct arena *arena, struct err *err)
+{
+    if (value->is_null) {
+        *kept = STR_ABSENT;
+        return 0;
+    }
+    *kept = arena_copy(arena, value->text);
+    return str_is_absent(*kept) ? err_set(err, ERR_NO_MEMORY, "facts") : 0;
+}
+
+static int read_task(struct store_task *task, const struct db_value *values, struct arena *arena,
+                     struct err *err)
+{
+    task->exists = !values[0].is_null;
+    task->is_deleted = values[0].number != 0;
+    task->is_started = values[1].number != 0;
+    task->is_expired = values[2].number != 0;
+    task->template_id = values[4].number;
+    return keep_text(&task->instance_id, &values[3], arena, err);
+}
+
+static int read_template(struct store_template *template, const struct db_value *values,
+                         struct arena *arena, struct err *err)
+{
+    template->exists = !values[0].is_null;
+    template->is_deleted = values[0].number != 0;
+    return keep_text(&template->app_code, &values[1], arena, err);
+}
+
+// One database: everything in one round trip.
+static int look_up_together(struct store_mysql *store, const struct store_question *question,
+                            struct arena *arena, struct store_facts *facts, struct err *err)
+{
+    const struct db_parameter parameters[] = {
+        DB_PARAMETER_TEXT(question->app_code),
+        DB_PARAMETER_TEXT(question->username),
+        DB_PARAMETER_NUMBER(question->task_id),
+    };
+    struct db_value values[APP_WIDTH + TASK_WIDTH + TEMPLATE_WIDTH];
+    if (fetch_only_row(store->interface, SLOT_FACTS, &facts_statement, parameters, values, err) != 0) {
+        return -1;
+    }
+    read_app(&facts->app, values, question->app_code);
+    facts->user_is_active = read_user_is_active(values, question->username);
+    if (read_task(&facts->task, values + APP_WIDTH, arena, err) != 0) {
+        return -1;
+    }
+    return read_template(&facts->template, values + APP_WIDTH + TASK_WIDTH, arena, err);
+}
+
+static int look_up_task(struct store_mysql *store, int64_t task_id, struct arena *arena,
+                        struct store_task *task, struct err *err)
+{
+    const struct db_parameter parameters[] = {DB_PARAMETER_NUMBER(task_id)};
+    struct db_value values[TASK_WIDTH];
+    const bool got =
+        fetch_only_row(store->engine, SLOT_TASK, &task_statement, parameters, values, err) == 0 &&
+        read_task(task, values, arena, err) == 0;
+    db_finish(store->engine);
+    return got ? 0 : -1;
+}
+
+// Two databases: the task first, since it names the template.
+static int look_up_apart(struct store_mysql *store, const struct store_question *question,
+                         struct arena *arena, struct store_facts *facts, struct err *err)
+{
+    if (look_up_task(store, question->task_id, arena, &facts->task, err) != 0) {
+        return -1;
+    }
+    const struct db_parameter parameters[] = {
+        DB_PARAMETER_TEXT(question->app_code),
+        DB_PARAMETER_TEXT(question->username),
+        DB_PARAMETER_NUMBER(facts->task.template_id),
+    };
+    struct db_value values[APP_WIDTH + TEMPLATE_WIDTH];
+    if (fetch_only_row(store->interface, SLOT_CALLER, &caller_statement, parameters, values, err) != 0) {
+        return -1;
+    }
+    read_app(&facts->app, values, question->app_code);
+    facts->user_is_active = read_user_is_active(values, question->username);
+    return read_template(&facts->template, values + APP_WIDTH, arena, err);
+}
+
+static int look_up(void *context, const struct store_question *question, struct arena *arena,
+                   struct store_facts *facts, struct err *err)
+{
+    struct store_mysql *const store = context;
+    memset(facts, 0, sizeof *facts);
+    const int outcome = store->engine == NULL
+                            ? look_up_together(store, question, arena, facts, err)
+                            : look_up_apart(store, question, arena, facts, err);
+    db_finish(store->interface);
+    return outcome;
+}
+
+// ---- the nodes ----
+
+enum { NODE_ID, NODE_PARENT, NODE_STATE, NODE_VERSION, NODE_LOOP, NODE_RETRY, NODE_SKIP,
+       NODE_IGNORED, NODE_STARTED, NODE_ARCHIVED, NODE_WIDTH };
+
+static const struct db_column node_columns[NODE_WIDTH] = {
+    [NODE_ID] = VARCHAR(33), [NODE_PARENT] = VARCHAR(33), [NODE_STATE] = VARCHAR(64),
+    [NODE_VERSION] = VARCHAR(33), [NODE_LOOP] = NUMBER, [NODE_RETRY] = NUMBER, [NODE_SKIP] = NUMBER,
+    [NODE_IGNORED] = NUMBER, [NODE_STARTED] = TIME, [NODE_ARCHIVED] = TIME,
+};
+
+static const struct db_statement nodes_statement = {
+    .sql = "SELECT node_id, parent_id, name, version, `loop`, retry, skip, error_ignored,"
+           " started_time, archived_time FROM eri_state WHERE root_id = ? ORDER BY id LIMIT ?",
+    .parameter_count = 2,
+    .columns = node_columns,
+    .column_count = NODE_WIDTH,
+};
+
+// A text of the arena, or the one of the row before when it is the same: most states and parents
+// repeat.
+static bool keep_node_text(const char **kept, uint16_t *kept_len, const struct db_value *value,
+                           const char *before, uint16_t before_len, struct arena *arena)
+{
+    const struct str text = value->text;
+    *kept_len = (uint16_t)text.len; // bounded by the column
+    if (before != NULL && str_equal(text, (struct str){before, before_len})) {
+        *kept = before;
+        return true;
+    }
+    char *const copy = arena_text(arena, text.len);
+    if (copy == NULL) {
+        return false;
+    }
+    if (text.len > 0) {
+        memcpy(copy, text.ptr, text.len);
+    }
+    *kept = copy;
+    return true;
+}
+
+static int64_t node_time(const struct db_value *value)
+{
+    return value->is_null ? STORE_NO_TIME : value->number;
+}
+
+static bool read_node(struct store_node *node, const struct store_node *before,
+                      const struct db_value *values, struct arena *arena)
+{
+    static const struct store_node none;
+    before = before == NULL ? &none : before;
+    node->loop = (int32_t)values[NODE_LOOP].number;
+    node->retry = (int32_t)values[NODE_RETRY].number;
+    node->flags = (uint8_t)((values[NODE_SKIP].number != 0 ? STORE_NODE_SKIP : 0) |
+                            (values[NODE_IGNORED].number != 0 ? STORE_NODE_ERROR_IGNORED : 0));
+    node->started_us = node_time(&values[NODE_STARTED]);
+    node->archived_us = node_time(&values[NODE_ARCHIVED]);
+    return keep_node_text(&node->id, &node->id_len, &values[NODE_ID], NULL, 0, arena) &&
+           keep_node_text(&node->parent_id, &node->parent_id_len, &values[NODE_PARENT],
+                          before->parent_id, before->parent_id_len, arena) &&
+           keep_node_text(&node->state, &node->state_len, &values[NODE_STATE], before->state,
+                          before->state_len, arena) &&
+           keep_node_text(&node->version, &node->version_len, &values[NODE_VERSION], before->version,
+                          before->version_len, arena);
+}
+
+static int fetch_nodes(struct db *db, size_t limit, struct arena *arena, struct store_nodes *nodes,
+                       struct err *err)
+{
+    struct db_value values[NODE_WIDTH];
+    const struct store_node *before = NULL;
+    for (;;) {
+        const int fetched = db_fetch(db, values, err);
+        if (fetched <= 0) {
+            return fetched;
+        }
+        if (nodes->count == limit) {
+            return err_set(err, ERR_TOO_MANY_NODES, "more than %zu nodes", limit);
+        }
+        struct store_node *const node = store_nodes_add(nodes, arena);
+        if (node == NULL || !read_node(node, before, values, arena)) {
+            return err_set(err, ERR_NO_MEMORY, "node %zu", nodes->count);
+        }
+        before = node;
+    }
+}
+
+static int load_nodes(void *context, const struct grant *grant, size_t limit, struct arena *arena,
+                      struct store_nodes *nodes, struct err *err)
+{
+    struct store_mysql *const store = context;
+    struct db *const db = engine_of(store);
+    const struct db_parameter parameters[] = {
+        DB_PARAMETER_TEXT(grant_root_id(grant)),
+        DB_PARAMETER_NUMBER((int64_t)limit + 1), // one more tells that there are more
+    };
+    *nodes = (struct store_nodes){0};
+    if (db_query(db, SLOT_NODES, &nodes_statement, parameters, err) != 0) {
+        return -1;
+    }
+    const int outcome = fetch_nodes(db, limit, arena, nodes, err);
+    db_finish(db);
+    return outcome;
+}
+
+static int ping(void *context, struct err *err)
+{
+    struct store_mysql *const store = context;
+    if (db_ping(store->interface, err) != 0) {
+        return -1;
+    }
+    return store->engine == NULL ? 0 : db_ping(store->engine, err);
+}
+
+const struct store_ops store_mysql_ops = {
+    .look_up = look_up,
+    .load_nodes = load_nodes,
+    .ping = ping,
+};
