@@ -60,6 +60,7 @@ void cgi_apologize(void)
         "Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n\r\n"
         "{\"result\":false,\"message\":\"Internal error\",\"code\":50001,\"data\":null,\"trace_id\":\"\"}";
     if (FCGI_Accept() < 0 || write_stdout(NULL, answer, sizeof answer - 1) != 0) {
-        LOG_EVENT(LOG_LEVEL_ERROR, "not even an error answer could be written", LOG_NUMBER("code", 50001));
+        LOG_EVENT(LOG_LEVEL_ERROR, "not even an error answer could be written",
+                  LOG_NUMBER("code", 50001));
     }
 }

@@ -57,7 +57,8 @@ void fcgi_put_end(char end[FCGI_CONN_END_BYTES], unsigned id)
     put_end_request(end + FCGI_HEADER_LEN, id, FCGI_REQUEST_COMPLETE);
 }
 
-static enum fcgi_event reply_end_request(struct fcgi_conn *conn, unsigned id, unsigned protocol_status)
+static enum fcgi_event reply_end_request(struct fcgi_conn *conn, unsigned id,
+                                         unsigned protocol_status)
 {
     put_end_request(conn->reply, id, protocol_status);
     conn->reply_len = 16;
@@ -144,7 +145,8 @@ static bool cut_pair(struct str *stream, struct http_var *var)
     return true;
 }
 
-int fcgi_conn_vars(const struct fcgi_conn *conn, struct http_var vars[FCGI_CONN_VARS_MAX], size_t *count)
+int fcgi_conn_vars(const struct fcgi_conn *conn, struct http_var vars[FCGI_CONN_VARS_MAX],
+                   size_t *count)
 {
     struct str stream = {conn->vars, conn->vars_len};
     *count = 0;
@@ -301,8 +303,8 @@ static enum fcgi_event end_of_management(struct fcgi_conn *conn)
     return record_type(conn) == FCGI_GET_VALUES ? get_values(conn) : unknown_management(conn);
 }
 
-// A record is complete. Records of unknown requests and of types that a responder has no use for are
-// passed over, as the specification's section 3.3 asks.
+// A record is complete. Records of unknown requests and of types that a responder has no use for
+// are passed over, as the specification's section 3.3 asks.
 static enum fcgi_event end_of_record(struct fcgi_conn *conn)
 {
     if (record_id(conn) == FCGI_NULL_REQUEST_ID && record_type(conn) != FCGI_BEGIN_REQUEST) {
@@ -372,7 +374,8 @@ static void take_rest(struct fcgi_conn *conn, const char *bytes, size_t len, siz
     *used += padding;
 }
 
-enum fcgi_event fcgi_conn_consume(struct fcgi_conn *conn, const char *bytes, size_t len, size_t *used)
+enum fcgi_event fcgi_conn_consume(struct fcgi_conn *conn, const char *bytes, size_t len,
+                                  size_t *used)
 {
     *used = 0;
     while (*used < len) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // fcgi_conn: the records of one FastCGI connection (FastCGI 1.0 specification), as a state machine
-// over bytes. Every length is checked against a bound of ours before anything is stored or allocated.
-// Knows no sockets.
+// over bytes. Every length is checked against a bound of ours before anything is stored or
+// allocated. Knows no sockets.
 #ifndef BKFLOW_FCGI_CONN_H
 #define BKFLOW_FCGI_CONN_H
 
@@ -15,7 +15,7 @@ enum {
     FCGI_CONN_VARS_MAX = 512,   // variables of one request; nginx and Apache send about 30
     FCGI_CONN_VALUES_MAX = 512, // bytes of one FCGI_GET_VALUES that are looked at
     FCGI_CONN_REPLY_MAX = 128,
-    FCGI_CONN_END_BYTES = 24,   // end of FCGI_STDOUT and FCGI_END_REQUEST
+    FCGI_CONN_END_BYTES = 24, // end of FCGI_STDOUT and FCGI_END_REQUEST
 };
 
 // What the bytes consumed so far led to.
@@ -57,7 +57,8 @@ struct fcgi_conn {
     size_t reply_len;
 };
 
-void fcgi_conn_init(struct fcgi_conn *conn, size_t max_request_bytes, size_t max_connections) NONNULL;
+void fcgi_conn_init(struct fcgi_conn *conn, size_t max_request_bytes,
+                    size_t max_connections) NONNULL;
 void fcgi_conn_fini(struct fcgi_conn *conn) NONNULL;
 
 // Goes on with BYTES until something is to be done; *USED says how many it took.
@@ -76,7 +77,8 @@ void fcgi_conn_request_done(struct fcgi_conn *conn) NONNULL;
 bool fcgi_conn_is_idle(const struct fcgi_conn *conn) MUST_CHECK NONNULL;
 
 // Writes a record header.
-void fcgi_put_header(char header[FCGI_HEADER_LEN], unsigned type, unsigned id, size_t content_len) NONNULL;
+void fcgi_put_header(char header[FCGI_HEADER_LEN], unsigned type, unsigned id,
+                     size_t content_len) NONNULL;
 
 // Writes what ends request ID: an empty FCGI_STDOUT record and FCGI_END_REQUEST.
 void fcgi_put_end(char end[FCGI_CONN_END_BYTES], unsigned id) NONNULL;

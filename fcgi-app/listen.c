@@ -17,7 +17,8 @@ enum { FIRST_SYSTEMD_FD = 3, BACKLOG = 1024 };
 
 static int report(const char *what, const char *where, const char *why)
 {
-    LOG_EVENT(LOG_LEVEL_ERROR, what, LOG_TEXT("where", str_from(where)), LOG_TEXT("error", str_from(why)));
+    LOG_EVENT(LOG_LEVEL_ERROR, what, LOG_TEXT("where", str_from(where)),
+              LOG_TEXT("error", str_from(why)));
     return -1;
 }
 
@@ -30,7 +31,8 @@ static bool is_served(const char *path)
     if (fd < 0) {
         return false;
     }
-    const bool served = connect(fd, (struct sockaddr *)&address, sizeof address) == 0 || errno == EAGAIN;
+    const bool served =
+        connect(fd, (struct sockaddr *)&address, sizeof address) == 0 || errno == EAGAIN;
     close(fd);
     return served;
 }
@@ -45,7 +47,8 @@ static int check_path_is_free(const char *path)
     if (!S_ISSOCK(file.st_mode)) {
         return report("cannot listen", path, "a file that is not a socket is in the way");
     }
-    return is_served(path) ? report("cannot listen", path, "another process serves this socket") : 0;
+    return is_served(path) ? report("cannot listen", path, "another process serves this socket")
+                           : 0;
 }
 
 static int open_unix(struct listen_source *source)
@@ -62,13 +65,16 @@ static int open_unix(struct listen_source *source)
     if (source->fd < 0) {
         return report("cannot listen", conf->path, strerror(error));
     }
-    return stat(conf->path, &source->own_file) == 0 ? 0 : report("cannot listen", conf->path, strerror(errno));
+    return stat(conf->path, &source->own_file) == 0
+               ? 0
+               : report("cannot listen", conf->path, strerror(errno));
 }
 
 static int bind_address(const struct addrinfo *address)
 {
     const int one = 1;
-    const int fd = socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC, address->ai_protocol);
+    const int fd =
+        socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC, address->ai_protocol);
     if (fd < 0) {
         return -1;
     }
@@ -156,7 +162,7 @@ int listen_open(const struct conf_listen *conf, struct listen_source *source)
     if (source->fd < 0) {
         return 0;
     }
-    // Several threads wait for the same connections: whoever comes too late must not block in accept.
+    // Several threads wait for the same connections: who comes too late must not block in accept.
     const int flags = fcntl(source->fd, F_GETFL);
     if (flags < 0 || fcntl(source->fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
         fcntl(source->fd, F_SETFD, FD_CLOEXEC) != 0) {
@@ -170,7 +176,8 @@ void listen_close(struct listen_source *source)
     struct stat file;
     const bool is_ours = source->kind == LISTEN_OWN && source->own.kind == CONF_LISTEN_UNIX &&
                          stat(source->own.path, &file) == 0 &&
-                         file.st_ino == source->own_file.st_ino && file.st_dev == source->own_file.st_dev;
+                         file.st_ino == source->own_file.st_ino &&
+                         file.st_dev == source->own_file.st_dev;
     if (is_ours) {
         unlink(source->own.path);
     }

@@ -16,7 +16,7 @@ struct loop {
     int stop_fd; // readable once all is over: wakes every worker
     struct loop_options options;
     atomic_bool is_draining;
-    atomic_bool is_short; // a connection could not be accepted for lack of something
+    atomic_bool is_short;  // a connection could not be accepted for lack of something
     pthread_mutex_t mutex; // over the list and its count
     struct loop_conn *conns;
     size_t count;

@@ -19,7 +19,7 @@ struct loop;
 struct loop_conn {
     int fd;
     struct fcgi_conn records;
-    atomic_int_fast64_t deadline_us; // monotonic; until then a request must be whole. 0: nothing due
+    atomic_int_fast64_t deadline_us; // monotonic; a request must be whole by then. 0: none due
     bool is_registered;              // with epoll
     bool has_served;                 // a request was whole once: from then on it may stay idle
     struct loop_conn *next;          // in the loop's list, under its mutex
@@ -57,8 +57,8 @@ void loop_close(struct loop *loop, struct loop_conn *conn) NONNULL;
 // called every now and then, by one thread.
 void loop_sweep(struct loop *loop) NONNULL;
 
-// From now on no connection is accepted, and each is closed when it is idle: what has been sent to it
-// is still answered. Connections that the system has already accepted for us are served too.
+// From now on no connection is accepted, and each is closed when it is idle: what has been sent to
+// it is still answered. Connections that the system has already accepted for us are served too.
 void loop_drain(struct loop *loop) NONNULL;
 bool loop_is_draining(const struct loop *loop) NONNULL;
 

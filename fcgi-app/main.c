@@ -35,7 +35,15 @@ static const char usage[] =
     "Exit status: 0 stopped as asked, 1 internal error, 2 usage, 78 configuration.\n"
     "Signals: TERM, INT, USR1 finish running requests and stop; HUP reads the configuration again.\n";
 
-enum action { ACTION_SERVE, ACTION_CHECK, ACTION_PRINT, ACTION_REFERENCE, ACTION_VERSION, ACTION_HELP, ACTION_BAD };
+enum action {
+    ACTION_SERVE,
+    ACTION_CHECK,
+    ACTION_PRINT,
+    ACTION_REFERENCE,
+    ACTION_VERSION,
+    ACTION_HELP,
+    ACTION_BAD
+};
 
 struct command {
     enum action action;
@@ -109,13 +117,15 @@ static int open_log(const struct conf *conf)
 {
     const struct log_options options = {conf->log.target, conf->log.level, conf->log.format};
     if (log_open(&options) != 0) {
-        fprintf(stderr, "bkflow-states: [log] target: %s cannot be opened: %s\n", conf->log.target, strerror(errno));
+        fprintf(stderr, "bkflow-states: [log] target: %s cannot be opened: %s\n", conf->log.target,
+                strerror(errno));
         return -1;
     }
     return 0;
 }
 
-static int serve_from(struct listen_source *source, const char *conf_path, struct worker_shared *shared)
+static int serve_from(struct listen_source *source, const char *conf_path,
+                      struct worker_shared *shared)
 {
     switch (source->kind) {
     case LISTEN_CGI: {
@@ -129,9 +139,10 @@ static int serve_from(struct listen_source *source, const char *conf_path, struc
         return status;
     }
     case LISTEN_NOWHERE:
-        fputs("bkflow-states: nowhere to listen: give [server] listen, or let spawn-fcgi, systemd or a\n"
-              "web server start it. See bkflow-states --help.\n",
-              stderr);
+        fputs(
+            "bkflow-states: nowhere to listen: give [server] listen, or let spawn-fcgi, systemd or a\n"
+            "web server start it. See bkflow-states --help.\n",
+            stderr);
         return EXIT_USAGE;
     case LISTEN_OWN:
     case LISTEN_SYSTEMD:
@@ -153,7 +164,8 @@ static int serve(struct conf *conf, const char *conf_path)
         metrics_new((size_t)conf->server.workers + 1, PACKAGE_VERSION, clock_system.wall_us());
     struct worker_shared shared = {.snapshots = &snapshots, .metrics = metrics};
     if (metrics == NULL || zone_use(conf->response.timezone) != 0 || db_library_init() != 0 ||
-        listen_open(&conf->server.listen, &source) != 0 || snapshot_publish(&snapshots, conf) != 0) {
+        listen_open(&conf->server.listen, &source) != 0 ||
+        snapshot_publish(&snapshots, conf) != 0) {
         conf_free(conf);
         metrics_free(metrics);
         return EXIT_FAILURE;

@@ -15,7 +15,7 @@
 enum {
     TICK_MS = 100,
     DRAIN_TICK_MS = 10,
-    // When no worker has got on for so long, the spare one tells clients that the service is overloaded.
+    // When no worker has got on for so long, the spare one tells clients that we are overloaded.
     STUCK_AFTER_US = 1000 * 1000,
     CONNECTIONS_MAX = 8192,
     DESCRIPTORS_BESIDE_CONNECTIONS = 64,
@@ -31,7 +31,7 @@ struct server {
     size_t count; // of threads
     int signal_fd;
     uint64_t seen_turns;
-    int64_t progress_us; // monotonic; when a worker was last seen getting on
+    int64_t progress_us;  // monotonic; when a worker was last seen getting on
     int64_t drain_end_us; // monotonic; 0: not draining
 };
 
@@ -91,7 +91,8 @@ static int make_workers(struct server *server)
 static int start_threads(struct server *server)
 {
     for (size_t i = 0; i < server->count; i++) {
-        const int failure = pthread_create(&server->threads[i], NULL, worker_run, server->workers[i]);
+        const int failure =
+            pthread_create(&server->threads[i], NULL, worker_run, server->workers[i]);
         if (failure != 0) {
             errno = failure;
             return report("cannot start a worker");
@@ -125,7 +126,8 @@ static int start(struct server *server, const struct conf *conf)
     if (make_loop(server, conf) != 0 || make_workers(server) != 0 || start_threads(server) != 0) {
         return -1;
     }
-    LOG_EVENT(LOG_LEVEL_INFO, "ready", LOG_TEXT("version", str_from(server->shared->metrics->version)),
+    LOG_EVENT(LOG_LEVEL_INFO, "ready",
+              LOG_TEXT("version", str_from(server->shared->metrics->version)),
               LOG_NUMBER("workers", (int64_t)server->count), LOG_NUMBER("pid", getpid()));
     return 0;
 }
@@ -162,7 +164,8 @@ static void reload(struct server *server)
         conf_load(server->options->conf_path, server->options->environment, complain_to_log, NULL);
     if (fresh == NULL) {
         reopen_log(running->conf);
-        LOG_EVENT(LOG_LEVEL_ERROR, "reload refused, the old configuration stays", LOG_NUMBER("pid", getpid()));
+        LOG_EVENT(LOG_LEVEL_ERROR, "reload refused, the old configuration stays",
+                  LOG_NUMBER("pid", getpid()));
     } else {
         reopen_log(fresh);
         warn_of_restart(running->conf, fresh);
@@ -181,7 +184,8 @@ static void begin_drain(struct server *server)
     struct snapshot *const snapshot = snapshot_take(server->shared->snapshots);
     const int64_t drain_ms = snapshot->conf->server.drain_timeout_ms;
     snapshot_drop(snapshot);
-    LOG_EVENT(LOG_LEVEL_INFO, "stopping", LOG_NUMBER("connections", (int64_t)loop_connections(server->shared->loop)));
+    LOG_EVENT(LOG_LEVEL_INFO, "stopping",
+              LOG_NUMBER("connections", (int64_t)loop_connections(server->shared->loop)));
     server->drain_end_us = clock_monotonic_us() + drain_ms * 1000;
     loop_drain(server->shared->loop);
     listen_close(server->options->source);
@@ -282,7 +286,8 @@ static bool drain(struct server *server)
 
 int server_run(const struct server_options *options, struct worker_shared *shared)
 {
-    struct server server = {.options = options, .shared = shared, .progress_us = clock_monotonic_us()};
+    struct server server = {
+        .options = options, .shared = shared, .progress_us = clock_monotonic_us()};
     struct snapshot *const snapshot = snapshot_take(shared->snapshots);
     const int started = start(&server, snapshot->conf);
     snapshot_drop(snapshot);

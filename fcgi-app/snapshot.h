@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// snapshot: the configuration that requests see. Readers share it; a reload puts another in its place
-// without touching what a request under way still reads.
+// snapshot: the configuration that requests see. Readers share it; a reload puts another in its
+// place without touching what a request under way still reads.
 #ifndef BKFLOW_SNAPSHOT_H
 #define BKFLOW_SNAPSHOT_H
 

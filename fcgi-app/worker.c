@@ -15,7 +15,7 @@
 
 enum {
     READ_BYTES = 64 * 1024,
-    BYTES_PER_NODE = 512,             // generous: a node with its texts takes about 250
+    BYTES_PER_NODE = 512,               // generous: a node with its texts takes about 250
     ARENA_BYTES_BESIDE_NODES = 1 << 20, // facts, credentials, tables
 };
 
@@ -33,8 +33,8 @@ struct worker {
 
 // ---- the store of the spare worker ----
 
-static int overloaded_look_up(void *store, const struct store_question *question, struct arena *arena,
-                              struct store_facts *facts, struct err *err)
+static int overloaded_look_up(void *store, const struct store_question *question,
+                              struct arena *arena, struct store_facts *facts, struct err *err)
 {
     (void)store, (void)question, (void)arena, (void)facts;
     return err_set(err, ERR_OVERLOADED, "all workers are waiting for the database");
@@ -151,13 +151,13 @@ struct service *worker_service(struct worker *worker)
 // One answer on its way out.
 struct reply {
     int fd;
-    unsigned id;           // of the request
-    int64_t patience_us;   // how long the web server may still keep us waiting, in all
+    unsigned id;         // of the request
+    int64_t patience_us; // how long the web server may still keep us waiting, in all
     bool is_gone;
 };
 
-// Waits until the socket takes bytes. The time waited is taken off the patience of the whole answer,
-// so that a web server that reads a byte now and then cannot hold the worker.
+// Waits until the socket takes bytes. The time waited is taken off the patience of the whole
+// answer, so that a web server that reads a byte now and then cannot hold the worker.
 static bool wait_writable(struct reply *reply)
 {
     const int64_t before_us = clock_monotonic_us();
@@ -231,7 +231,8 @@ static bool serve_request(struct worker *worker, struct loop_conn *conn)
         .patience_us = worker->service.conf->server.client_timeout_ms * 1000,
     };
     struct http_response response = {0};
-    outbuf_init(&response.out, worker->output + FCGI_HEADER_LEN, WORKER_BUFFER_BYTES, send_record, &reply);
+    outbuf_init(&response.out, worker->output + FCGI_HEADER_LEN, WORKER_BUFFER_BYTES, send_record,
+                &reply);
     atomic_store(&conn->deadline_us, 0); // from here on the time limits are the database's and ours
     conn->has_served = true;
     answer(worker, &conn->records, &response);
@@ -248,7 +249,8 @@ static bool send_reply(struct worker *worker, struct loop_conn *conn)
         .fd = conn->fd,
         .patience_us = worker->service.conf->server.client_timeout_ms * 1000,
     };
-    return send_all(&reply, conn->records.reply, conn->records.reply_len) == 0 && !conn->records.is_over;
+    return send_all(&reply, conn->records.reply, conn->records.reply_len) == 0 &&
+           !conn->records.is_over;
 }
 
 // Works through bytes just read; false when the connection is to be closed.
@@ -308,7 +310,8 @@ void *worker_run(void *argument)
 {
     struct worker *const worker = argument;
     if (db_thread_init() != 0) {
-        LOG_EVENT(LOG_LEVEL_ERROR, "the database library cannot start in a thread", LOG_NUMBER("errno", errno));
+        LOG_EVENT(LOG_LEVEL_ERROR, "the database library cannot start in a thread",
+                  LOG_NUMBER("errno", errno));
         abort(); // a process with fewer workers than it should have is worse than none
     }
     for (;;) {

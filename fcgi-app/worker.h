@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// worker: one thread's life: it waits in the loop, turns records into requests, has the service answer
-// them and writes the answers, with a database connection and an arena of its own.
+// worker: one thread's life: it waits in the loop, turns records into requests, has the service
+// answer them and writes the answers, with a database connection and an arena of its own.
 #ifndef BKFLOW_WORKER_H
 #define BKFLOW_WORKER_H
 
@@ -21,7 +21,8 @@ struct worker;
 // A worker that counts in SHARD of the metrics. With a database: a real one. Without: every request
 // that needs the database is answered 503 "overloaded", which is what the spare worker is for.
 // NULL: no memory.
-struct worker *worker_new(struct worker_shared *shared, size_t shard, bool has_database) MUST_CHECK NONNULL;
+struct worker *worker_new(struct worker_shared *shared, size_t shard,
+                          bool has_database) MUST_CHECK NONNULL;
 void worker_free(struct worker *worker);
 
 // Serves connections until the loop stops. The function of a thread; its argument is the worker.

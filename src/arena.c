@@ -113,7 +113,7 @@ static void *take(struct arena *arena, size_t size)
     return taken;
 }
 
-// Moves the free pointer to the next aligned address; at the block's end there may be no room for it.
+// Moves the free pointer to the next aligned address. At the block's end there may be no room.
 static void align(struct arena *arena)
 {
     const size_t odd = (uintptr_t)arena->next % ALIGNMENT;

@@ -25,7 +25,7 @@ void *arena_alloc(struct arena *arena, size_t count, size_t size) MUST_CHECK NON
 // As arena_alloc, but bytes without alignment: for text.
 char *arena_text(struct arena *arena, size_t len) MUST_CHECK NONNULL;
 
-// A copy of TEXT with a NUL behind it, which the length does not count. Absent when memory is short.
+// A copy of TEXT with a NUL behind it, which the length does not count. Absent: no memory.
 struct str arena_copy(struct arena *arena, struct str text) MUST_CHECK NONNULL;
 
 // Bytes handed out since the last reset.

@@ -55,7 +55,8 @@ int auth_judge(struct auth *auth, const struct claim *claim, const struct store_
                int64_t now_us, struct arena *arena, const struct caller **caller, struct err *err)
 {
     if (!auth_direct_secret_holds(auth->direct, &facts->app, claim->secret, now_us)) {
-        return err_set(err, ERR_CREDENTIALS_WRONG, "unknown or disabled application, or wrong secret");
+        return err_set(err, ERR_CREDENTIALS_WRONG,
+                       "unknown or disabled application, or wrong secret");
     }
     if (!facts->user_is_active) {
         return err_set(err, ERR_USER_UNKNOWN, "unknown or inactive user");

@@ -16,8 +16,8 @@ struct auth;
 struct auth *auth_new(void) MUST_CHECK; // NULL: no memory, or no SHA-256 in the crypto library
 void auth_free(struct auth *auth);
 
-// What a way of authenticating says about a request. Absent lets the next way look; refused is final:
-// a request that fails in one way never gets in by another.
+// What a way of authenticating says about a request. Absent lets the next way look; refused is
+// final: a request that fails in one way never gets in by another.
 enum auth_verdict { AUTH_ABSENT, AUTH_ACCEPTED, AUTH_REFUSED };
 
 // What a request says about itself; texts in the arena or the request. Not yet to be believed.
@@ -33,8 +33,8 @@ struct caller;
 struct str caller_app_code(const struct caller *caller) MUST_CHECK NONNULL;
 struct str caller_username(const struct caller *caller) MUST_CHECK NONNULL;
 
-// Reads who the request says is asking. 400 when that cannot be understood, 401 when it is missing or
-// the way is closed.
+// Reads who the request says is asking. 400 when that cannot be understood, 401 when it is missing
+// or the way is closed.
 int auth_claim(struct auth *auth, const struct conf *conf, const struct http_request *request,
                struct arena *arena, struct claim *claim, struct err *err) MUST_CHECK NONNULL;
 

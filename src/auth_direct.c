@@ -106,7 +106,8 @@ static int count_members(struct str text)
 }
 
 // Copies the members that are credentials.
-static int take_members(json_object *object, struct arena *arena, struct claim *claim, struct err *err)
+static int take_members(json_object *object, struct arena *arena, struct claim *claim,
+                        struct err *err)
 {
     json_object_object_foreach(object, key, value)
     {
@@ -117,7 +118,8 @@ static int take_members(json_object *object, struct arena *arena, struct claim *
         if (!json_object_is_type(value, json_type_string)) {
             return err_set(err, ERR_CREDENTIALS_FORMAT, "a credential is not a string");
         }
-        const struct str text = {json_object_get_string(value), (size_t)json_object_get_string_len(value)};
+        const struct str text = {json_object_get_string(value),
+                                 (size_t)json_object_get_string_len(value)};
         *member = arena_copy(arena, text);
         if (str_is_absent(*member)) {
             return err_set(err, ERR_NO_MEMORY, "credentials");
@@ -155,7 +157,8 @@ static json_object *parse_object(struct auth_direct *direct, struct str text)
 }
 
 static enum auth_verdict claim_from_header(struct auth_direct *direct, struct str header,
-                                           struct arena *arena, struct claim *claim, struct err *err)
+                                           struct arena *arena, struct claim *claim,
+                                           struct err *err)
 {
     const struct str text = str_trim(header);
     if (text.len == 0 || text.len > INT32_MAX || !utf8_is_valid(text)) {
@@ -214,8 +217,8 @@ enum auth_verdict auth_direct_claim(struct auth_direct *direct, const struct con
 
 // ---- the secret ----
 
-static bool digest_secret(struct auth_direct *direct, const struct store_app *app, struct str secret,
-                          uint8_t digest[EVP_MAX_MD_SIZE])
+static bool digest_secret(struct auth_direct *direct, const struct store_app *app,
+                          struct str secret, uint8_t digest[EVP_MAX_MD_SIZE])
 {
     return EVP_DigestInit_ex2(direct->digest, direct->sha256, NULL) == 1 &&
            EVP_DigestUpdate(direct->digest, app->salt, sizeof app->salt) == 1 &&
@@ -230,7 +233,7 @@ bool auth_direct_secret_holds(struct auth_direct *direct, const struct store_app
     if (!digest_secret(direct, app, secret, digest)) {
         return false;
     }
-    // No shortcut: bits, not branches, and an application that does not exist has a digest of zeros.
+    // No shortcut: bits, not branches; an application that does not exist has a digest of zeros.
     const bool is_current = CRYPTO_memcmp(digest, app->digest, STORE_DIGEST_BYTES) == 0;
     const bool is_previous = CRYPTO_memcmp(digest, app->previous_digest, STORE_DIGEST_BYTES) == 0;
     const bool previous_holds = app->has_previous & (now_us < app->previous_expires_us);

@@ -35,7 +35,7 @@ static inline bool str_is_absent(struct str s)
     return s.ptr == NULL;
 }
 
-// Byte for byte: no case folding, no padding, no locale. An absent string equals only an absent one.
+// Byte for byte: no case folding, no padding, no locale. Absent equals only absent.
 static inline bool str_equal(struct str a, struct str b)
 {
     if (a.len != b.len || (a.ptr == NULL) != (b.ptr == NULL)) {

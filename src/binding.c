@@ -18,7 +18,8 @@ static int check_task(const struct store_task *task, struct err *err)
     return 0;
 }
 
-static int check_template(const struct store_template *template, struct str app_code, struct err *err)
+static int check_template(const struct store_template *template, struct str app_code,
+                          struct err *err)
 {
     if (!template->exists || template->is_deleted) {
         return err_set(err, ERR_NO_TEMPLATE, "no such template");

@@ -22,7 +22,8 @@ enum grant_kind {
 // Checks in the order of BKFlow's check_task_bk_app_code: task, its template, the template's
 // application. The error holds what the message names; its texts live as long as CALLER and FACTS.
 int binding_check(const struct caller *caller, const struct store_facts *facts, int64_t task_id,
-                  struct arena *arena, const struct grant **grant, struct err *err) MUST_CHECK NONNULL;
+                  struct arena *arena, const struct grant **grant,
+                  struct err *err) MUST_CHECK NONNULL;
 
 enum grant_kind grant_kind(const struct grant *grant) MUST_CHECK NONNULL;
 int64_t grant_task_id(const struct grant *grant) MUST_CHECK NONNULL;

@@ -33,7 +33,8 @@ int64_t clock_days_from_civil(int64_t year, unsigned month, unsigned day)
     const int64_t era = (y >= 0 ? y : y - 399) / 400;
     const unsigned year_of_era = (unsigned)(y - era * 400);
     const unsigned day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-    const unsigned day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    const unsigned day_of_era =
+        year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     return era * DAYS_PER_ERA + (int64_t)day_of_era - DAYS_FROM_ERA_TO_1970;
 }
 
@@ -44,7 +45,8 @@ struct clock_date clock_civil_from_days(int64_t days)
     const unsigned day_of_era = (unsigned)(shifted - era * DAYS_PER_ERA);
     const unsigned year_of_era =
         (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    const unsigned day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    const unsigned day_of_year =
+        day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     const unsigned march_month = (5 * day_of_year + 2) / 153;
     const unsigned month = march_month < 10 ? march_month + 3 : march_month - 9;
     return (struct clock_date){

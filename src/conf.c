@@ -61,7 +61,8 @@ static int parse_scaled(const struct key *key, const char *text, int64_t *member
     }
     for (size_t i = 0; i < count; i++) {
         if (strcmp(end, suffixes[i].text) == 0) {
-            const bool overflows = __builtin_mul_overflow((int64_t)number, suffixes[i].factor, member);
+            const bool overflows =
+                __builtin_mul_overflow((int64_t)number, suffixes[i].factor, member);
             return overflows || *member < key->min || *member > key->max ? -1 : 0;
         }
     }
@@ -99,7 +100,8 @@ static int choose(const char *text, void *member, const char *const *choices, un
     }
     return -1;
 }
-_Static_assert(sizeof(enum lang) == sizeof(unsigned) && sizeof(enum log_level) == sizeof(unsigned) &&
+_Static_assert(sizeof(enum lang) == sizeof(unsigned) &&
+                   sizeof(enum log_level) == sizeof(unsigned) &&
                    sizeof(enum log_format) == sizeof(unsigned),
                "choose stores an unsigned");
 
@@ -236,6 +238,7 @@ static const char a_path[] = "an absolute path";
 
 #define MEMBER(path) offsetof(struct conf, path)
 
+// clang-format off
 // Both databases have the same keys: MINE is the member of struct conf, SECTION its name in the file.
 #define KEYS_OF_DATABASE(SECTION, MINE, NAME)                                                      \
     {SECTION, "host", parse_text, MEMBER(MINE.hosts), "", 0, 0, 0, "host names or addresses",      \
@@ -310,6 +313,7 @@ static const struct key keys[] = {
     {"log", "access", parse_bool, MEMBER(log.access), "off", 0, 0, 0, a_switch,
      "Whether each request is an event, at level info."},
 };
+// clang-format on
 _Static_assert(COUNT_OF(keys) <= CONF_KEYS_MAX, "raise CONF_KEYS_MAX");
 
 enum { NO_KEY = -1 };
@@ -400,7 +404,8 @@ static int take_entry(void *context, const char *section, const char *name, cons
         complain(load, "%s: unknown %s; bkflow-states.conf(5) lists what there is", place,
                  section_exists(section) ? "key" : "section");
     } else if (load->lines[index] != 0) {
-        complain(load, "%s: given before on line %d; keep one of the two", place, load->lines[index]);
+        complain(load, "%s: given before on line %d; keep one of the two", place,
+                 load->lines[index]);
     } else {
         load->lines[index] = load->line;
         load->conf->given[index] = true;
@@ -427,7 +432,8 @@ static char *read_line(char *line, int size, void *context)
     const size_t len = strlen(line);
     const size_t blanks = strspn(line, " \t");
     if (len + 1 == (size_t)size && line[len - 1] != '\n') {
-        complain(load, "%s:%d: the line is longer than %d characters", load->path, load->line, size - 2);
+        complain(load, "%s:%d: the line is longer than %d characters", load->path, load->line,
+                 size - 2);
         skip_line(load->file);
         line[0] = '\0';
     } else if (blanks > 0 && strchr("\r\n;#", line[blanks]) == NULL) {
@@ -533,8 +539,10 @@ static void inherit_group(struct load *load, const char *const *names)
 static void inherit_engine_database(struct load *load)
 {
     static const char *const groups[][4] = {
-        {"host", "port", "socket"}, {"user"}, {"password", "password_file"}, {"name"},
-        {"connect_timeout"}, {"query_timeout"}, {"tls_ca", "tls_verify"}, {"option_file"},
+        {"host", "port", "socket"},    {"user"},
+        {"password", "password_file"}, {"name"},
+        {"connect_timeout"},           {"query_timeout"},
+        {"tls_ca", "tls_verify"},      {"option_file"},
     };
     for (size_t i = 0; i < COUNT_OF(groups); i++) {
         inherit_group(load, groups[i]);
@@ -696,7 +704,8 @@ void conf_print_reference(FILE *file)
         print_comment(file, keys[i].about);
         fprintf(file, "# Expected: %s.%s\n", keys[i].expected,
                 (keys[i].flags & KEY_RESTART) != 0 ? " Read at start only." : "");
-        fprintf(file, "#%s =%s%s\n", keys[i].name, keys[i].fallback[0] == '\0' ? "" : " ", keys[i].fallback);
+        fprintf(file, "#%s =%s%s\n", keys[i].name, keys[i].fallback[0] == '\0' ? "" : " ",
+                keys[i].fallback);
     }
 }
 

@@ -15,10 +15,10 @@ enum conf_listen_kind { CONF_LISTEN_INHERITED, CONF_LISTEN_UNIX, CONF_LISTEN_TCP
 
 struct conf_listen {
     enum conf_listen_kind kind;
-    char path[108];    // unix: the socket's path, as long as sockaddr_un takes
-    unsigned mode;     // unix: permission bits
-    char host[256];    // tcp: a name or an address; "*" is all
-    char port[6];      // tcp
+    char path[108]; // unix: the socket's path, as long as sockaddr_un takes
+    unsigned mode;  // unix: permission bits
+    char host[256]; // tcp: a name or an address; "*" is all
+    char port[6];   // tcp
 };
 
 // How one database is reached. Texts live as long as the configuration; empty means not given.

@@ -64,8 +64,8 @@ struct db {
     struct slot *active; // whose result is open
     struct host hosts[HOSTS_MAX];
     size_t host_count;
-    int64_t started_us;  // monotonic; when the statement under way was sent
-    uint64_t random;     // for the jitter of pauses
+    int64_t started_us; // monotonic; when the statement under way was sent
+    uint64_t random;    // for the jitter of pauses
     bool reported_down;
 };
 
@@ -91,7 +91,8 @@ struct db *db_new(const struct conf_database *conf, struct metrics_shard *shard)
     }
     db->conf = conf;
     db->shard = shard;
-    db->random = (uint64_t)clock_monotonic_us() ^ (uint64_t)(uintptr_t)db ^ (uint64_t)getpid() << 32;
+    db->random =
+        (uint64_t)clock_monotonic_us() ^ (uint64_t)(uintptr_t)db ^ (uint64_t)getpid() << 32;
     split_hosts(db);
     return db;
 }
@@ -133,9 +134,10 @@ void db_free(struct db *db)
 
 static bool reaches_the_same(const struct conf_database *a, const struct conf_database *b)
 {
-    return strcmp(a->hosts, b->hosts) == 0 && a->port == b->port && strcmp(a->socket, b->socket) == 0 &&
-           strcmp(a->user, b->user) == 0 && strcmp(a->password, b->password) == 0 &&
-           strcmp(a->name, b->name) == 0 && a->connect_timeout_ms == b->connect_timeout_ms &&
+    return strcmp(a->hosts, b->hosts) == 0 && a->port == b->port &&
+           strcmp(a->socket, b->socket) == 0 && strcmp(a->user, b->user) == 0 &&
+           strcmp(a->password, b->password) == 0 && strcmp(a->name, b->name) == 0 &&
+           a->connect_timeout_ms == b->connect_timeout_ms &&
            a->query_timeout_ms == b->query_timeout_ms && strcmp(a->tls_ca, b->tls_ca) == 0 &&
            a->tls_verify == b->tls_verify && strcmp(a->option_file, b->option_file) == 0;
 }
@@ -204,7 +206,8 @@ static int set_session(MYSQL *handle, const struct conf_database *conf)
         snprintf(sql, sizeof sql, "SET SESSION max_statement_time=%" PRId64 ".%03" PRId64,
                  conf->query_timeout_ms / 1000, conf->query_timeout_ms % 1000);
     } else {
-        snprintf(sql, sizeof sql, "SET SESSION max_execution_time=%" PRId64, conf->query_timeout_ms);
+        snprintf(sql, sizeof sql, "SET SESSION max_execution_time=%" PRId64,
+                 conf->query_timeout_ms);
     }
     return mysql_real_query(handle, sql, strlen(sql));
 }
@@ -246,10 +249,11 @@ static void report_failure(struct db *db, const struct host *host, MYSQL *handle
         return; // one line per outage and connection, not one per attempt
     }
     db->reported_down = true;
-    LOG_EVENT(LOG_LEVEL_WARNING, "cannot connect to the database",
-              LOG_TEXT("host", str_from(host->name[0] == '\0' ? "(local)" : host->name)),
-              LOG_NUMBER("errno", handle == NULL ? CR_OUT_OF_MEMORY : mysql_errno(handle)),
-              LOG_TEXT("error", handle == NULL ? STR("out of memory") : str_from(mysql_error(handle))));
+    LOG_EVENT(
+        LOG_LEVEL_WARNING, "cannot connect to the database",
+        LOG_TEXT("host", str_from(host->name[0] == '\0' ? "(local)" : host->name)),
+        LOG_NUMBER("errno", handle == NULL ? CR_OUT_OF_MEMORY : mysql_errno(handle)),
+        LOG_TEXT("error", handle == NULL ? STR("out of memory") : str_from(mysql_error(handle))));
 }
 
 static void report_success(struct db *db, const struct host *host)
@@ -326,7 +330,8 @@ static int fail(struct db *db, unsigned code, const char *message, struct err *e
     if (is_time_limit(code)) {
         kind = ERR_QUERY_TIMEOUT;
     } else if (is_lost_connection(code)) {
-        const bool waited = clock_monotonic_us() - db->started_us >= db->conf->query_timeout_ms * 1000;
+        const bool waited =
+            clock_monotonic_us() - db->started_us >= db->conf->query_timeout_ms * 1000;
         kind = waited ? ERR_QUERY_TIMEOUT : ERR_DATABASE_DOWN;
     }
     err_record(err, kind, "database error %u: %s", code, message);
@@ -367,7 +372,8 @@ static bool bind_columns(struct slot *slot)
     return bound;
 }
 
-static int prepare(struct db *db, struct slot *slot, const struct db_statement *statement, struct err *err)
+static int prepare(struct db *db, struct slot *slot, const struct db_statement *statement,
+                   struct err *err)
 {
     db->started_us = clock_monotonic_us();
     slot->statement = statement;
@@ -383,8 +389,8 @@ static int prepare(struct db *db, struct slot *slot, const struct db_statement *
     return 0;
 }
 
-static void bind_parameter(MYSQL_BIND *bind, const struct db_parameter *parameter, long long *number,
-                           unsigned long *length)
+static void bind_parameter(MYSQL_BIND *bind, const struct db_parameter *parameter,
+                           long long *number, unsigned long *length)
 {
     memset(bind, 0, sizeof *bind);
     if (parameter->is_number) {
@@ -402,7 +408,8 @@ static void bind_parameter(MYSQL_BIND *bind, const struct db_parameter *paramete
     }
 }
 
-static int execute(struct db *db, struct slot *slot, const struct db_parameter *parameters, struct err *err)
+static int execute(struct db *db, struct slot *slot, const struct db_parameter *parameters,
+                   struct err *err)
 {
     MYSQL_BIND binds[DB_PARAMETERS_MAX];
     long long numbers[DB_PARAMETERS_MAX];
@@ -445,8 +452,8 @@ int db_query(struct db *db, unsigned slot, const struct db_statement *statement,
 static int64_t microseconds(const MYSQL_TIME *time)
 {
     const int64_t days = clock_days_from_civil((int64_t)time->year, time->month, time->day);
-    const int64_t seconds =
-        days * 86400 + (int64_t)time->hour * 3600 + (int64_t)time->minute * 60 + (int64_t)time->second;
+    const int64_t seconds = days * 86400 + (int64_t)time->hour * 3600 + (int64_t)time->minute * 60 +
+                            (int64_t)time->second;
     return seconds * US_PER_SECOND + (int64_t)time->second_part;
 }
 
@@ -462,7 +469,7 @@ static void read_cell(const struct slot *slot, size_t i, struct db_value *value)
         value->number = cell->number;
         break;
     case DB_TIME:
-        // MySQL's zero date, where a lax SQL mode let one in, is no date: Django reads it as none too.
+        // MySQL's zero date, where a lax SQL mode let one in, is no date: so Django reads it.
         value->is_null = cell->time.month == 0 || cell->time.day == 0;
         value->number = value->is_null ? 0 : microseconds(&cell->time);
         break;

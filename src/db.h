@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// db: one connection to MySQL or MariaDB with its prepared statements. Connects when first needed and
-// again after a loss, host after host; every wait has a limit. Knows no SQL text of the product.
+// db: one connection to MySQL or MariaDB with its prepared statements. Connects when first needed
+// and again after a loss, host after host; every wait has a limit. Holds no SQL of the product.
 #ifndef BKFLOW_DB_H
 #define BKFLOW_DB_H
 
@@ -46,7 +46,7 @@ struct db_parameter {
 #define DB_PARAMETER_TEXT(value)   ((struct db_parameter){.text = (value)})
 #define DB_PARAMETER_NUMBER(value) ((struct db_parameter){.is_number = true, .number = (value)})
 
-// Not connected yet. CONF is borrowed until db_free or db_reconfigure; SHARD counts. NULL: no memory.
+// Not connected yet. CONF is borrowed until db_free or db_reconfigure. NULL: no memory.
 struct db *db_new(const struct conf_database *conf, struct metrics_shard *shard) MUST_CHECK NONNULL;
 void db_free(struct db *db);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// err: why a request failed. One table gives each cause its HTTP status, its stable code, its name in
-// logs and metrics, and its message in every language; an error is a value that its maker returns.
+// err: why a request failed. One table gives each cause its HTTP status, its stable code, its name
+// in logs and metrics, and its message in every language. An error is a value that is returned.
 #ifndef BKFLOW_ERR_H
 #define BKFLOW_ERR_H
 
@@ -8,9 +8,10 @@
 
 // X(kind, HTTP status, code, label, English, Chinese)
 //
-// {task_id}, {template_id}, {app}, {bound_app} and {subject} stand for the members of struct err. The
-// messages of the binding checks are BKFlow's own, to the letter: the English ones from its API
+// {task_id}, {template_id}, {app}, {bound_app} and {subject} stand for the members of struct err.
+// The messages of the binding checks are BKFlow's own, to the letter: the English ones from its API
 // document, the Chinese ones from its check_task_bk_app_code decorator.
+// clang-format off
 #define ERR_KINDS(X)                                                                               \
     X(ERR_BAD_REQUEST, 400, 40000, "bad_request", "Malformed request: {subject}",                  \
       "请求格式错误：{subject}")                                                                   \
@@ -93,6 +94,7 @@ enum err_kind {
 #undef ERR_ENUM
     ERR_KIND_COUNT
 };
+// clang-format on
 
 enum lang { LANG_EN, LANG_ZH };
 
@@ -108,8 +110,8 @@ struct err {
 };
 
 // err_set(struct err *err, enum err_kind kind, const char *detail, ...): makes ERR an error of KIND
-// and is -1, always, so that "return err_set(...)" cannot report success. DETAIL is a printf format,
-// for the log only, and must not let a secret in.
+// and is -1, always, so that "return err_set(...)" cannot report success. DETAIL is a printf
+// format, for the log only, and must not let a secret in.
 #define err_set(...) (err_record(__VA_ARGS__), -1)
 void err_record(struct err *err, enum err_kind kind, const char *detail, ...) PRINTF_LIKE(3, 4)
     __attribute__((nonnull(1, 3)));
@@ -118,7 +120,7 @@ int err_status(enum err_kind kind) MUST_CHECK;
 int err_code(enum err_kind kind) MUST_CHECK;
 const char *err_label(enum err_kind kind) MUST_CHECK;
 
-// Renders the client's message into BUFFER and returns its view; cut at SIZE, which must be at least 1.
+// Renders the client's message into BUFFER and returns its view; cut at SIZE, which is at least 1.
 struct str err_message(const struct err *err, enum lang lang, char *buffer, size_t size) NONNULL;
 
 // Seconds after which trying again makes sense, for Retry-After; 0 when the cause will not pass.

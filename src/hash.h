@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// hash: a fast 128-bit digest of rows for entity tags, and of ids for tables. Not cryptographic: who
-// can write rows that collide can as well write any state. Multiply-and-fold as in Wang Yi's wyhash.
+// hash: a fast 128-bit digest of rows for entity tags, and of ids for tables. Not cryptographic:
+// who can write rows that collide can as well write any state. Multiply and fold, as wyhash does.
 #ifndef BKFLOW_HASH_H
 #define BKFLOW_HASH_H
 

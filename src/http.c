@@ -13,8 +13,10 @@ static const struct known {
     size_t member;
     const char *credential; // the header's name, where a second one must be refused
 } known_variables[] = {
+// clang-format off
 #define KNOWN(name, member) {STR(name), offsetof(struct http_request, member), NULL}
 #define CREDENTIAL(name, member, header) {STR(name), offsetof(struct http_request, member), header}
+    // clang-format on
     KNOWN("REQUEST_METHOD", method),
     KNOWN("PATH_INFO", path_info),
     KNOWN("QUERY_STRING", query),
@@ -88,7 +90,8 @@ static int escaped_byte(struct str text, size_t at)
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-static int decode_form_text(struct str text, struct arena *arena, struct str *decoded, struct err *err)
+static int decode_form_text(struct str text, struct arena *arena, struct str *decoded,
+                            struct err *err)
 {
     char *const bytes = arena_text(arena, text.len + 1);
     if (bytes == NULL) {
@@ -123,7 +126,8 @@ int http_query_next(struct str *query, struct arena *arena, struct str *name, st
         return 0;
     }
     const struct str raw_name = str_cut(&pair, '=');
-    if (decode_form_text(raw_name, arena, name, err) != 0 || decode_form_text(pair, arena, value, err) != 0) {
+    if (decode_form_text(raw_name, arena, name, err) != 0 ||
+        decode_form_text(pair, arena, value, err) != 0) {
         return -1;
     }
     return 1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// http: a request as a view on CGI/1.1 variables (RFC 3875), and a response that keeps head and body
-// apart. Knows nothing of FastCGI, JSON or the product.
+// http: a request as a view on CGI/1.1 variables (RFC 3875), and a response that keeps head and
+// body apart. Knows nothing of FastCGI, JSON or the product.
 #ifndef BKFLOW_HTTP_H
 #define BKFLOW_HTTP_H
 
@@ -30,8 +30,8 @@ struct http_request {
     struct str cookie;
 };
 
-// Fills REQUEST as far as it can even when it fails, so that the error answer can use it. Fails with
-// 400 when a variable that decides who is asking came twice: lighttpd makes one variable of
+// Fills REQUEST as far as it can even when it fails, so that the error answer can use it. Fails
+// with 400 when a variable that decides who is asking came twice: lighttpd makes one variable of
 // X-Bkapi-JWT and X_Bkapi_JWT, and taking either would let a client smuggle. Of other doubled
 // variables the last counts, as with other responders (nginx's samples rely on it).
 int http_request_init(struct http_request *request, const struct http_var *vars, size_t count,

@@ -5,7 +5,7 @@
 
 // What one step writes at most; every step reserves it first.
 enum { LONGEST_ESCAPE = 6, LONGEST_NUMBER = 20, CHUNK = 128 };
-_Static_assert(CHUNK * LONGEST_ESCAPE + 4 <= OUTBUF_MIN_CAPACITY, "a chunk must fit the buffer");
+_Static_assert(4 + CHUNK * LONGEST_ESCAPE <= OUTBUF_MIN_CAPACITY, "a chunk must fit the buffer");
 
 static void put(struct jsonw *json, const char *bytes, size_t len)
 {
@@ -79,7 +79,8 @@ static bool is_ordinary(unsigned char byte)
 static char *put_control(char *to, unsigned char byte)
 {
     static const char hex[] = "0123456789abcdef";
-    static const char letters[32] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
+    static const char letters[32] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
     *to++ = '\\';
     if (letters[byte] != '\0') {
         *to++ = letters[byte];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// jsonw: writes JSON (RFC 8259) straight into a bounded buffer: no document in memory, any depth. All
-// strings leave as well-formed UTF-8 whatever bytes they hold. Objects only: no answer has an array.
+// jsonw: writes JSON (RFC 8259) straight into a bounded buffer: no document in memory, any depth.
+// Strings leave as well-formed UTF-8 whatever bytes they hold. Objects only: there are no arrays.
 #ifndef BKFLOW_JSONW_H
 #define BKFLOW_JSONW_H
 
@@ -28,7 +28,7 @@ static inline bool jsonw_is_whole(const struct jsonw *json)
 void jsonw_open(struct jsonw *json) NONNULL;
 void jsonw_close(struct jsonw *json) NONNULL;
 
-// A key that is written in the program: TEXT is the quoted name with its colon, as JSONW_KEY makes it.
+// A key that is written in the program: TEXT is the quoted name with its colon; see JSONW_KEY.
 void jsonw_key_text(struct jsonw *json, const char *text, size_t len) NONNULL;
 #define JSONW_KEY(json, name) jsonw_key_text((json), "\"" name "\":", sizeof("\"" name "\":") - 1)
 

@@ -65,7 +65,7 @@ int log_open(const struct log_options *options)
     if (to_syslog) {
         openlog("bkflow-states", LOG_PID | LOG_NDELAY, LOG_DAEMON);
     }
-    // A file that is no longer the target stays open: another thread may be writing to it right now.
+    // A file that is no longer the target stays open: another thread may be writing to it.
     atomic_store(&state.fd, is_file ? state.file : STDERR_FILENO);
     atomic_store(&state.to_syslog, to_syslog);
     atomic_store(&state.level, options->level);
@@ -109,8 +109,8 @@ static void put_number(struct line *line, int64_t number)
     put(line, digits, (size_t)len);
 }
 
-// Quotes the text as a JSON string: control characters and bad UTF-8 cannot forge a line or a field.
-// A piece that does not fit is left out as a whole.
+// Quotes the text as a JSON string: control characters and bad UTF-8 cannot forge a line or a
+// field. A piece that does not fit is left out as a whole.
 static void put_quoted(struct line *line, struct str text)
 {
     put(line, "\"", 1);
@@ -137,7 +137,8 @@ static bool is_plain(struct str text)
 {
     for (size_t i = 0; i < text.len; i++) {
         const char c = text.ptr[i];
-        const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        const bool word =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
         if (!word && (c == '\0' || strchr("._:/-+,@", c) == NULL)) {
             return false;
         }
@@ -230,7 +231,8 @@ static void deliver(enum log_level level, struct line *line)
     }
 }
 
-void log_event(enum log_level level, const char *message, const struct log_field *fields, size_t count)
+void log_event(enum log_level level, const char *message, const struct log_field *fields,
+               size_t count)
 {
     if (!log_wants(level)) {
         return;

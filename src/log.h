@@ -25,9 +25,9 @@ struct log_options {
     enum log_format format;
 };
 
-// Where events go from now on; the file is created if need be, and opened anew if it was open, which
-// is how rotation works. -1 with errno when it cannot be opened: the old target stays.
-// Before the first call events go to standard error as text. May run beside writers in other threads.
+// Where events go from now on; the file is created if need be, and opened anew if it was open,
+// which is how rotation works. -1 with errno when it cannot be opened: the old target stays. Before
+// the first call events go to standard error as text. May run beside writers in other threads.
 int log_open(const struct log_options *options) MUST_CHECK NONNULL;
 
 bool log_wants(enum log_level level);

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 
 static const int64_t bucket_limits_us[METRICS_BUCKETS] = {
-    250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000, 10000000,
+    250,   500,    1000,   2500,   5000,    10000,   25000,
+    50000, 100000, 250000, 500000, 1000000, 2500000, 10000000,
 };
 
 struct metrics *metrics_new(size_t shards, const char *version, int64_t start_us)
@@ -72,19 +73,21 @@ static uint64_t sum(const struct metrics *metrics, size_t offset)
 
 static uint64_t sum_outcome(const struct metrics *metrics, size_t outcome)
 {
-    return sum(metrics, offsetof(struct metrics_shard, outcomes) + outcome * sizeof(atomic_uint_fast64_t));
+    return sum(metrics,
+               offsetof(struct metrics_shard, outcomes) + outcome * sizeof(atomic_uint_fast64_t));
 }
 
-static void put_outcome(const struct metrics *metrics, struct outbuf *out, size_t outcome, int status,
-                        const char *cause)
+static void put_outcome(const struct metrics *metrics, struct outbuf *out, size_t outcome,
+                        int status, const char *cause)
 {
-    put(out, "bkflow_states_requests_total{status=\"%d\",cause=\"%s\"} %" PRIu64 "\n", status, cause,
-        sum_outcome(metrics, outcome));
+    put(out, "bkflow_states_requests_total{status=\"%d\",cause=\"%s\"} %" PRIu64 "\n", status,
+        cause, sum_outcome(metrics, outcome));
 }
 
 static void put_requests(const struct metrics *metrics, struct outbuf *out)
 {
-    put_head(out, "bkflow_states_requests_total", "counter", "Requests answered, by status and cause.");
+    put_head(out, "bkflow_states_requests_total", "counter",
+             "Requests answered, by status and cause.");
     put_outcome(metrics, out, METRICS_OK, 200, "ok");
     put_outcome(metrics, out, METRICS_NOT_MODIFIED, 304, "not_modified");
     for (size_t kind = 0; kind < ERR_KIND_COUNT; kind++) {
@@ -95,7 +98,8 @@ static void put_requests(const struct metrics *metrics, struct outbuf *out)
 
 static uint64_t sum_bucket(const struct metrics *metrics, size_t bucket)
 {
-    return sum(metrics, offsetof(struct metrics_shard, buckets) + bucket * sizeof(atomic_uint_fast64_t));
+    return sum(metrics,
+               offsetof(struct metrics_shard, buckets) + bucket * sizeof(atomic_uint_fast64_t));
 }
 
 static void put_durations(const struct metrics *metrics, struct outbuf *out)
@@ -105,7 +109,8 @@ static void put_durations(const struct metrics *metrics, struct outbuf *out)
     uint64_t count = 0;
     for (size_t i = 0; i < METRICS_BUCKETS; i++) {
         count += sum_bucket(metrics, i);
-        put(out, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", name, (double)bucket_limits_us[i] / 1e6, count);
+        put(out, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", name, (double)bucket_limits_us[i] / 1e6,
+            count);
     }
     count += sum_bucket(metrics, METRICS_BUCKETS);
     put(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, count);
@@ -142,7 +147,8 @@ void metrics_write(const struct metrics *metrics, struct outbuf *out)
     put_counter(out, name, help, sum(metrics, offsetof(struct metrics_shard, member)));
     METRICS_COUNTERS(METRICS_PUT)
 #undef METRICS_PUT
-    put_counter(out, "bkflow_states_log_lost_total", "Log lines that could not be written.", log_lost());
+    put_counter(out, "bkflow_states_log_lost_total", "Log lines that could not be written.",
+                log_lost());
     put_gauge(out, "bkflow_states_workers", "Worker threads, the spare one included.",
               (double)metrics->count);
     put_gauge(out, "bkflow_states_workers_busy", "Worker threads that answer a request right now.",

@@ -24,7 +24,12 @@
       "FastCGI connections closed because of what they sent.")
 
 // How a request ended: well in one of these ways, or with the cause METRICS_FAILED + enum err_kind.
-enum { METRICS_OK, METRICS_NOT_MODIFIED, METRICS_FAILED, METRICS_OUTCOMES = METRICS_FAILED + ERR_KIND_COUNT };
+enum {
+    METRICS_OK,
+    METRICS_NOT_MODIFIED,
+    METRICS_FAILED,
+    METRICS_OUTCOMES = METRICS_FAILED + ERR_KIND_COUNT
+};
 
 enum { METRICS_BUCKETS = 14 };
 

@@ -9,7 +9,8 @@ static const uint8_t mapped_prefix[12] = {[10] = 0xFF, [11] = 0xFF};
 static unsigned parse_address(uint8_t address[16], struct str text)
 {
     char terminated[INET6_ADDRSTRLEN];
-    if (text.len >= sizeof terminated || text.len == 0 || memchr(text.ptr, '\0', text.len) != NULL) {
+    if (text.len >= sizeof terminated || text.len == 0 ||
+        memchr(text.ptr, '\0', text.len) != NULL) {
         return 0;
     }
     memcpy(terminated, text.ptr, text.len);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// outbuf: a bounded buffer in front of whatever takes the bytes. It empties itself when full, and an
-// error sticks: writers need not check, whoever finishes checks once.
+// outbuf: a bounded buffer in front of whatever takes the bytes. It empties itself when full, and
+// an error sticks: writers need not check, whoever finishes checks once.
 #ifndef BKFLOW_OUTBUF_H
 #define BKFLOW_OUTBUF_H
 

@@ -81,11 +81,11 @@ static struct str trace_id_of(struct str traceparent)
     const struct str flags = str_cut(&rest, '-');
     // A later version may append members; version 00 has none.
     const bool has_more = !str_is_absent(rest);
-    const bool is_valid = version.len == 2 && is_lower_hex(version) && !str_equal(version, STR("ff")) &&
-                          trace.len == 32 && is_lower_hex(trace) && !is_all_zero(trace) &&
-                          parent.len == 16 && is_lower_hex(parent) && !is_all_zero(parent) &&
-                          flags.len == 2 && is_lower_hex(flags) &&
-                          (!has_more || !str_equal(version, STR("00")));
+    const bool is_valid = version.len == 2 && is_lower_hex(version) &&
+                          !str_equal(version, STR("ff")) && trace.len == 32 &&
+                          is_lower_hex(trace) && !is_all_zero(trace) && parent.len == 16 &&
+                          is_lower_hex(parent) && !is_all_zero(parent) && flags.len == 2 &&
+                          is_lower_hex(flags) && (!has_more || !str_equal(version, STR("00")));
     return is_valid ? trace : STR_ABSENT;
 }
 
@@ -96,8 +96,8 @@ static bool is_request_id(struct str text)
     }
     for (size_t i = 0; i < text.len; i++) {
         const char c = text.ptr[i];
-        if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' ||
-              c == '_' || c == '-')) {
+        if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+              c == '.' || c == '_' || c == '-')) {
             return false;
         }
     }
@@ -198,7 +198,8 @@ static void answer_error(struct exchange *exchange)
         http_header(exchange->response, "Allow", STR("GET, HEAD"));
     }
     if (err_status(kind) == 401) {
-        http_header(exchange->response, "WWW-Authenticate", STR("Bkapi realm=\"bkflow-states\"")); // RFC 9110, 11.6.1
+        http_header(exchange->response, "WWW-Authenticate",
+                    STR("Bkapi realm=\"bkflow-states\"")); // RFC 9110, 11.6.1
     }
     struct outbuf *const body = http_body(exchange->response);
     if (body != NULL) {
@@ -275,9 +276,9 @@ static int load_tree(struct exchange *exchange, int64_t now_us, struct tree *tre
     struct service *const service = exchange->service;
     struct store_nodes nodes;
     const int64_t before_us = clock_monotonic_us();
-    const int loaded = service->store.ops->load_nodes(
-        service->store.context, exchange->grant, (size_t)service->conf->response.max_nodes,
-        service->arena, &nodes, &exchange->err);
+    const int loaded = service->store.ops->load_nodes(service->store.context, exchange->grant,
+                                                      (size_t)service->conf->response.max_nodes,
+                                                      service->arena, &nodes, &exchange->err);
     exchange->database_us += clock_monotonic_us() - before_us;
     if (loaded != 0) {
         return -1;
@@ -303,7 +304,8 @@ static int make_tree(struct exchange *exchange, struct tree *tree)
     return load_tree(exchange, exchange->service->clock->wall_us(), tree);
 }
 
-static void write_states_body(struct exchange *exchange, const struct tree *tree, struct outbuf *out)
+static void write_states_body(struct exchange *exchange, const struct tree *tree,
+                              struct outbuf *out)
 {
     struct jsonw json;
     jsonw_init(&json, out);
@@ -312,7 +314,8 @@ static void write_states_body(struct exchange *exchange, const struct tree *tree
     close_envelope(&json, exchange->trace_id);
     if (!jsonw_is_whole(&json)) {
         LOG_EVENT(LOG_LEVEL_ERROR, "the answer is not whole JSON: a defect, please report it",
-                  LOG_TEXT("trace_id", exchange->trace_id), LOG_NUMBER("task_id", exchange->task_id));
+                  LOG_TEXT("trace_id", exchange->trace_id),
+                  LOG_NUMBER("task_id", exchange->task_id));
     }
 }
 
@@ -358,7 +361,8 @@ static const struct route routes[] = {
     {STR("/get_task_states_by_app"), true, ACCESS_BOUND_APPLICATION, ALWAYS_ON, handle_states},
     {STR("/healthz"), false, ACCESS_ANYBODY, offsetof(struct conf, status.healthz), handle_healthz},
     {STR("/readyz"), false, ACCESS_ANYBODY, offsetof(struct conf, status.readyz), handle_readyz},
-    {STR("/metrics"), false, ACCESS_STATUS_ADDRESS, offsetof(struct conf, status.metrics), handle_metrics},
+    {STR("/metrics"), false, ACCESS_STATUS_ADDRESS, offsetof(struct conf, status.metrics),
+     handle_metrics},
 };
 
 // ASCII digits, 1 to INT64_MAX; leading zeros don't matter. 0 when it is no task id.
@@ -377,7 +381,8 @@ static int64_t parse_task_id(struct str digits)
 
 static struct str without_last_slash(struct str path)
 {
-    return path.len > 1 && path.ptr[path.len - 1] == '/' ? (struct str){path.ptr, path.len - 1} : path;
+    return path.len > 1 && path.ptr[path.len - 1] == '/' ? (struct str){path.ptr, path.len - 1}
+                                                         : path;
 }
 
 static const struct route *find_route(struct str path, bool is_of_task)
@@ -444,7 +449,8 @@ static int admit_application(struct exchange *exchange)
     struct service *const service = exchange->service;
     struct err *const err = &exchange->err;
     struct claim claim;
-    if (auth_claim(service->auth, service->conf, &exchange->request, service->arena, &claim, err) != 0) {
+    if (auth_claim(service->auth, service->conf, &exchange->request, service->arena, &claim, err) !=
+        0) {
         return -1;
     }
     const struct store_question question = {claim.app_code, claim.username, exchange->task_id};
@@ -457,7 +463,8 @@ static int admit_application(struct exchange *exchange)
                                      service->arena, &exchange->caller, err) != 0) {
         return -1;
     }
-    return binding_check(exchange->caller, &facts, exchange->task_id, service->arena, &exchange->grant, err);
+    return binding_check(exchange->caller, &facts, exchange->task_id, service->arena,
+                         &exchange->grant, err);
 }
 
 static int admit(struct exchange *exchange, const struct route *route)
@@ -516,8 +523,7 @@ static void log_access(const struct exchange *exchange, int64_t total_us, uint64
     if (!exchange->service->conf->log.access) {
         return;
     }
-    const struct str app =
-        exchange->caller == NULL ? STR("-") : caller_app_code(exchange->caller);
+    const struct str app = exchange->caller == NULL ? STR("-") : caller_app_code(exchange->caller);
     const char *const cause = exchange->outcome < METRICS_FAILED
                                   ? "ok"
                                   : err_label((enum err_kind)(exchange->outcome - METRICS_FAILED));

@@ -33,6 +33,7 @@ void service_handle(struct service *service, const struct http_var *vars, size_t
                     struct http_response *response) __attribute__((nonnull(1, 4)));
 
 // Answers a request that the transport refused, with KIND.
-void service_refuse(struct service *service, enum err_kind kind, struct http_response *response) NONNULL;
+void service_refuse(struct service *service, enum err_kind kind,
+                    struct http_response *response) NONNULL;
 
 #endif

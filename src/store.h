@@ -67,7 +67,7 @@ enum store_node_flags {
     STORE_NODE_CHILD_SUSPENDED = 16 // a child reads SUSPENDED after its roll-up
 };
 
-// A row of eri_state, and the links that make a tree of the rows. Texts stand in the arena without a
+// A row of eri_state, and the links that make a tree of the rows. Texts in the arena, without
 // terminator.
 struct store_node {
     const char *id;
@@ -105,7 +105,8 @@ struct store_nodes {
 };
 
 // Room for one more node behind the others, cleared. NULL when the arena has none.
-struct store_node *store_nodes_add(struct store_nodes *nodes, struct arena *arena) MUST_CHECK NONNULL;
+struct store_node *store_nodes_add(struct store_nodes *nodes,
+                                   struct arena *arena) MUST_CHECK NONNULL;
 
 // The seam. Each function gets the store's own context first.
 struct store_ops {

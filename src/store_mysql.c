@@ -49,7 +49,7 @@ void store_mysql_reconfigure(struct store_mysql *store, const struct conf *conf)
     } else if (store->engine != NULL) {
         db_reconfigure(store->engine, &conf->engine_database);
     } else if (conf->has_engine_database) {
-        // Without memory for it the engine's tables are looked for in [database]: an error, no leak.
+        // No memory for it: the engine's tables are looked for in [database], an error but no leak.
         store->engine = db_new(&conf->engine_database, store->shard);
     }
 }
@@ -64,15 +64,17 @@ static struct db *engine_of(const struct store_mysql *store)
 enum { SLOT_FACTS, SLOT_TASK, SLOT_CALLER, SLOT_NODES };
 
 // varchar(n) in utf8mb4 takes up to four bytes a character.
+// clang-format off
 #define NUMBER        {DB_NUMBER, 0}
 #define TIME          {DB_TIME, 0}
 #define VARCHAR(n)    {DB_TEXT, (n) * 4}
 #define BINARY(bytes) {DB_TEXT, (bytes)}
+// clang-format on
 
 #define APP_COLUMNS                                                                                \
     "a.bk_app_code, a.is_enabled, a.salt, a.secret_digest, a.previous_digest, "                    \
     "a.previous_expires_at, u.username, u.is_active"
-#define TASK_COLUMNS "t.is_deleted, t.is_started, t.is_expired, t.instance_id, t.template_id"
+#define TASK_COLUMNS     "t.is_deleted, t.is_started, t.is_expired, t.instance_id, t.template_id"
 #define TEMPLATE_COLUMNS "p.is_deleted, p.bk_app_code"
 
 #define APP_TYPES                                                                                  \
@@ -98,7 +100,8 @@ static const struct db_statement facts_statement = {
 
 static const struct db_column task_columns[] = {TASK_TYPES};
 static const struct db_statement task_statement = {
-    .sql = "SELECT " TASK_COLUMNS " FROM (SELECT 1) AS one LEFT JOIN task_taskinstance t ON t.id = ?",
+    .sql =
+        "SELECT " TASK_COLUMNS " FROM (SELECT 1) AS one LEFT JOIN task_taskinstance t ON t.id = ?",
     .parameter_count = 1,
     .columns = task_columns,
     .column_count = COUNT_OF(task_columns),
@@ -117,7 +120,8 @@ static const struct db_statement caller_statement = {
 
 // The one row of a statement of this kind; its values live until the next call on DB.
 static int fetch_only_row(struct db *db, unsigned slot, const struct db_statement *statement,
-                          const struct db_parameter *parameters, struct db_value *values, struct err *err)
+                          const struct db_parameter *parameters, struct db_value *values,
+                          struct err *err)
 {
     if (db_query(db, slot, statement, parameters, err) != 0) {
         return -1;
@@ -150,7 +154,8 @@ static bool read_user_is_active(const struct db_value *values, struct str userna
     return !values[6].is_null && str_equal(values[6].text, username) && values[7].number == 1;
 }
 
-static int keep_text(struct str *kept, const struct db_value *value, struct arena *arena, struct err *err)
+static int keep_text(struct str *kept, const struct db_value *value, struct arena *arena,
+                     struct err *err)
 {
     if (value->is_null) {
         *kept = STR_ABSENT;
@@ -189,7 +194,8 @@ static int look_up_together(struct store_mysql *store, const struct store_questi
         DB_PARAMETER_NUMBER(question->task_id),
     };
     struct db_value values[APP_WIDTH + TASK_WIDTH + TEMPLATE_WIDTH];
-    if (fetch_only_row(store->interface, SLOT_FACTS, &facts_statement, parameters, values, err) != 0) {
+    if (fetch_only_row(store->interface, SLOT_FACTS, &facts_statement, parameters, values, err) !=
+        0) {
         return -1;
     }
     read_app(&facts->app, values, question->app_code);
@@ -225,7 +231,8 @@ static int look_up_apart(struct store_mysql *store, const struct store_question 
         DB_PARAMETER_NUMBER(facts->task.template_id),
     };
     struct db_value values[APP_WIDTH + TEMPLATE_WIDTH];
-    if (fetch_only_row(store->interface, SLOT_CALLER, &caller_statement, parameters, values, err) != 0) {
+    if (fetch_only_row(store->interface, SLOT_CALLER, &caller_statement, parameters, values, err) !=
+        0) {
         return -1;
     }
     read_app(&facts->app, values, question->app_code);
@@ -238,22 +245,33 @@ static int look_up(void *context, const struct store_question *question, struct 
 {
     struct store_mysql *const store = context;
     memset(facts, 0, sizeof *facts);
-    const int outcome = store->engine == NULL
-                            ? look_up_together(store, question, arena, facts, err)
-                            : look_up_apart(store, question, arena, facts, err);
+    const int outcome = store->engine == NULL ? look_up_together(store, question, arena, facts, err)
+                                              : look_up_apart(store, question, arena, facts, err);
     db_finish(store->interface);
     return outcome;
 }
 
 // ---- the nodes ----
 
-enum { NODE_ID, NODE_PARENT, NODE_STATE, NODE_VERSION, NODE_LOOP, NODE_RETRY, NODE_SKIP,
-       NODE_IGNORED, NODE_STARTED, NODE_ARCHIVED, NODE_WIDTH };
+enum {
+    NODE_ID,
+    NODE_PARENT,
+    NODE_STATE,
+    NODE_VERSION,
+    NODE_LOOP,
+    NODE_RETRY,
+    NODE_SKIP,
+    NODE_IGNORED,
+    NODE_STARTED,
+    NODE_ARCHIVED,
+    NODE_WIDTH
+};
 
 static const struct db_column node_columns[NODE_WIDTH] = {
-    [NODE_ID] = VARCHAR(33), [NODE_PARENT] = VARCHAR(33), [NODE_STATE] = VARCHAR(64),
-    [NODE_VERSION] = VARCHAR(33), [NODE_LOOP] = NUMBER, [NODE_RETRY] = NUMBER, [NODE_SKIP] = NUMBER,
-    [NODE_IGNORED] = NUMBER, [NODE_STARTED] = TIME, [NODE_ARCHIVED] = TIME,
+    [NODE_ID] = VARCHAR(33),      [NODE_PARENT] = VARCHAR(33), [NODE_STATE] = VARCHAR(64),
+    [NODE_VERSION] = VARCHAR(33), [NODE_LOOP] = NUMBER,        [NODE_RETRY] = NUMBER,
+    [NODE_SKIP] = NUMBER,         [NODE_IGNORED] = NUMBER,     [NODE_STARTED] = TIME,
+    [NODE_ARCHIVED] = TIME,
 };
 
 static const struct db_statement nodes_statement = {
@@ -307,8 +325,8 @@ static bool read_node(struct store_node *node, const struct store_node *before,
                           before->parent_id, before->parent_id_len, arena) &&
            keep_node_text(&node->state, &node->state_len, &values[NODE_STATE], before->state,
                           before->state_len, arena) &&
-           keep_node_text(&node->version, &node->version_len, &values[NODE_VERSION], before->version,
-                          before->version_len, arena);
+           keep_node_text(&node->version, &node->version_len, &values[NODE_VERSION],
+                          before->version, before->version_len, arena);
 }
 
 static int fetch_nodes(struct db *db, size_t limit, struct arena *arena, struct store_nodes *nodes,

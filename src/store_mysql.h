@@ -9,8 +9,9 @@
 
 struct store_mysql; // used by one thread at a time
 
-// Connects when first used. CONF is borrowed until the next reconfigure or the end. NULL: no memory.
-struct store_mysql *store_mysql_new(const struct conf *conf, struct metrics_shard *shard) MUST_CHECK NONNULL;
+// Connects when first used. CONF is borrowed until reconfigured or the end. NULL: no memory.
+struct store_mysql *store_mysql_new(const struct conf *conf,
+                                    struct metrics_shard *shard) MUST_CHECK NONNULL;
 void store_mysql_free(struct store_mysql *store);
 
 // Takes another configuration from the next call on.

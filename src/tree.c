@@ -23,7 +23,8 @@ struct table {
     uint64_t seed;
 };
 
-static int table_init(struct table *table, size_t count, uint64_t seed, struct arena *arena, struct err *err)
+static int table_init(struct table *table, size_t count, uint64_t seed, struct arena *arena,
+                      struct err *err)
 {
     size_t size = 8;
     while (size < count * 2) {
@@ -129,7 +130,7 @@ static void link_all(struct linker *linker, const struct store_nodes *nodes)
 
 // ---- walking ----
 
-// The node deepest along the first children: where a walk that visits children before parents begins.
+// The node deepest along the first children: where a walk from children to parents begins.
 static struct store_node *first_leaf(struct store_node *node)
 {
     while (node->first_child != NULL) {
@@ -194,8 +195,8 @@ static int64_t elapsed(const struct tree *tree, const struct store_node *node)
     if (node->started_us == STORE_NO_TIME) {
         return 0;
     }
-    return tree_elapsed_seconds(node->started_us,
-                                node->archived_us == STORE_NO_TIME ? tree->now_us : node->archived_us);
+    return tree_elapsed_seconds(
+        node->started_us, node->archived_us == STORE_NO_TIME ? tree->now_us : node->archived_us);
 }
 
 static uint64_t shown_second(int64_t us)
@@ -239,8 +240,8 @@ void tree_of_kind(struct tree *tree, enum tree_kind kind)
     *tree = (struct tree){.kind = kind, .tag = {hash.a, hash.b}};
 }
 
-int tree_build(struct tree *tree, const struct store_nodes *nodes, struct str root_id, int64_t now_us,
-               uint64_t seed, struct arena *arena, struct err *err)
+int tree_build(struct tree *tree, const struct store_nodes *nodes, struct str root_id,
+               int64_t now_us, uint64_t seed, struct arena *arena, struct err *err)
 {
     if (nodes->count == 0) {
         tree_of_kind(tree, TREE_CREATED);
@@ -251,7 +252,8 @@ int tree_build(struct tree *tree, const struct store_nodes *nodes, struct str ro
         return -1;
     }
     table_fill(&table, nodes);
-    *tree = (struct tree){.kind = TREE_NODES, .root = table_find(&table, root_id), .now_us = now_us};
+    *tree =
+        (struct tree){.kind = TREE_NODES, .root = table_find(&table, root_id), .now_us = now_us};
     if (tree->root == NULL) {
         return err_set(err, ERR_NO_ROOT_ROW, "%zu rows, none of the root", nodes->count);
     }
@@ -307,7 +309,8 @@ static void enter_node(struct writer *writer, const struct store_node *node)
     JSONW_KEY(json, "root_id");
     jsonw_string(json, writer->root_id);
     JSONW_KEY(json, "parent_id");
-    jsonw_string(json, is_root ? writer->root_id : (struct str){node->parent_id, node->parent_id_len});
+    jsonw_string(json,
+                 is_root ? writer->root_id : (struct str){node->parent_id, node->parent_id_len});
     JSONW_KEY(json, "version");
     jsonw_string(json, (struct str){node->version, node->version_len});
     JSONW_KEY(json, "loop");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// tree: from rows to the answer's data: nesting, roll-up, entity tag, JSON. Pure: no I/O but into the
-// given buffer; iterative, so that depth costs no stack; linear in the number of rows.
+// tree: from rows to the answer's data: nesting, roll-up, entity tag, JSON. Pure: no I/O but into
+// the given buffer; iterative, so that depth costs no stack; linear in the number of rows.
 #ifndef BKFLOW_TREE_H
 #define BKFLOW_TREE_H
 
@@ -27,19 +27,21 @@ struct tree {
 // A tree without nodes.
 void tree_of_kind(struct tree *tree, enum tree_kind kind) NONNULL;
 
-// Makes a tree of NODES, whose links and states it changes. Children come in row order; what the root
-// does not lead to is left out. A RUNNING node with a FAILED child reads FAILED, else with a SUSPENDED
-// one NODE_SUSPENDED, from the leaves up (BKFlow's roll-up: oracle cases 041-059). No rows: TREE_CREATED.
-// NOW_US: microseconds since 1970 UTC. SEED: any number that outsiders do not know.
-// Fails with 500 when there are rows but not the root's.
-int tree_build(struct tree *tree, const struct store_nodes *nodes, struct str root_id, int64_t now_us,
-               uint64_t seed, struct arena *arena, struct err *err) MUST_CHECK NONNULL;
+// Makes a tree of NODES, whose links and states it changes. Children come in row order; what the
+// root does not lead to is left out. A RUNNING node with a FAILED child reads FAILED, else with a
+// SUSPENDED one NODE_SUSPENDED, from the leaves up (BKFlow's roll-up: oracle cases 041-059). No
+// rows: TREE_CREATED. NOW_US: microseconds since 1970 UTC. SEED: any number that outsiders do not
+// know. Fails with 500 when there are rows but not the root's.
+int tree_build(struct tree *tree, const struct store_nodes *nodes, struct str root_id,
+               int64_t now_us, uint64_t seed, struct arena *arena,
+               struct err *err) MUST_CHECK NONNULL;
 
 enum { TREE_TAG_BYTES = 34 };
 
-// The entity tag, with its quotes: it changes exactly when what tree_write writes would. ZONE_NAME is
-// part of that.
-struct str tree_tag(const struct tree *tree, const char *zone_name, char text[TREE_TAG_BYTES]) NONNULL;
+// The entity tag, with its quotes: it changes exactly when what tree_write writes would. ZONE_NAME
+// is part of that.
+struct str tree_tag(const struct tree *tree, const char *zone_name,
+                    char text[TREE_TAG_BYTES]) NONNULL;
 
 // Writes the tree as one JSON object.
 void tree_write(const struct tree *tree, struct zone *zone, struct jsonw *json) NONNULL;

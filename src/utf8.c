@@ -45,7 +45,8 @@ size_t utf8_sequence(const char *text, size_t len)
         return 0;
     }
     const size_t need = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-    if (len < need || !all_continuations(bytes + 1, need - 1) || !second_byte_fits(first, bytes[1])) {
+    if (len < need || !all_continuations(bytes + 1, need - 1) ||
+        !second_byte_fits(first, bytes[1])) {
         return 0;
     }
     return need;

@@ -26,8 +26,8 @@ bool zone_exists(const char *name)
 {
     const char *const folder = getenv("TZDIR");
     char path[512];
-    const int len = snprintf(path, sizeof path, "%s/%s",
-                             folder != NULL ? folder : "/usr/share/zoneinfo", name);
+    const int len =
+        snprintf(path, sizeof path, "%s/%s", folder != NULL ? folder : "/usr/share/zoneinfo", name);
     if (!is_zone_name(name) || len < 0 || (size_t)len >= sizeof path) {
         return false;
     }
@@ -91,7 +91,8 @@ static void fill(struct zone_hour *entry, int64_t hour, int32_t offset)
 
 // The entry that holds for SECONDS. An hour in which the offset changes is not kept: SCRATCH holds
 // its answer for this one moment.
-static const struct zone_hour *find_hour(struct zone *zone, int64_t seconds, struct zone_hour *scratch)
+static const struct zone_hour *find_hour(struct zone *zone, int64_t seconds,
+                                         struct zone_hour *scratch)
 {
     const int64_t hour = floor_div(seconds, SECONDS_PER_HOUR);
     struct zone_hour *const entry = &zone->hours[(uint64_t)hour % ZONE_CACHE_HOURS];

@@ -10,17 +10,17 @@
 enum { ZONE_TEXT_MAX = 48, ZONE_CACHE_HOURS = 64 };
 
 struct zone_hour {
-    int64_t hour;    // hours since 1970-01-01 00:00 UTC
-    int32_t offset;  // seconds east of UTC, all through this hour
+    int64_t hour;   // hours since 1970-01-01 00:00 UTC
+    int32_t offset; // seconds east of UTC, all through this hour
     bool is_filled;
-    char suffix[8];  // " +0800"; not terminated
+    char suffix[8]; // " +0800"; not terminated
     uint8_t suffix_len;
 };
 
 // What one thread remembers; not to be shared. All zero is an empty one.
 struct zone {
     struct zone_hour hours[ZONE_CACHE_HOURS];
-    int64_t day;      // local days since 1970-01-01 of day_text
+    int64_t day;       // local days since 1970-01-01 of day_text
     char day_text[24]; // "2023-06-15 "; not terminated
     uint8_t day_len;   // 0: no day yet
 };
@@ -28,8 +28,8 @@ struct zone {
 // Whether NAME is a zone of this system's tz database.
 bool zone_exists(const char *name) MUST_CHECK NONNULL;
 
-// Makes NAME, which exists, the zone of the whole process. Must run before threads start: the C library
-// has one zone for all. -1 with errno when the environment cannot be changed.
+// Makes NAME, which exists, the zone of the whole process. Must run before threads start: the C
+// library has one zone for all. -1 with errno when the environment cannot be changed.
 int zone_use(const char *name) MUST_CHECK NONNULL;
 
 // Writes the moment US (microseconds since 1970 UTC; fractions of seconds are cut) and returns how
