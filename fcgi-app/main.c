@@ -203,6 +203,16 @@ static int run(const struct command *command)
     return EXIT_SUCCESS;
 }
 
+// What was printed, a script may rely on: it has to be out before the process says that all is well.
+static int finish_output(int status)
+{
+    if (fflush(stdout) != 0 || ferror(stdout) != 0) {
+        fprintf(stderr, "bkflow-states: cannot write the output: %s\n", strerror(errno));
+        return EXIT_FAILURE;
+    }
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     const struct command command =
@@ -213,17 +223,17 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     case ACTION_HELP:
         fputs(usage, stdout);
-        return EXIT_SUCCESS;
+        return finish_output(EXIT_SUCCESS);
     case ACTION_VERSION:
         puts("bkflow-states " PACKAGE_VERSION);
-        return EXIT_SUCCESS;
+        return finish_output(EXIT_SUCCESS);
     case ACTION_REFERENCE:
         conf_print_reference(stdout);
-        return EXIT_SUCCESS;
+        return finish_output(EXIT_SUCCESS);
     case ACTION_SERVE:
     case ACTION_CHECK:
     case ACTION_PRINT:
         break;
     }
-    return run(&command);
+    return finish_output(run(&command));
 }

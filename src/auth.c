@@ -39,6 +39,10 @@ void auth_free(struct auth *auth)
 int auth_claim(struct auth *auth, const struct conf *conf, const struct http_request *request,
                struct arena *arena, struct claim *claim, struct err *err)
 {
+    if (!str_is_absent(request->bkapi_jwt)) {
+        err->subject = STR("X-Bkapi-JWT");
+        return err_set(err, ERR_WAY_IN_CLOSED, "a request that brings a token is judged by it alone");
+    }
     switch (auth_direct_claim(auth->direct, conf, request, arena, claim, err)) {
     case AUTH_ACCEPTED:
         return 0;

@@ -81,7 +81,8 @@ static enum auth_verdict require_all(const struct claim *claim, struct err *err)
 // ---- the header ----
 
 // How many members the outermost object of TEXT, valid JSON, has: json-c keeps the last of doubled
-// members without a word, so the object it gives cannot tell.
+// members without a word, so the object it gives cannot tell. -1 when a string holds an escaped NUL,
+// at which json-c would end a member's name.
 static int count_members(struct str text)
 {
     int depth = 0;
@@ -89,8 +90,12 @@ static int count_members(struct str text)
     bool in_string = false;
     for (size_t i = 0; i < text.len; i++) {
         const char c = text.ptr[i];
-        if (in_string) {
-            i += c == '\\';
+        if (in_string && c == '\\') {
+            i++;
+            if (str_starts_with(str_skip(text, i), STR("u0000"))) {
+                return -1;
+            }
+        } else if (in_string) {
             in_string = c != '"';
         } else if (c == '"') {
             in_string = true;
