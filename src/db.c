@@ -383,7 +383,7 @@ static int prepare(struct db *db, struct slot *slot, const struct db_statement *
         return err_set(err, ERR_NO_MEMORY, "prepared statement");
     }
     if (mysql_stmt_prepare(slot->handle, statement->sql, strlen(statement->sql)) != 0 ||
-        mysql_stmt_bind_result(slot->handle, slot->binds) != 0) {
+        (statement->column_count > 0 && mysql_stmt_bind_result(slot->handle, slot->binds) != 0)) {
         return fail(db, mysql_stmt_errno(slot->handle), mysql_stmt_error(slot->handle), err);
     }
     return 0;
@@ -445,7 +445,7 @@ int db_query(struct db *db, unsigned slot, const struct db_statement *statement,
     if (query_once(db, slot, statement, parameters, err) == 0) {
         return 0;
     }
-    const bool was_stale = was_connected && err->kind == ERR_DATABASE_DOWN;
+    const bool was_stale = was_connected && err->kind == ERR_DATABASE_DOWN && !statement->is_write;
     return was_stale ? query_once(db, slot, statement, parameters, err) : -1;
 }
 
@@ -504,6 +504,11 @@ void db_finish(struct db *db)
         mysql_stmt_free_result(db->active->handle);
         db->active = NULL;
     }
+}
+
+uint64_t db_changed_rows(const struct db *db)
+{
+    return db->active == NULL ? 0 : mysql_stmt_affected_rows(db->active->handle);
 }
 
 int db_ping(struct db *db, struct err *err)

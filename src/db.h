@@ -32,8 +32,9 @@ struct db_column {
 struct db_statement {
     const char *sql;
     size_t parameter_count;
-    const struct db_column *columns;
+    const struct db_column *columns; // NULL with column_count 0: the statement gives no rows
     size_t column_count;
+    bool is_write; // never run twice: an error after a lost connection is the caller's
 };
 
 // A parameter: TEXT, or NUMBER when IS_NUMBER. An absent TEXT is NULL.
@@ -54,8 +55,8 @@ void db_free(struct db *db);
 void db_reconfigure(struct db *db, const struct conf_database *conf) NONNULL;
 
 // Runs a statement. SLOT (below DB_STATEMENTS_MAX) is the statement's place in this connection. A
-// connection found dead before any row came is made anew once: nothing here writes, so running a
-// statement twice is harmless. 503 when no host can be reached, 504 past the time limit.
+// connection found dead before any row came is made anew once, and the statement run again unless it
+// writes. 503 when no host can be reached, 504 past the time limit.
 int db_query(struct db *db, unsigned slot, const struct db_statement *statement,
              const struct db_parameter *parameters, struct err *err) MUST_CHECK NONNULL;
 
@@ -65,6 +66,9 @@ int db_fetch(struct db *db, struct db_value *values, struct err *err) MUST_CHECK
 // Drops what is left of the result. Must follow db_query once the caller has what it wants, also
 // after an error.
 void db_finish(struct db *db) NONNULL;
+
+// How many rows the last statement, which wrote, changed.
+uint64_t db_changed_rows(const struct db *db) NONNULL;
 
 // A round trip to the server.
 int db_ping(struct db *db, struct err *err) MUST_CHECK NONNULL;
