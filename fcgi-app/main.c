@@ -14,6 +14,7 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 };
@@ -153,57 +154,68 @@ static int serve_from(struct listen_source *source, const char *conf_path,
     return server_run(&options, shared);
 }
 
-// Everything that is made once per process, in the order in which it depends on each other.
-static int serve(struct conf *conf, const char *conf_path)
+static struct limiter *make_limiter(void)
 {
-    struct snapshot_place snapshots = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+    uint64_t seed;
+    return getrandom(&seed, sizeof seed, 0) == sizeof seed ? limiter_new(seed) : NULL;
+}
+
+// Everything that is made once per process, in the order in which it depends on each other.
+static int serve(struct snapshot_place *snapshots, const char *conf_path)
+{
+    const struct conf *const conf = snapshots->current->conf;
     struct listen_source source;
     // Large blocks go back to the system when a large task is done; glibc would learn to keep them.
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
-    struct metrics *const metrics =
-        metrics_new((size_t)conf->server.workers + 1, PACKAGE_VERSION, clock_system.wall_us());
-    struct worker_shared shared = {.snapshots = &snapshots, .metrics = metrics};
-    if (metrics == NULL || zone_use(conf->response.timezone) != 0 || db_library_init() != 0 ||
-        listen_open(&conf->server.listen, &source) != 0 ||
-        snapshot_publish(&snapshots, conf) != 0) {
-        conf_free(conf);
-        metrics_free(metrics);
-        return EXIT_FAILURE;
+    struct worker_shared shared = {
+        .snapshots = snapshots,
+        .metrics =
+            metrics_new((size_t)conf->server.workers + 1, PACKAGE_VERSION, clock_system.wall_us()),
+        .limiter = make_limiter(),
+    };
+    int status = EXIT_FAILURE;
+    if (shared.metrics != NULL && shared.limiter != NULL &&
+        zone_use(conf->response.timezone) == 0 && db_library_init() == 0 &&
+        listen_open(&conf->server.listen, &source) == 0) {
+        status = serve_from(&source, conf_path, &shared);
+        db_library_end();
     }
-    const int status = serve_from(&source, conf_path, &shared);
-    snapshot_drop(snapshots.current);
-    db_library_end();
-    metrics_free(metrics);
+    metrics_free(shared.metrics);
+    limiter_free(shared.limiter);
     return status;
+}
+
+static int act(enum action action, struct snapshot_place *snapshots, const char *path)
+{
+    const struct conf *const conf = snapshots->current->conf;
+    if (action == ACTION_SERVE) {
+        return open_log(conf) == 0 ? serve(snapshots, path) : EXIT_CONFIG;
+    }
+    if (action == ACTION_PRINT) {
+        conf_print(conf, stdout);
+    } else {
+        printf("%s: no mistakes\n", path == NULL ? "built-in defaults" : path);
+    }
+    return EXIT_SUCCESS;
 }
 
 static int run(const struct command *command)
 {
     const char *const path = choose_conf_path(command->conf_path);
-    struct conf *const conf = conf_load(path, environ, complain_to_stderr, NULL);
-    if (conf == NULL) {
+    struct snapshot_place snapshots = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+    if (snapshot_load(&snapshots, path, environ, complain_to_stderr, NULL) != 0) {
         if (is_cgi()) {
             cgi_apologize();
         }
         return EXIT_CONFIG;
     }
-    if (command->action == ACTION_SERVE) {
-        if (open_log(conf) != 0) {
-            conf_free(conf);
-            return EXIT_CONFIG;
-        }
-        return serve(conf, path);
-    }
-    if (command->action == ACTION_PRINT) {
-        conf_print(conf, stdout);
-    } else {
-        printf("%s: no mistakes\n", path == NULL ? "built-in defaults" : path);
-    }
-    conf_free(conf);
-    return EXIT_SUCCESS;
+    const int status = act(command->action, &snapshots, path);
+    snapshot_drop(snapshots.current);
+    return status;
 }
 
-// What was printed, a script may rely on: it has to be out before the process says that all is well.
+// What was printed, a script may rely on: it has to be out before the process says that all is
+// well.
 static int finish_output(int status)
 {
     if (fflush(stdout) != 0 || ferror(stdout) != 0) {

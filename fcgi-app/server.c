@@ -43,6 +43,15 @@ static int report(const char *what)
     return -1;
 }
 
+static void warn_of_risks(const struct conf *conf)
+{
+    if (conf->auth.direct && !conf->auth.user_table_check) {
+        LOG_EVENT(LOG_LEVEL_WARNING,
+                  "user_table_check = off: an application's secret speaks for any user name",
+                  LOG_NUMBER("pid", getpid()));
+    }
+}
+
 // As many connections as descriptors allow, after raising that limit as far as it goes.
 static size_t allowed_connections(size_t workers)
 {
@@ -129,6 +138,7 @@ static int start(struct server *server, const struct conf *conf)
     LOG_EVENT(LOG_LEVEL_INFO, "ready",
               LOG_TEXT("version", str_from(server->shared->metrics->version)),
               LOG_NUMBER("workers", (int64_t)server->count), LOG_NUMBER("pid", getpid()));
+    warn_of_risks(conf);
     return 0;
 }
 
@@ -159,24 +169,22 @@ static void warn_of_restart(const struct conf *running, const struct conf *fresh
 
 static void reload(struct server *server)
 {
-    struct snapshot *const running = snapshot_take(server->shared->snapshots);
-    struct conf *const fresh =
-        conf_load(server->options->conf_path, server->options->environment, complain_to_log, NULL);
-    if (fresh == NULL) {
-        reopen_log(running->conf);
+    struct snapshot_place *const place = server->shared->snapshots;
+    struct snapshot *const before = snapshot_take(place);
+    const bool is_loaded = snapshot_load(place, server->options->conf_path,
+                                         server->options->environment, complain_to_log, NULL) == 0;
+    struct snapshot *const now = snapshot_take(place);
+    reopen_log(now->conf);
+    if (is_loaded) {
+        warn_of_restart(before->conf, now->conf);
+        LOG_EVENT(LOG_LEVEL_INFO, "reloaded", LOG_NUMBER("pid", getpid()));
+        warn_of_risks(now->conf);
+    } else {
         LOG_EVENT(LOG_LEVEL_ERROR, "reload refused, the old configuration stays",
                   LOG_NUMBER("pid", getpid()));
-    } else {
-        reopen_log(fresh);
-        warn_of_restart(running->conf, fresh);
-        if (snapshot_publish(server->shared->snapshots, fresh) != 0) {
-            conf_free(fresh);
-            report("reload failed, the old configuration stays");
-        } else {
-            LOG_EVENT(LOG_LEVEL_INFO, "reloaded", LOG_NUMBER("pid", getpid()));
-        }
     }
-    snapshot_drop(running);
+    snapshot_drop(now);
+    snapshot_drop(before);
 }
 
 static void begin_drain(struct server *server)

@@ -3,14 +3,32 @@
 
 #include <stdlib.h>
 
-int snapshot_publish(struct snapshot_place *place, struct conf *conf)
+// NULL after reporting why.
+static struct snapshot *load(const char *path, char *const *environment, conf_complain *complain,
+                             void *context)
 {
-    struct snapshot *const fresh = malloc(sizeof *fresh);
+    struct snapshot *const fresh = calloc(1, sizeof *fresh);
+    if (fresh == NULL) {
+        complain(context, "out of memory");
+        return NULL;
+    }
+    atomic_init(&fresh->references, 1);
+    fresh->conf = conf_load(path, environment, complain, context);
+    fresh->gateways = fresh->conf == NULL ? NULL : gateways_load(fresh->conf, complain, context);
+    if (fresh->gateways == NULL) {
+        snapshot_drop(fresh);
+        return NULL;
+    }
+    return fresh;
+}
+
+int snapshot_load(struct snapshot_place *place, const char *path, char *const *environment,
+                  conf_complain *complain, void *context)
+{
+    struct snapshot *const fresh = load(path, environment, complain, context);
     if (fresh == NULL) {
         return -1;
     }
-    atomic_init(&fresh->references, 1);
-    fresh->conf = conf;
     pthread_mutex_lock(&place->mutex);
     struct snapshot *const old = place->current;
     place->current = fresh;
@@ -34,6 +52,7 @@ struct snapshot *snapshot_take(struct snapshot_place *place)
 void snapshot_drop(struct snapshot *snapshot)
 {
     if (atomic_fetch_sub(&snapshot->references, 1) == 1) {
+        gateways_free(snapshot->gateways); // its names are the configuration's
         conf_free(snapshot->conf);
         free(snapshot);
     }

@@ -4,6 +4,7 @@
 #ifndef BKFLOW_SNAPSHOT_H
 #define BKFLOW_SNAPSHOT_H
 
+#include "auth_gateway.h"
 #include "conf.h"
 
 #include <pthread.h>
@@ -11,7 +12,8 @@
 
 struct snapshot {
     atomic_uint references;
-    struct conf *conf; // owned
+    struct conf *conf;         // owned
+    struct gateways *gateways; // owned
 };
 
 // The place where the current snapshot stands. Any thread may call the functions on it.
@@ -21,8 +23,11 @@ struct snapshot_place {
     atomic_uint generation; // changes with each publication: readers look here first
 };
 
-// CONF becomes the place's; -1 without memory, then CONF stays the caller's.
-int snapshot_publish(struct snapshot_place *place, struct conf *conf) MUST_CHECK NONNULL;
+// Loads the configuration and the keys that it names, and puts them in the place. All mistakes are
+// reported before it gives up; then -1, and what was there stays.
+int snapshot_load(struct snapshot_place *place, const char *path, char *const *environment,
+                  conf_complain *complain, void *context) MUST_CHECK
+    __attribute__((nonnull(1, 3, 4)));
 
 // The current snapshot, to be dropped by the caller.
 struct snapshot *snapshot_take(struct snapshot_place *place) NONNULL;

@@ -97,6 +97,8 @@ struct worker *worker_new(struct worker_shared *shared, size_t shard, bool has_d
     worker->snapshot = snapshot_take(shared->snapshots);
     worker->service = (struct service){
         .conf = worker->snapshot->conf,
+        .gateways = worker->snapshot->gateways,
+        .limiter = shared->limiter,
         .clock = &clock_system,
         .auth = auth_new(),
         .arena = arena_new(arena_cap(worker->snapshot->conf)),
@@ -134,6 +136,7 @@ static void refresh(struct worker *worker)
     worker->generation = generation;
     worker->snapshot = snapshot_take(worker->shared->snapshots);
     worker->service.conf = worker->snapshot->conf;
+    worker->service.gateways = worker->snapshot->gateways;
     if (worker->database != NULL) {
         store_mysql_reconfigure(worker->database, worker->service.conf);
     }

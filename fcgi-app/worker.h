@@ -13,6 +13,7 @@ struct worker_shared {
     struct loop *loop; // NULL for plain CGI
     struct snapshot_place *snapshots;
     struct metrics *metrics;
+    struct limiter *limiter;
     atomic_uint_fast64_t turns; // connections served by workers, for noticing that none gets on
 };
 

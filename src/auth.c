@@ -2,11 +2,15 @@
 #include "auth.h"
 
 #include "auth_direct.h"
+#include "auth_gateway.h"
+#include "jsonr.h"
 
 #include <stdlib.h>
 
 struct auth {
+    struct jsonr *reader;
     struct auth_direct *direct;
+    struct auth_gateway *gateway;
 };
 
 struct caller {
@@ -20,8 +24,10 @@ struct auth *auth_new(void)
     if (auth == NULL) {
         return NULL;
     }
+    auth->reader = jsonr_new();
     auth->direct = auth_direct_new();
-    if (auth->direct == NULL) {
+    auth->gateway = auth_gateway_new();
+    if (auth->reader == NULL || auth->direct == NULL || auth->gateway == NULL) {
         auth_free(auth);
         return NULL;
     }
@@ -31,39 +37,57 @@ struct auth *auth_new(void)
 void auth_free(struct auth *auth)
 {
     if (auth != NULL) {
+        jsonr_free(auth->reader);
         auth_direct_free(auth->direct);
+        auth_gateway_free(auth->gateway);
         free(auth);
     }
 }
 
-int auth_claim(struct auth *auth, const struct conf *conf, const struct http_request *request,
-               struct arena *arena, struct claim *claim, struct err *err)
+int auth_claim(struct auth *auth, const struct conf *conf, const struct gateways *gateways,
+               const struct http_request *request, int64_t now_us, struct arena *arena,
+               struct claim *claim, struct err *err)
 {
-    if (!str_is_absent(request->bkapi_jwt)) {
-        err->subject = STR("X-Bkapi-JWT");
-        return err_set(err, ERR_WAY_IN_CLOSED, "a request that brings a token is judged by it alone");
+    enum auth_verdict verdict = auth_gateway_claim(auth->gateway, conf, gateways, auth->reader,
+                                                   request, now_us, arena, claim, err);
+    if (verdict == AUTH_ABSENT) {
+        verdict = auth_direct_claim(conf, auth->reader, request, arena, claim, err);
     }
-    switch (auth_direct_claim(auth->direct, conf, request, arena, claim, err)) {
-    case AUTH_ACCEPTED:
-        return 0;
-    case AUTH_REFUSED:
-        return -1;
-    case AUTH_ABSENT:
-        break;
+    if (verdict == AUTH_ABSENT) {
+        err->subject = conf->auth.direct ? STR("X-Bkapi-Authorization") : STR("X-Bkapi-JWT");
+        return err_set(err, ERR_CREDENTIALS_MISSING, "no credentials");
     }
-    err->subject = STR("X-Bkapi-Authorization");
-    return err_set(err, ERR_CREDENTIALS_MISSING, "no credentials");
+    return verdict == AUTH_ACCEPTED ? 0 : -1;
 }
 
-int auth_judge(struct auth *auth, const struct claim *claim, const struct store_facts *facts,
-               int64_t now_us, struct arena *arena, const struct caller **caller, struct err *err)
+struct store_question auth_question(const struct conf *conf, const struct claim *claim)
+{
+    const bool is_direct = claim->way == CLAIM_DIRECT;
+    return (struct store_question){
+        .app_code = is_direct ? claim->app_code : STR_ABSENT,
+        .username = is_direct && conf->auth.user_table_check ? claim->username : STR_ABSENT,
+    };
+}
+
+static int judge_direct(struct auth *auth, const struct conf *conf, const struct claim *claim,
+                        const struct store_facts *facts, int64_t now_us, struct err *err)
 {
     if (!auth_direct_secret_holds(auth->direct, &facts->app, claim->secret, now_us)) {
         return err_set(err, ERR_CREDENTIALS_WRONG,
                        "unknown or disabled application, or wrong secret");
     }
-    if (!facts->user_is_active) {
+    if (conf->auth.user_table_check && !facts->user_is_active) {
         return err_set(err, ERR_USER_UNKNOWN, "unknown or inactive user");
+    }
+    return 0;
+}
+
+int auth_judge(struct auth *auth, const struct conf *conf, const struct claim *claim,
+               const struct store_facts *facts, int64_t now_us, struct arena *arena,
+               const struct caller **caller, struct err *err)
+{
+    if (claim->way == CLAIM_DIRECT && judge_direct(auth, conf, claim, facts, now_us, err) != 0) {
+        return -1;
     }
     struct caller *const judged = arena_alloc(arena, 1, sizeof(struct caller));
     if (judged == NULL) {

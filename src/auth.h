@@ -20,8 +20,15 @@ void auth_free(struct auth *auth);
 // final: a request that fails in one way never gets in by another.
 enum auth_verdict { AUTH_ABSENT, AUTH_ACCEPTED, AUTH_REFUSED };
 
+// By which way a claim came.
+enum claim_way {
+    CLAIM_DIRECT,  // the secret and the user are still to be judged
+    CLAIM_GATEWAY, // the gateway's signature vouches for both
+};
+
 // What a request says about itself; texts in the arena or the request. Not yet to be believed.
 struct claim {
+    enum claim_way way;
     struct str app_code;
     struct str secret;
     struct str username;
@@ -33,15 +40,23 @@ struct caller;
 struct str caller_app_code(const struct caller *caller) MUST_CHECK NONNULL;
 struct str caller_username(const struct caller *caller) MUST_CHECK NONNULL;
 
-// Reads who the request says is asking. 400 when that cannot be understood, 401 when it is missing
-// or the way is closed.
-int auth_claim(struct auth *auth, const struct conf *conf, const struct http_request *request,
-               struct arena *arena, struct claim *claim, struct err *err) MUST_CHECK NONNULL;
+struct gateways;
+
+// Reads who the request says is asking: a gateway's token first, then direct credentials. 400 when
+// that cannot be understood, 401 when it is missing, the way is closed, or the token is refused.
+// NOW_US: microseconds since 1970 UTC.
+int auth_claim(struct auth *auth, const struct conf *conf, const struct gateways *gateways,
+               const struct http_request *request, int64_t now_us, struct arena *arena,
+               struct claim *claim, struct err *err) MUST_CHECK NONNULL;
+
+// What must be looked up to judge the claim, the task aside. What it leaves absent is not needed.
+struct store_question auth_question(const struct conf *conf,
+                                    const struct claim *claim) MUST_CHECK NONNULL;
 
 // Judges the claim by the rows that it names. NOW_US: microseconds since 1970 UTC, for secrets that
 // were rotated out. The work done does not depend on what is wrong.
-int auth_judge(struct auth *auth, const struct claim *claim, const struct store_facts *facts,
-               int64_t now_us, struct arena *arena, const struct caller **caller,
-               struct err *err) MUST_CHECK NONNULL;
+int auth_judge(struct auth *auth, const struct conf *conf, const struct claim *claim,
+               const struct store_facts *facts, int64_t now_us, struct arena *arena,
+               const struct caller **caller, struct err *err) MUST_CHECK NONNULL;
 
 #endif

@@ -5,6 +5,7 @@
 #define BKFLOW_AUTH_DIRECT_H
 
 #include "auth.h"
+#include "jsonr.h"
 
 struct auth_direct; // used by one thread at a time
 
@@ -12,7 +13,7 @@ struct auth_direct *auth_direct_new(void) MUST_CHECK; // NULL: no memory, or no 
 void auth_direct_free(struct auth_direct *direct);
 
 // Reads the three credentials. With the header present the query string is not looked at.
-enum auth_verdict auth_direct_claim(struct auth_direct *direct, const struct conf *conf,
+enum auth_verdict auth_direct_claim(const struct conf *conf, struct jsonr *reader,
                                     const struct http_request *request, struct arena *arena,
                                     struct claim *claim, struct err *err) MUST_CHECK NONNULL;
 

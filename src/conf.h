@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// conf: the configuration. One table in conf.c names every key with its default, bounds and
+// conf: the configuration. One table in conf_keys.c names every key with its default, bounds and
 // explanation; the parser, --print-config and the reference file all come from it.
 #ifndef BKFLOW_CONF_H
 #define BKFLOW_CONF_H
@@ -37,7 +37,13 @@ struct conf_database {
     const char *option_file;
 };
 
-enum { CONF_KEYS_MAX = 64 };
+// An API gateway that signs tokens; texts owned by the configuration.
+struct conf_gateway {
+    char *name; // the token's kid
+    char *path; // PEM file with its public keys
+};
+
+enum { CONF_KEYS_MAX = 64, CONF_GATEWAYS_MAX = 16 };
 
 // Immutable once loaded.
 struct conf {
@@ -47,6 +53,7 @@ struct conf {
         int64_t max_request_bytes;
         int64_t client_timeout_ms;
         int64_t drain_timeout_ms;
+        struct net_list trusted_proxies;
     } server;
     struct conf_database database;
     struct conf_database engine_database;
@@ -54,6 +61,14 @@ struct conf {
     struct {
         bool direct;
         bool query_credentials;
+        bool user_table_check;
+        bool gateway;
+        struct conf_gateway gateways[CONF_GATEWAYS_MAX];
+        size_t gateway_count;
+        const char *gateway_default;    // a gateway's name; empty: none
+        const char *gateway_algorithms; // split by commas
+        int64_t leeway_ms;
+        int64_t failure_limit; // per minute; 0: none
     } auth;
     struct {
         const char *timezone;

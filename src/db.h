@@ -55,8 +55,8 @@ void db_free(struct db *db);
 void db_reconfigure(struct db *db, const struct conf_database *conf) NONNULL;
 
 // Runs a statement. SLOT (below DB_STATEMENTS_MAX) is the statement's place in this connection. A
-// connection found dead before any row came is made anew once, and the statement run again unless it
-// writes. 503 when no host can be reached, 504 past the time limit.
+// connection found dead before any row came is made anew once, and the statement run again unless
+// it writes. 503 when no host can be reached, 504 past the time limit.
 int db_query(struct db *db, unsigned slot, const struct db_statement *statement,
              const struct db_parameter *parameters, struct err *err) MUST_CHECK NONNULL;
 

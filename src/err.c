@@ -41,9 +41,17 @@ const char *err_label(enum err_kind kind)
     return kinds[kind].label;
 }
 
-int err_retry_after(enum err_kind kind)
+unsigned err_retry_after(const struct err *err)
 {
-    return kinds[kind].status == 503 || kinds[kind].status == 504 ? 1 : 0;
+    switch (err_status(err->kind)) {
+    case 429:
+        return err->wait_s;
+    case 503:
+    case 504:
+        return 1;
+    default:
+        return 0;
+    }
 }
 
 struct message {

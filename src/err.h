@@ -39,6 +39,8 @@
       "bk_app_code or bk_app_secret is wrong", "bk_app_code 或 bk_app_secret 错误")                \
     X(ERR_USER_UNKNOWN, 401, 40103, "user_unknown", "bk_username is not an active user",           \
       "bk_username 不是有效用户")                                                                  \
+    X(ERR_TOKEN_REFUSED, 401, 40104, "token_refused", "X-Bkapi-JWT is not a valid gateway token",  \
+      "X-Bkapi-JWT 不是有效的网关令牌")                                                            \
     X(ERR_WAY_IN_CLOSED, 401, 40105, "way_in_closed",                                              \
       "This way of authentication is switched off here: {subject}", "此处未启用该认证方式：{subject}") \
     X(ERR_TASK_WITHOUT_TEMPLATE, 403, 40301, "task_without_template",                              \
@@ -71,6 +73,8 @@
       "请求体过大")                                                                                \
     X(ERR_HEAD_TOO_LARGE, 431, 43101, "head_too_large",                                            \
       "The request's path, query and headers are too large", "请求路径、查询参数与请求头过大")     \
+    X(ERR_TOO_MANY_FAILURES, 429, 42901, "too_many_failures",                                      \
+      "Too many failed logins: wait before trying again", "登录失败次数过多，请稍后再试")          \
     X(ERR_INTERNAL, 500, 50001, "internal", "Internal error", "内部错误")                          \
     X(ERR_NO_ROOT_ROW, 500, 50002, "no_root_row",                                                  \
       "The engine's rows of this task hold no root node. task_id={task_id}",                       \
@@ -106,6 +110,7 @@ struct err {
     struct str app;
     struct str bound_app;
     struct str subject; // the thing that is wrong or missing, in the client's own terms
+    unsigned wait_s;    // for ERR_TOO_MANY_FAILURES: when to try again
     char detail[256];   // for the log only, never for the client
 };
 
@@ -124,6 +129,6 @@ const char *err_label(enum err_kind kind) MUST_CHECK;
 struct str err_message(const struct err *err, enum lang lang, char *buffer, size_t size) NONNULL;
 
 // Seconds after which trying again makes sense, for Retry-After; 0 when the cause will not pass.
-int err_retry_after(enum err_kind kind) MUST_CHECK;
+unsigned err_retry_after(const struct err *err) MUST_CHECK NONNULL;
 
 #endif

@@ -23,6 +23,7 @@ static const struct known {
     KNOWN("REMOTE_ADDR", remote_addr),
     CREDENTIAL("HTTP_X_BKAPI_AUTHORIZATION", bkapi_authorization, "X-Bkapi-Authorization"),
     CREDENTIAL("HTTP_X_BKAPI_JWT", bkapi_jwt, "X-Bkapi-JWT"),
+    KNOWN("HTTP_X_FORWARDED_FOR", forwarded_for),
     KNOWN("HTTP_TRACEPARENT", traceparent),
     KNOWN("HTTP_X_REQUEST_ID", request_id),
     KNOWN("HTTP_X_BKAPI_REQUEST_ID", bkapi_request_id),
@@ -68,6 +69,28 @@ int http_request_init(struct http_request *request, const struct http_var *vars,
         return err_set(err, ERR_BAD_REQUEST, "no REQUEST_METHOD");
     }
     return 0;
+}
+
+// What stands behind the last comma of *LIST; the comma and it are cut off.
+static struct str cut_last(struct str *list)
+{
+    const char *const comma = memrchr(list->ptr, ',', list->len);
+    const size_t head = comma == NULL ? 0 : (size_t)(comma - list->ptr) + 1;
+    const struct str last = str_trim(str_skip(*list, head));
+    *list = comma == NULL ? STR_ABSENT : (struct str){list->ptr, head - 1};
+    return last;
+}
+
+struct str http_client_address(const struct http_request *request, const struct net_list *trusted)
+{
+    struct str address = request->remote_addr;
+    struct str list = request->forwarded_for;
+    // Each proxy adds its peer at the end: what stands before an address that is not trusted, that
+    // address may have made up.
+    while (!str_is_absent(list) && net_list_has(trusted, address)) {
+        address = cut_last(&list);
+    }
+    return address;
 }
 
 static int hex_digit(char c)

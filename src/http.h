@@ -7,6 +7,7 @@
 #include "arena.h"
 #include "base.h"
 #include "err.h"
+#include "net.h"
 #include "outbuf.h"
 
 struct http_var {
@@ -20,6 +21,7 @@ struct http_request {
     struct str path_info;
     struct str query;
     struct str remote_addr;
+    struct str forwarded_for;       // X-Forwarded-For
     struct str bkapi_authorization; // X-Bkapi-Authorization
     struct str bkapi_jwt;           // X-Bkapi-JWT
     struct str traceparent;
@@ -36,6 +38,11 @@ struct http_request {
 // variables the last counts, as with other responders (nginx's samples rely on it).
 int http_request_init(struct http_request *request, const struct http_var *vars, size_t count,
                       struct err *err) MUST_CHECK __attribute__((nonnull(1, 4)));
+
+// The address that the request came from: the web server's peer or, where that is one of the
+// TRUSTED proxies, the last address of X-Forwarded-For that is none of them.
+struct str http_client_address(const struct http_request *request,
+                               const struct net_list *trusted) MUST_CHECK NONNULL;
 
 // Cuts the next name=value pair off *QUERY and decodes it (application/x-www-form-urlencoded) into
 // ARENA. 1: a pair, 0: the end, -1: not percent-encoded UTF-8 without NUL, or no memory.

@@ -179,10 +179,10 @@ static void write_error_body(struct exchange *exchange, struct outbuf *out)
     jsonw_close(&json);
 }
 
-static void put_number_header(struct exchange *exchange, const char *name, int number)
+static void put_number_header(struct exchange *exchange, const char *name, unsigned number)
 {
     char text[16];
-    const int len = snprintf(text, sizeof text, "%d", number);
+    const int len = snprintf(text, sizeof text, "%u", number);
     http_header(exchange->response, name, (struct str){text, (size_t)len});
 }
 
@@ -191,8 +191,8 @@ static void answer_error(struct exchange *exchange)
     const enum err_kind kind = exchange->err.kind;
     exchange->outcome = METRICS_FAILED + (int)kind;
     begin_json(exchange, err_status(kind));
-    if (err_retry_after(kind) > 0) {
-        put_number_header(exchange, "Retry-After", err_retry_after(kind));
+    if (err_retry_after(&exchange->err) > 0) {
+        put_number_header(exchange, "Retry-After", err_retry_after(&exchange->err));
     }
     if (kind == ERR_METHOD) {
         http_header(exchange->response, "Allow", STR("GET, HEAD"));
@@ -443,28 +443,81 @@ static int check_method(struct exchange *exchange)
     return err_set(&exchange->err, ERR_METHOD, "method not allowed");
 }
 
+static struct str client_address(const struct exchange *exchange)
+{
+    return http_client_address(&exchange->request,
+                               &exchange->service->conf->server.trusted_proxies);
+}
+
+static bool is_failed_login(enum err_kind kind)
+{
+    return kind == ERR_CREDENTIALS_WRONG || kind == ERR_USER_UNKNOWN || kind == ERR_TOKEN_REFUSED;
+}
+
+// Counts a login that failed; -1, for the caller to return.
+static int refuse_login(struct exchange *exchange, struct str app_code)
+{
+    const struct service *const service = exchange->service;
+    if (is_failed_login(exchange->err.kind)) {
+        limiter_count_failure(service->limiter, client_address(exchange), app_code,
+                              service->conf->auth.failure_limit, exchange->started_us);
+    }
+    return -1;
+}
+
+static int check_failures(struct exchange *exchange, struct str app_code)
+{
+    const struct service *const service = exchange->service;
+    exchange->err.wait_s =
+        limiter_wait_seconds(service->limiter, client_address(exchange), app_code,
+                             service->conf->auth.failure_limit, exchange->started_us);
+    return exchange->err.wait_s == 0
+               ? 0
+               : err_set(&exchange->err, ERR_TOO_MANY_FAILURES, "too many failed logins");
+}
+
+// Reads who the request says is asking. An address that keeps failing is stopped before a signature
+// or a secret costs anything; an application's code is known only once the claim is read.
+static int read_claim(struct exchange *exchange, struct claim *claim)
+{
+    struct service *const service = exchange->service;
+    if (check_failures(exchange, STR_ABSENT) != 0) {
+        return -1;
+    }
+    if (auth_claim(service->auth, service->conf, service->gateways, &exchange->request,
+                   service->clock->wall_us(), service->arena, claim, &exchange->err) != 0) {
+        return refuse_login(exchange, STR_ABSENT);
+    }
+    return check_failures(exchange, claim->app_code);
+}
+
+static int look_up(struct exchange *exchange, const struct claim *claim, struct store_facts *facts)
+{
+    struct service *const service = exchange->service;
+    struct store_question question = auth_question(service->conf, claim);
+    question.task_id = exchange->task_id;
+    const int64_t before_us = clock_monotonic_us();
+    const int looked_up = service->store.ops->look_up(service->store.context, &question,
+                                                      service->arena, facts, &exchange->err);
+    exchange->database_us += clock_monotonic_us() - before_us;
+    return looked_up;
+}
+
 // Who is asking, and may they see this task? Leaves the proof in the exchange.
 static int admit_application(struct exchange *exchange)
 {
     struct service *const service = exchange->service;
-    struct err *const err = &exchange->err;
     struct claim claim;
-    if (auth_claim(service->auth, service->conf, &exchange->request, service->arena, &claim, err) !=
-        0) {
+    struct store_facts facts;
+    if (read_claim(exchange, &claim) != 0 || look_up(exchange, &claim, &facts) != 0) {
         return -1;
     }
-    const struct store_question question = {claim.app_code, claim.username, exchange->task_id};
-    struct store_facts facts;
-    const int64_t before_us = clock_monotonic_us();
-    const int looked_up =
-        service->store.ops->look_up(service->store.context, &question, service->arena, &facts, err);
-    exchange->database_us += clock_monotonic_us() - before_us;
-    if (looked_up != 0 || auth_judge(service->auth, &claim, &facts, service->clock->wall_us(),
-                                     service->arena, &exchange->caller, err) != 0) {
-        return -1;
+    if (auth_judge(service->auth, service->conf, &claim, &facts, service->clock->wall_us(),
+                   service->arena, &exchange->caller, &exchange->err) != 0) {
+        return refuse_login(exchange, claim.app_code);
     }
     return binding_check(exchange->caller, &facts, exchange->task_id, service->arena,
-                         &exchange->grant, err);
+                         &exchange->grant, &exchange->err);
 }
 
 static int admit(struct exchange *exchange, const struct route *route)
@@ -473,7 +526,7 @@ static int admit(struct exchange *exchange, const struct route *route)
     case ACCESS_ANYBODY:
         return 0;
     case ACCESS_STATUS_ADDRESS:
-        if (net_list_has(&exchange->service->conf->status.allow, exchange->request.remote_addr)) {
+        if (net_list_has(&exchange->service->conf->status.allow, client_address(exchange))) {
             return 0;
         }
         return err_set(&exchange->err, ERR_METRICS_CLOSED, "not an address of [status] allow");

@@ -9,14 +9,17 @@
 #include "clock.h"
 #include "conf.h"
 #include "http.h"
+#include "limiter.h"
 #include "metrics.h"
 #include "store.h"
 #include "zone.h"
 
 // One worker's service; used by one thread. All members are borrowed, and set before the first
-// request; CONF may be exchanged between requests.
+// request; CONF and GATEWAYS may be exchanged between requests.
 struct service {
     const struct conf *conf;
+    const struct gateways *gateways; // belongs to the configuration
+    struct limiter *limiter;         // shared with the other workers
     const struct clock *clock;
     struct store store;
     struct auth *auth;

@@ -61,7 +61,14 @@ static struct db *engine_of(const struct store_mysql *store)
 
 // ---- the facts ----
 
-enum { SLOT_FACTS, SLOT_TASK, SLOT_CALLER, SLOT_NODES };
+// A connection's prepared statements. The first three of each kind are by what a claim needs.
+enum {
+    SLOT_TOGETHER,
+    SLOT_APART = SLOT_TOGETHER + 3,
+    SLOT_TASK = SLOT_APART + 3,
+    SLOT_NODES,
+};
+_Static_assert((int)SLOT_NODES < (int)DB_STATEMENTS_MAX, "raise DB_STATEMENTS_MAX");
 
 // varchar(n) in utf8mb4 takes up to four bytes a character.
 // clang-format off
@@ -73,50 +80,91 @@ enum { SLOT_FACTS, SLOT_TASK, SLOT_CALLER, SLOT_NODES };
 
 #define APP_COLUMNS                                                                                \
     "a.bk_app_code, a.is_enabled, a.salt, a.secret_digest, a.previous_digest, "                    \
-    "a.previous_expires_at, u.username, u.is_active"
+    "a.previous_expires_at"
+#define USER_COLUMNS     "u.username, u.is_active"
 #define TASK_COLUMNS     "t.is_deleted, t.is_started, t.is_expired, t.instance_id, t.template_id"
 #define TEMPLATE_COLUMNS "p.is_deleted, p.bk_app_code"
 
+// What stands in for columns that a claim does not need.
+#define NO_APP_COLUMNS  "NULL, NULL, NULL, NULL, NULL, NULL"
+#define NO_USER_COLUMNS "NULL, NULL"
+
 #define APP_TYPES                                                                                  \
     VARCHAR(128), NUMBER, BINARY(STORE_SALT_BYTES), BINARY(STORE_DIGEST_BYTES),                    \
-        BINARY(STORE_DIGEST_BYTES), TIME, VARCHAR(255), NUMBER
+        BINARY(STORE_DIGEST_BYTES), TIME
+#define USER_TYPES     VARCHAR(255), NUMBER
 #define TASK_TYPES     NUMBER, NUMBER, NUMBER, VARCHAR(33), NUMBER
 #define TEMPLATE_TYPES NUMBER, VARCHAR(128)
 
-enum { APP_WIDTH = 8, TASK_WIDTH = 5, TEMPLATE_WIDTH = 2 };
+enum { CALLER_WIDTH = 8, TASK_WIDTH = 5, TEMPLATE_WIDTH = 2 };
 
-// Always exactly one row: each table is looked up by a unique key, and what is missing is NULL.
-static const struct db_column facts_columns[] = {APP_TYPES, TASK_TYPES, TEMPLATE_TYPES};
-static const struct db_statement facts_statement = {
-    .sql = "SELECT " APP_COLUMNS ", " TASK_COLUMNS ", " TEMPLATE_COLUMNS " FROM (SELECT 1) AS one"
-           " LEFT JOIN bkflow_states_app a ON a.bk_app_code = ?"
-           " LEFT JOIN account_user u ON u.username = ?"
-           " LEFT JOIN task_taskinstance t ON t.id = ?"
-           " LEFT JOIN template_template p ON p.id = t.template_id",
-    .parameter_count = 3,
-    .columns = facts_columns,
-    .column_count = COUNT_OF(facts_columns),
+// Always exactly one row: each table is looked up by a unique key, and what is missing is NULL, so
+// that an unknown application costs what a known one does.
+#define ONE_ROW       " FROM (SELECT 1) AS one"
+#define JOIN_APP      " LEFT JOIN bkflow_states_app a ON a.bk_app_code = ?"
+#define JOIN_USER     " LEFT JOIN account_user u ON u.username = ?"
+#define JOIN_TASK     " LEFT JOIN task_taskinstance t ON t.id = ?"
+#define JOIN_TEMPLATE " LEFT JOIN template_template p ON p.id = "
+
+#define STATEMENT(text, parameters, types)                                                         \
+    {                                                                                              \
+        .sql = (text), .parameter_count = (parameters), .columns = (types),                        \
+        .column_count = COUNT_OF(types)                                                            \
+    }
+
+// What must be looked up about the caller: a gateway vouches for both, and the users may live
+// elsewhere. A table that is not needed need not exist.
+enum need { NEED_APP_AND_USER, NEED_APP, NEED_NEITHER };
+
+// Everything in one database: one round trip.
+#define TOGETHER(app, user, joins, parameters)                                                     \
+    STATEMENT("SELECT " app ", " user ", " TASK_COLUMNS                                            \
+              ", " TEMPLATE_COLUMNS ONE_ROW joins JOIN_TASK JOIN_TEMPLATE "t.template_id",         \
+              parameters, together_columns)
+static const struct db_column together_columns[] = {APP_TYPES, USER_TYPES, TASK_TYPES,
+                                                    TEMPLATE_TYPES};
+static const struct db_statement together_statements[] = {
+    [NEED_APP_AND_USER] = TOGETHER(APP_COLUMNS, USER_COLUMNS, JOIN_APP JOIN_USER, 3),
+    [NEED_APP] = TOGETHER(APP_COLUMNS, NO_USER_COLUMNS, JOIN_APP, 2),
+    [NEED_NEITHER] = TOGETHER(NO_APP_COLUMNS, NO_USER_COLUMNS, "", 1),
+};
+
+// In the interface's database, when the task, which names the template, is in another.
+#define APART(app, user, joins, parameters)                                                        \
+    STATEMENT("SELECT " app ", " user ", " TEMPLATE_COLUMNS ONE_ROW joins JOIN_TEMPLATE "?",       \
+              parameters, apart_columns)
+static const struct db_column apart_columns[] = {APP_TYPES, USER_TYPES, TEMPLATE_TYPES};
+static const struct db_statement apart_statements[] = {
+    [NEED_APP_AND_USER] = APART(APP_COLUMNS, USER_COLUMNS, JOIN_APP JOIN_USER, 3),
+    [NEED_APP] = APART(APP_COLUMNS, NO_USER_COLUMNS, JOIN_APP, 2),
+    [NEED_NEITHER] = APART(NO_APP_COLUMNS, NO_USER_COLUMNS, "", 1),
 };
 
 static const struct db_column task_columns[] = {TASK_TYPES};
-static const struct db_statement task_statement = {
-    .sql =
-        "SELECT " TASK_COLUMNS " FROM (SELECT 1) AS one LEFT JOIN task_taskinstance t ON t.id = ?",
-    .parameter_count = 1,
-    .columns = task_columns,
-    .column_count = COUNT_OF(task_columns),
-};
+static const struct db_statement task_statement =
+    STATEMENT("SELECT " TASK_COLUMNS ONE_ROW JOIN_TASK, 1, task_columns);
 
-static const struct db_column caller_columns[] = {APP_TYPES, TEMPLATE_TYPES};
-static const struct db_statement caller_statement = {
-    .sql = "SELECT " APP_COLUMNS ", " TEMPLATE_COLUMNS " FROM (SELECT 1) AS one"
-           " LEFT JOIN bkflow_states_app a ON a.bk_app_code = ?"
-           " LEFT JOIN account_user u ON u.username = ?"
-           " LEFT JOIN template_template p ON p.id = ?",
-    .parameter_count = 3,
-    .columns = caller_columns,
-    .column_count = COUNT_OF(caller_columns),
-};
+static enum need need_of(const struct store_question *question)
+{
+    if (str_is_absent(question->app_code)) {
+        return NEED_NEITHER;
+    }
+    return str_is_absent(question->username) ? NEED_APP : NEED_APP_AND_USER;
+}
+
+// Puts the statement's parameters together: what the caller needs, and LAST.
+static void fill_parameters(struct db_parameter parameters[3],
+                            const struct store_question *question, int64_t last)
+{
+    size_t count = 0;
+    if (!str_is_absent(question->app_code)) {
+        parameters[count++] = DB_PARAMETER_TEXT(question->app_code);
+        if (!str_is_absent(question->username)) {
+            parameters[count++] = DB_PARAMETER_TEXT(question->username);
+        }
+    }
+    parameters[count] = DB_PARAMETER_NUMBER(last);
+}
 
 // The one row of a statement of this kind; its values live until the next call on DB.
 static int fetch_only_row(struct db *db, unsigned slot, const struct db_statement *statement,
@@ -188,22 +236,20 @@ static int read_template(struct store_template *template, const struct db_value 
 static int look_up_together(struct store_mysql *store, const struct store_question *question,
                             struct arena *arena, struct store_facts *facts, struct err *err)
 {
-    const struct db_parameter parameters[] = {
-        DB_PARAMETER_TEXT(question->app_code),
-        DB_PARAMETER_TEXT(question->username),
-        DB_PARAMETER_NUMBER(question->task_id),
-    };
-    struct db_value values[APP_WIDTH + TASK_WIDTH + TEMPLATE_WIDTH];
-    if (fetch_only_row(store->interface, SLOT_FACTS, &facts_statement, parameters, values, err) !=
-        0) {
+    const enum need need = need_of(question);
+    struct db_parameter parameters[3];
+    struct db_value values[CALLER_WIDTH + TASK_WIDTH + TEMPLATE_WIDTH];
+    fill_parameters(parameters, question, question->task_id);
+    if (fetch_only_row(store->interface, SLOT_TOGETHER + need, &together_statements[need],
+                       parameters, values, err) != 0) {
         return -1;
     }
     read_app(&facts->app, values, question->app_code);
     facts->user_is_active = read_user_is_active(values, question->username);
-    if (read_task(&facts->task, values + APP_WIDTH, arena, err) != 0) {
+    if (read_task(&facts->task, values + CALLER_WIDTH, arena, err) != 0) {
         return -1;
     }
-    return read_template(&facts->template, values + APP_WIDTH + TASK_WIDTH, arena, err);
+    return read_template(&facts->template, values + CALLER_WIDTH + TASK_WIDTH, arena, err);
 }
 
 static int look_up_task(struct store_mysql *store, int64_t task_id, struct arena *arena,
@@ -225,19 +271,17 @@ static int look_up_apart(struct store_mysql *store, const struct store_question 
     if (look_up_task(store, question->task_id, arena, &facts->task, err) != 0) {
         return -1;
     }
-    const struct db_parameter parameters[] = {
-        DB_PARAMETER_TEXT(question->app_code),
-        DB_PARAMETER_TEXT(question->username),
-        DB_PARAMETER_NUMBER(facts->task.template_id),
-    };
-    struct db_value values[APP_WIDTH + TEMPLATE_WIDTH];
-    if (fetch_only_row(store->interface, SLOT_CALLER, &caller_statement, parameters, values, err) !=
-        0) {
+    const enum need need = need_of(question);
+    struct db_parameter parameters[3];
+    struct db_value values[CALLER_WIDTH + TEMPLATE_WIDTH];
+    fill_parameters(parameters, question, facts->task.template_id);
+    if (fetch_only_row(store->interface, SLOT_APART + need, &apart_statements[need], parameters,
+                       values, err) != 0) {
         return -1;
     }
     read_app(&facts->app, values, question->app_code);
     facts->user_is_active = read_user_is_active(values, question->username);
-    return read_template(&facts->template, values + APP_WIDTH, arena, err);
+    return read_template(&facts->template, values + CALLER_WIDTH, arena, err);
 }
 
 static int look_up(void *context, const struct store_question *question, struct arena *arena,

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+#include "jsonr.h"
+
+#include "utf8.h"
+
+#include <stdlib.h>
+
+enum { DEPTH_MAX = 8 };
+
+struct jsonr {
+    json_tokener *tokener;
+};
+
+struct jsonr *jsonr_new(void)
+{
+    struct jsonr *const reader = calloc(1, sizeof(struct jsonr));
+    if (reader == NULL) {
+        return NULL;
+    }
+    reader->tokener = json_tokener_new_ex(DEPTH_MAX);
+    if (reader->tokener == NULL) {
+        free(reader);
+        return NULL;
+    }
+    json_tokener_set_flags(reader->tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    return reader;
+}
+
+void jsonr_free(struct jsonr *reader)
+{
+    if (reader != NULL) {
+        json_tokener_free(reader->tokener);
+        free(reader);
+    }
+}
+
+// How many members all objects of TEXT, valid JSON, are written with: as many as there are colons
+// outside strings. -1 when a string holds an escaped NUL.
+static long count_written(struct str text)
+{
+    long members = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < text.len; i++) {
+        const char c = text.ptr[i];
+        if (in_string && c == '\\') {
+            i++;
+            if (str_starts_with(str_skip(text, i), STR("u0000"))) {
+                return -1;
+            }
+        } else if (c == '"') {
+            in_string = !in_string;
+        } else if (c == ':' && !in_string) {
+            members++;
+        }
+    }
+    return members;
+}
+
+// How many members json-c has kept. Recursive: the tokener bounds the depth.
+static long count_kept(json_object *value) // NOLINT(misc-no-recursion)
+{
+    long members = 0;
+    if (json_object_is_type(value, json_type_object)) {
+        json_object_object_foreach(value, name, member)
+        {
+            (void)name;
+            members += 1 + count_kept(member);
+        }
+    } else if (json_object_is_type(value, json_type_array)) {
+        for (size_t i = 0; i < json_object_array_length(value); i++) {
+            members += count_kept(json_object_array_get_idx(value, i));
+        }
+    }
+    return members;
+}
+
+json_object *jsonr_object(struct jsonr *reader, struct str text)
+{
+    const struct str document = str_trim(text);
+    if (document.len == 0 || document.len > INT32_MAX || !utf8_is_valid(document)) {
+        return NULL;
+    }
+    json_tokener *const tokener = reader->tokener;
+    json_tokener_reset(tokener);
+    json_object *const parsed = json_tokener_parse_ex(tokener, document.ptr, (int)document.len);
+    // The tokener's own buffer held each string in turn.
+    explicit_bzero(tokener->pb->buf, (size_t)tokener->pb->size);
+    const bool is_whole = json_tokener_get_parse_end(tokener) == document.len;
+    if (is_whole && json_object_is_type(parsed, json_type_object) &&
+        count_written(document) == count_kept(parsed)) {
+        return parsed;
+    }
+    jsonr_release(parsed);
+    return NULL;
+}
+
+static void wipe(json_object *value) // NOLINT(misc-no-recursion)
+{
+    if (json_object_is_type(value, json_type_object)) {
+        json_object_object_foreach(value, name, member)
+        {
+            (void)name;
+            wipe(member);
+        }
+    } else if (json_object_is_type(value, json_type_array)) {
+        for (size_t i = 0; i < json_object_array_length(value); i++) {
+            wipe(json_object_array_get_idx(value, i));
+        }
+    } else if (json_object_is_type(value, json_type_string)) {
+        // json-c's own memory, which nobody else sees any more.
+        char *const text = (char *)(uintptr_t)json_object_get_string(value);
+        explicit_bzero(text, (size_t)json_object_get_string_len(value));
+    }
+}
+
+void jsonr_release(json_object *object)
+{
+    wipe(object);
+    json_object_put(object);
+}
+
+struct str jsonr_string(json_object *object, const char *name)
+{
+    json_object *member;
+    if (!json_object_object_get_ex(object, name, &member) ||
+        !json_object_is_type(member, json_type_string)) {
+        return STR_ABSENT;
+    }
+    return (struct str){json_object_get_string(member), (size_t)json_object_get_string_len(member)};
+}

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: MIT
+#include "jwt.h"
+
+#include <openssl/ec.h>
+#include <openssl/ecdsa.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    RSA_BITS_MIN = 2048,    // RFC 7518, section 3.3
+    EC_SIGNATURE_MAX = 160, // DER of two numbers of 66 bytes, with room
+};
+
+// RFC 7518, sections 3.3 and 3.4: which digest, which kind of key, and for ECDSA which curve, by
+// the size of one of the signature's two numbers.
+static const struct algorithm {
+    struct str name;
+    const char *digest;
+    int key_type;
+    int key_bits; // of the curve; 0: RSA
+} algorithms[JWT_ALGORITHM_COUNT] = {
+    [JWT_RS256] = {STR("RS256"), "SHA256", EVP_PKEY_RSA, 0},
+    [JWT_RS384] = {STR("RS384"), "SHA384", EVP_PKEY_RSA, 0},
+    [JWT_RS512] = {STR("RS512"), "SHA512", EVP_PKEY_RSA, 0},
+    [JWT_ES256] = {STR("ES256"), "SHA256", EVP_PKEY_EC, 256},
+    [JWT_ES384] = {STR("ES384"), "SHA384", EVP_PKEY_EC, 384},
+    [JWT_ES512] = {STR("ES512"), "SHA512", EVP_PKEY_EC, 521},
+};
+
+int jwt_algorithm_named(struct str name, enum jwt_algorithm *algorithm)
+{
+    for (unsigned i = 0; i < JWT_ALGORITHM_COUNT; i++) {
+        if (str_equal(algorithms[i].name, name)) {
+            *algorithm = (enum jwt_algorithm)i;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+// ---- keys ----
+
+struct jwt_key {
+    EVP_PKEY *pkey;
+};
+
+static const char *unfit_reason(const EVP_PKEY *pkey)
+{
+    switch (EVP_PKEY_base_id(pkey)) {
+    case EVP_PKEY_RSA:
+        return EVP_PKEY_bits(pkey) < RSA_BITS_MIN ? "an RSA key of less than 2048 bits" : NULL;
+    case EVP_PKEY_EC:
+        return NULL;
+    default:
+        return "a key that is neither RSA nor EC";
+    }
+}
+
+static struct jwt_key *wrap_key(EVP_PKEY *pkey)
+{
+    struct jwt_key *const key = malloc(sizeof *key);
+    if (key == NULL) {
+        EVP_PKEY_free(pkey);
+        return NULL;
+    }
+    key->pkey = pkey;
+    return key;
+}
+
+void jwt_key_free(struct jwt_key *key)
+{
+    if (key != NULL) {
+        EVP_PKEY_free(key->pkey);
+        free(key);
+    }
+}
+
+static size_t free_keys(struct jwt_key **keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        jwt_key_free(keys[i]);
+    }
+    return 0;
+}
+
+// The next key of the file; NULL at its end, or with *WHY when what comes is none.
+static struct jwt_key *read_key(FILE *file, const char **why)
+{
+    ERR_clear_error();
+    EVP_PKEY *const pkey = PEM_read_PUBKEY(file, NULL, NULL, NULL);
+    if (pkey == NULL) {
+        const bool is_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+        *why = is_end ? NULL : "something that is not a PEM public key";
+        ERR_clear_error();
+        return NULL;
+    }
+    *why = unfit_reason(pkey);
+    if (*why != NULL) {
+        EVP_PKEY_free(pkey);
+        return NULL;
+    }
+    return wrap_key(pkey);
+}
+
+size_t jwt_keys_load(const char *path, struct jwt_key *keys[JWT_KEYS_PER_FILE], const char **why)
+{
+    FILE *const file = fopen(path, "re");
+    if (file == NULL) {
+        *why = "it cannot be read";
+        return 0;
+    }
+    size_t count = 0;
+    struct jwt_key *key;
+    while ((key = read_key(file, why)) != NULL) {
+        if (count == JWT_KEYS_PER_FILE) {
+            jwt_key_free(key);
+            *why = "more than 4 keys";
+            break;
+        }
+        keys[count++] = key;
+    }
+    fclose(file);
+    if (*why == NULL && count == 0) {
+        *why = "no PEM public key (BEGIN PUBLIC KEY)";
+    }
+    return *why == NULL ? count : free_keys(keys, count);
+}
+
+// ---- base64url ----
+
+static int sextet(char c)
+{
+    if (c >= 'A' && c <= 'Z') {
+        return c - 'A';
+    }
+    if (c >= 'a' && c <= 'z') {
+        return c - 'a' + 26;
+    }
+    if (c >= '0' && c <= '9') {
+        return c - '0' + 52;
+    }
+    return c == '-' ? 62 : c == '_' ? 63 : -1;
+}
+
+// RFC 7515, section 2: no padding, no line breaks, and no bits left over that are not zero, so that
+// one signature has one spelling only.
+static bool decode(struct str text, struct arena *arena, struct str *decoded)
+{
+    char *const bytes = arena_text(arena, text.len / 4 * 3 + 3);
+    if (bytes == NULL || text.len % 4 == 1) {
+        return false;
+    }
+    uint32_t pending = 0;
+    unsigned bits = 0;
+    size_t len = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        const int six = sextet(text.ptr[i]);
+        if (six < 0) {
+            return false;
+        }
+        pending = (pending << 6 | (uint32_t)six) & 0xFFFF;
+        bits += 6;
+        if (bits >= 8) {
+            bits -= 8;
+            bytes[len++] = (char)(pending >> bits);
+        }
+    }
+    *decoded = (struct str){bytes, len};
+    return (pending & ((1U << bits) - 1)) == 0;
+}
+
+// ---- the token's parts ----
+
+static bool keep(struct str *kept, struct str text, struct arena *arena)
+{
+    *kept = str_is_absent(text) ? text : arena_copy(arena, text);
+    return str_is_absent(*kept) == str_is_absent(text);
+}
+
+static bool read_header(json_object *header, struct arena *arena, struct jwt *jwt)
+{
+    const bool has_key_id = json_object_object_get_ex(header, "kid", NULL);
+    const bool has_extensions = json_object_object_get_ex(header, "crit", NULL);
+    return !has_extensions && keep(&jwt->algorithm, jsonr_string(header, "alg"), arena) &&
+           keep(&jwt->key_id, jsonr_string(header, "kid"), arena) &&
+           !str_is_absent(jwt->algorithm) && has_key_id == !str_is_absent(jwt->key_id);
+}
+
+static bool parse_header(struct str text, struct jsonr *reader, struct arena *arena,
+                         struct jwt *jwt)
+{
+    json_object *const header = jsonr_object(reader, text);
+    if (header == NULL) {
+        return false;
+    }
+    const bool is_read = read_header(header, arena, jwt);
+    jsonr_release(header);
+    return is_read;
+}
+
+int jwt_split(struct str token, struct jsonr *reader, struct arena *arena, struct jwt *jwt)
+{
+    struct str rest = token;
+    struct str header;
+    const struct str header_text = str_cut(&rest, '.');
+    const struct str claims_text = str_cut(&rest, '.');
+    const struct str signature_text = str_cut(&rest, '.');
+    if (str_is_absent(signature_text) || !str_is_absent(rest)) {
+        return -1;
+    }
+    *jwt = (struct jwt){.signed_part = {token.ptr, header_text.len + 1 + claims_text.len}};
+    const bool is_split =
+        decode(header_text, arena, &header) && decode(claims_text, arena, &jwt->claims) &&
+        decode(signature_text, arena, &jwt->signature) && parse_header(header, reader, arena, jwt);
+    return is_split ? 0 : -1;
+}
+
+// ---- verifying ----
+
+struct jwt_verifier {
+    EVP_MD_CTX *context;
+    EVP_MD *digests[JWT_ALGORITHM_COUNT]; // fetched once: fetching is slow
+};
+
+struct jwt_verifier *jwt_verifier_new(void)
+{
+    struct jwt_verifier *const verifier = calloc(1, sizeof *verifier);
+    if (verifier == NULL) {
+        return NULL;
+    }
+    verifier->context = EVP_MD_CTX_new();
+    bool is_whole = verifier->context != NULL;
+    for (size_t i = 0; i < JWT_ALGORITHM_COUNT; i++) {
+        verifier->digests[i] = EVP_MD_fetch(NULL, algorithms[i].digest, NULL);
+        is_whole = is_whole && verifier->digests[i] != NULL;
+    }
+    if (!is_whole) {
+        jwt_verifier_free(verifier);
+        return NULL;
+    }
+    return verifier;
+}
+
+void jwt_verifier_free(struct jwt_verifier *verifier)
+{
+    if (verifier != NULL) {
+        EVP_MD_CTX_free(verifier->context);
+        for (size_t i = 0; i < JWT_ALGORITHM_COUNT; i++) {
+            EVP_MD_free(verifier->digests[i]);
+        }
+        free(verifier);
+    }
+}
+
+// A JWT holds an ECDSA signature as two numbers of fixed size (RFC 7518, section 3.4); OpenSSL
+// wants DER. Returns its length, 0 when the sizes don't fit.
+static size_t to_der(struct str signature, int key_bits, unsigned char der[EC_SIGNATURE_MAX])
+{
+    const size_t half = ((size_t)key_bits + 7) / 8;
+    if (signature.len != 2 * half) {
+        return 0;
+    }
+    const unsigned char *const bytes = (const unsigned char *)signature.ptr;
+    ECDSA_SIG *const pair = ECDSA_SIG_new();
+    BIGNUM *const r = BN_bin2bn(bytes, (int)half, NULL);
+    BIGNUM *const s = BN_bin2bn(bytes + half, (int)half, NULL);
+    if (pair == NULL || r == NULL || s == NULL || ECDSA_SIG_set0(pair, r, s) != 1) {
+        BN_free(r);
+        BN_free(s);
+        ECDSA_SIG_free(pair);
+        return 0;
+    }
+    unsigned char *end = der;
+    const int len = i2d_ECDSA_SIG(pair, NULL) <= EC_SIGNATURE_MAX ? i2d_ECDSA_SIG(pair, &end) : 0;
+    ECDSA_SIG_free(pair);
+    return len > 0 ? (size_t)len : 0;
+}
+
+static bool fits(const struct algorithm *algorithm, const EVP_PKEY *pkey)
+{
+    return EVP_PKEY_base_id(pkey) == algorithm->key_type &&
+           (algorithm->key_bits == 0 || EVP_PKEY_bits(pkey) == algorithm->key_bits);
+}
+
+bool jwt_verify(struct jwt_verifier *verifier, const struct jwt *jwt, const struct jwt_key *key,
+                enum jwt_algorithm algorithm)
+{
+    const struct algorithm *const how = &algorithms[algorithm];
+    unsigned char der[EC_SIGNATURE_MAX];
+    struct str signature = jwt->signature;
+    if (!fits(how, key->pkey)) {
+        return false;
+    }
+    if (how->key_type == EVP_PKEY_EC) {
+        signature = (struct str){(const char *)der, to_der(jwt->signature, how->key_bits, der)};
+    }
+    EVP_MD_CTX *const context = verifier->context;
+    EVP_MD_CTX_reset(context);
+    const bool holds =
+        signature.len > 0 &&
+        EVP_DigestVerifyInit(context, NULL, verifier->digests[algorithm], NULL, key->pkey) == 1 &&
+        EVP_DigestVerify(context, (const unsigned char *)signature.ptr, signature.len,
+                         (const unsigned char *)jwt->signed_part.ptr, jwt->signed_part.len) == 1;
+    ERR_clear_error(); // a refused signature leaves entries in this thread's queue
+    return holds;
+}
