@@ -60,18 +60,28 @@ int auth_claim(struct auth *auth, const struct conf *conf, const struct gateways
     return verdict == AUTH_ACCEPTED ? 0 : -1;
 }
 
-struct store_question auth_question(const struct conf *conf, const struct claim *claim)
+int auth_question(struct auth *auth, const struct conf *conf, const struct claim *claim,
+                  struct arena *arena, struct store_question *question, struct err *err)
 {
-    const bool is_direct = claim->way == CLAIM_DIRECT;
-    return (struct store_question){
-        .app_code = is_direct ? claim->app_code : STR_ABSENT,
-        .username = is_direct && conf->auth.user_table_check ? claim->username : STR_ABSENT,
-    };
+    *question = (struct store_question){.binding_code = claim->app_code};
+    if (claim->way == CLAIM_GATEWAY) {
+        return 0;
+    }
+    uint8_t *const digest = arena_alloc(arena, STORE_DIGEST_BYTES, 1);
+    if (digest == NULL) {
+        return err_set(err, ERR_NO_MEMORY, "digest");
+    }
+    auth_direct_digest(auth->direct, claim, digest);
+    question->app_code = claim->app_code;
+    question->username = conf->auth.user_table_check ? claim->username : STR_ABSENT;
+    question->secret_digest = (struct str){(const char *)digest, STORE_DIGEST_BYTES};
+    return 0;
 }
 
 static int judge_direct(struct auth *auth, const struct conf *conf, const struct claim *claim,
                         const struct store_facts *facts, int64_t now_us, struct err *err)
 {
+    auth_direct_learn(auth->direct, claim->app_code, &facts->app);
     if (!auth_direct_secret_holds(auth->direct, &facts->app, claim->secret, now_us)) {
         return err_set(err, ERR_CREDENTIALS_WRONG,
                        "unknown or disabled application, or wrong secret");

@@ -50,8 +50,10 @@ int auth_claim(struct auth *auth, const struct conf *conf, const struct gateways
                struct claim *claim, struct err *err) MUST_CHECK NONNULL;
 
 // What must be looked up to judge the claim, the task aside. What it leaves absent is not needed.
-struct store_question auth_question(const struct conf *conf,
-                                    const struct claim *claim) MUST_CHECK NONNULL;
+// Its digest lives in ARENA. -1 without memory.
+int auth_question(struct auth *auth, const struct conf *conf, const struct claim *claim,
+                  struct arena *arena, struct store_question *question,
+                  struct err *err) MUST_CHECK NONNULL;
 
 // Judges the claim by the rows that it names. NOW_US: microseconds since 1970 UTC, for secrets that
 // were rotated out. The work done does not depend on what is wrong.

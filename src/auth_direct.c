@@ -1,11 +1,24 @@
 // SPDX-License-Identifier: MIT
 #include "auth_direct.h"
 
+#include "hash.h"
+
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 
+enum { SALTS = 64, SALT_CODE_BYTES = 128 };
+
+// A salt is no secret, and does not change while an application lives: knowing it beforehand, the
+// digest can be a condition of the statement that reads the nodes.
+struct known_salt {
+    char code[SALT_CODE_BYTES];
+    size_t code_len; // 0: none
+    uint8_t salt[STORE_SALT_BYTES];
+};
+
 struct auth_direct {
+    struct known_salt salts[SALTS];
     EVP_MD *sha256; // fetched once: fetching costs more than digesting
     EVP_MD_CTX *digest;
 };
@@ -154,32 +167,63 @@ enum auth_verdict auth_direct_claim(const struct conf *conf, struct jsonr *reade
                                     struct claim *claim, struct err *err)
 {
     *claim = (struct claim){.way = CLAIM_DIRECT};
-    if (conf->auth.direct) {
-        return read_claim(conf, reader, request, arena, claim, err);
+    const enum auth_verdict verdict = read_claim(conf, reader, request, arena, claim, err);
+    if (verdict == AUTH_ABSENT || conf->auth.direct) {
+        return verdict;
     }
-    if (str_is_absent(request->bkapi_authorization)) {
-        return AUTH_ABSENT;
-    }
-    err->subject = STR("X-Bkapi-Authorization");
+    err->subject = STR("bk_app_code, bk_app_secret and bk_username");
     return refuse(err, ERR_WAY_IN_CLOSED, "direct = off");
 }
 
 // ---- the secret ----
 
-static bool digest_secret(struct auth_direct *direct, const struct store_app *app,
+static struct known_salt *place_of_salt(struct auth_direct *direct, struct str app_code)
+{
+    struct hash hash = hash_start(0);
+    hash_text(&hash, app_code.ptr, app_code.len);
+    return &direct->salts[hash.a % SALTS];
+}
+
+static bool digest_secret(struct auth_direct *direct, const uint8_t salt[STORE_SALT_BYTES],
                           struct str secret, uint8_t digest[EVP_MAX_MD_SIZE])
 {
     return EVP_DigestInit_ex2(direct->digest, direct->sha256, NULL) == 1 &&
-           EVP_DigestUpdate(direct->digest, app->salt, sizeof app->salt) == 1 &&
+           EVP_DigestUpdate(direct->digest, salt, STORE_SALT_BYTES) == 1 &&
            EVP_DigestUpdate(direct->digest, secret.ptr, secret.len) == 1 &&
            EVP_DigestFinal_ex(direct->digest, digest, NULL) == 1;
+}
+
+void auth_direct_digest(struct auth_direct *direct, const struct claim *claim,
+                        uint8_t digest[STORE_DIGEST_BYTES])
+{
+    static const uint8_t no_salt[STORE_SALT_BYTES];
+    const struct known_salt *const known = place_of_salt(direct, claim->app_code);
+    const bool is_known = str_equal((struct str){known->code, known->code_len}, claim->app_code);
+    uint8_t whole[EVP_MAX_MD_SIZE] = {0};
+    if (digest_secret(direct, is_known ? known->salt : no_salt, claim->secret, whole)) {
+        memcpy(digest, whole, STORE_DIGEST_BYTES);
+    } else {
+        memset(digest, 0, STORE_DIGEST_BYTES);
+    }
+    explicit_bzero(whole, sizeof whole);
+}
+
+void auth_direct_learn(struct auth_direct *direct, struct str app_code, const struct store_app *app)
+{
+    if (!app->exists || app_code.len > SALT_CODE_BYTES) {
+        return;
+    }
+    struct known_salt *const place = place_of_salt(direct, app_code);
+    memcpy(place->code, app_code.ptr, app_code.len);
+    place->code_len = app_code.len;
+    memcpy(place->salt, app->salt, sizeof place->salt);
 }
 
 bool auth_direct_secret_holds(struct auth_direct *direct, const struct store_app *app,
                               struct str secret, int64_t now_us)
 {
     uint8_t digest[EVP_MAX_MD_SIZE];
-    if (!digest_secret(direct, app, secret, digest)) {
+    if (!digest_secret(direct, app->salt, secret, digest)) {
         return false;
     }
     // No shortcut: bits, not branches; an application that does not exist has a digest of zeros.

@@ -17,6 +17,15 @@ enum auth_verdict auth_direct_claim(const struct conf *conf, struct jsonr *reade
                                     const struct http_request *request, struct arena *arena,
                                     struct claim *claim, struct err *err) MUST_CHECK NONNULL;
 
+// What the claimed secret digests to with the salt that this application was last seen with; with
+// no salt where it was never seen, which matches nothing. A hint for the store, no judgement.
+void auth_direct_digest(struct auth_direct *direct, const struct claim *claim,
+                        uint8_t digest[STORE_DIGEST_BYTES]) NONNULL;
+
+// Remembers the salt of an application that exists.
+void auth_direct_learn(struct auth_direct *direct, struct str app_code,
+                       const struct store_app *app) NONNULL;
+
 // Whether SECRET is the application's, or the one rotated out that still holds at NOW_US. Takes the
 // same work for an unknown application, a disabled one, and a wrong secret.
 bool auth_direct_secret_holds(struct auth_direct *direct, const struct store_app *app,

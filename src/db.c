@@ -401,7 +401,7 @@ static void bind_parameter(MYSQL_BIND *bind, const struct db_parameter *paramete
         bind->buffer_type = MYSQL_TYPE_NULL;
     } else {
         *length = parameter->text.len;
-        bind->buffer_type = MYSQL_TYPE_STRING;
+        bind->buffer_type = parameter->is_binary ? MYSQL_TYPE_BLOB : MYSQL_TYPE_STRING;
         bind->buffer = (void *)(uintptr_t)parameter->text.ptr; // the library only reads it
         bind->buffer_length = parameter->text.len;
         bind->length = length;

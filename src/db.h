@@ -11,7 +11,7 @@
 
 struct db; // used by one thread at a time
 
-enum { DB_STATEMENTS_MAX = 8, DB_COLUMNS_MAX = 20, DB_PARAMETERS_MAX = 4 };
+enum { DB_STATEMENTS_MAX = 12, DB_COLUMNS_MAX = 20, DB_PARAMETERS_MAX = 8 };
 
 enum db_type { DB_NUMBER, DB_TEXT, DB_TIME };
 
@@ -37,14 +37,17 @@ struct db_statement {
     bool is_write; // never run twice: an error after a lost connection is the caller's
 };
 
-// A parameter: TEXT, or NUMBER when IS_NUMBER. An absent TEXT is NULL.
+// A parameter: TEXT, or NUMBER when IS_NUMBER. An absent TEXT is NULL. With IS_BINARY the server
+// takes the text's bytes as they are, without a character set.
 struct db_parameter {
     bool is_number;
+    bool is_binary;
     int64_t number;
     struct str text;
 };
 
 #define DB_PARAMETER_TEXT(value)   ((struct db_parameter){.text = (value)})
+#define DB_PARAMETER_BYTES(value)  ((struct db_parameter){.is_binary = true, .text = (value)})
 #define DB_PARAMETER_NUMBER(value) ((struct db_parameter){.is_number = true, .number = (value)})
 
 // Not connected yet. CONF is borrowed until db_free or db_reconfigure. NULL: no memory.

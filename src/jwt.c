@@ -86,23 +86,42 @@ static size_t free_keys(struct jwt_key **keys, size_t count)
     return 0;
 }
 
-// The next key of the file; NULL at its end, or with *WHY when what comes is none.
-static struct jwt_key *read_key(FILE *file, const char **why)
+static const char not_a_key[] = "something that is not a PEM public key (BEGIN PUBLIC KEY)";
+
+// The key in a PEM block of this label; NULL with *WHY.
+static struct jwt_key *parse_key(const char *label, const unsigned char *der, long len,
+                                 const char **why)
 {
-    ERR_clear_error();
-    EVP_PKEY *const pkey = PEM_read_PUBKEY(file, NULL, NULL, NULL);
-    if (pkey == NULL) {
-        const bool is_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-        *why = is_end ? NULL : "something that is not a PEM public key";
-        ERR_clear_error();
-        return NULL;
-    }
-    *why = unfit_reason(pkey);
+    EVP_PKEY *const pkey =
+        strcmp(label, PEM_STRING_PUBLIC) == 0 ? d2i_PUBKEY(NULL, &der, len) : NULL;
+    *why = pkey == NULL ? not_a_key : unfit_reason(pkey);
     if (*why != NULL) {
         EVP_PKEY_free(pkey);
         return NULL;
     }
     return wrap_key(pkey);
+}
+
+// The next key of the file; NULL at its end, or with *WHY when what comes is none.
+static struct jwt_key *read_key(FILE *file, const char **why)
+{
+    char *label = NULL;
+    char *header = NULL;
+    unsigned char *der = NULL;
+    long len = 0;
+    struct jwt_key *key = NULL;
+    ERR_clear_error();
+    if (PEM_read(file, &label, &header, &der, &len) == 1) {
+        key = parse_key(label, der, len, why);
+    } else {
+        const bool is_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+        *why = is_end ? NULL : not_a_key;
+    }
+    OPENSSL_free(label);
+    OPENSSL_free(header);
+    OPENSSL_free(der);
+    ERR_clear_error();
+    return key;
 }
 
 size_t jwt_keys_load(const char *path, struct jwt_key *keys[JWT_KEYS_PER_FILE], const char **why)

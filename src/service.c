@@ -494,7 +494,11 @@ static int read_claim(struct exchange *exchange, struct claim *claim)
 static int look_up(struct exchange *exchange, const struct claim *claim, struct store_facts *facts)
 {
     struct service *const service = exchange->service;
-    struct store_question question = auth_question(service->conf, claim);
+    struct store_question question;
+    if (auth_question(service->auth, service->conf, claim, service->arena, &question,
+                      &exchange->err) != 0) {
+        return -1;
+    }
     question.task_id = exchange->task_id;
     const int64_t before_us = clock_monotonic_us();
     const int looked_up = service->store.ops->look_up(service->store.context, &question,

@@ -18,3 +18,9 @@ struct store_node *store_nodes_add(struct store_nodes *nodes, struct arena *aren
     nodes->count++;
     return node;
 }
+
+const struct store_node *store_nodes_last(const struct store_nodes *nodes)
+{
+    const struct store_chunk *const chunk = nodes->newest;
+    return chunk == NULL ? NULL : &chunk->nodes[chunk->count - 1];
+}

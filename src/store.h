@@ -46,6 +46,10 @@ struct store_question {
     struct str app_code;
     struct str username;
     int64_t task_id;
+    // For reading the nodes along with the facts in the usual case. Both must hold before a node's
+    // row may leave the database.
+    struct str binding_code;  // the application that the task's template must be bound to
+    struct str secret_digest; // what the claimed secret digests to, as far as its salt is known
 };
 
 struct store_facts {
@@ -104,6 +108,9 @@ struct store_nodes {
     size_t count;
 };
 
+// The node added last, NULL when there is none.
+const struct store_node *store_nodes_last(const struct store_nodes *nodes) MUST_CHECK NONNULL;
+
 // Room for one more node behind the others, cleared. NULL when the arena has none.
 struct store_node *store_nodes_add(struct store_nodes *nodes,
                                    struct arena *arena) MUST_CHECK NONNULL;
@@ -111,7 +118,8 @@ struct store_node *store_nodes_add(struct store_nodes *nodes,
 // The seam. Each function gets the store's own context first.
 struct store_ops {
     // All that authentication and binding need to know, in as few round trips as the set-up allows.
-    // What is not in the database is simply not there: an error is a database that can't answer.
+    // A store may read the nodes along, for load_nodes to hand out without another round trip. What
+    // is not in the database is simply not there: an error is a database that can't answer.
     int (*look_up)(void *store, const struct store_question *question, struct arena *arena,
                    struct store_facts *facts, struct err *err);
     // The rows of the granted task in the order of eri_state.id; more than LIMIT are an error.

@@ -3,6 +3,7 @@
 
 #include "binding.h"
 #include "db.h"
+#include "store_rows.h"
 
 #include <stdlib.h>
 
@@ -11,6 +12,10 @@ struct store_mysql {
     struct metrics_shard *shard;
     struct db *interface; // template_template, account_user, bkflow_states_app
     struct db *engine;    // task_taskinstance, eri_state; NULL: in the same database
+    // Nodes that came along with the facts of the request under way.
+    bool has_nodes;
+    struct str nodes_root;
+    struct store_nodes nodes;
 };
 
 struct store_mysql *store_mysql_new(const struct conf *conf, struct metrics_shard *shard)
@@ -65,18 +70,11 @@ static struct db *engine_of(const struct store_mysql *store)
 enum {
     SLOT_TOGETHER,
     SLOT_APART = SLOT_TOGETHER + 3,
-    SLOT_TASK = SLOT_APART + 3,
+    SLOT_USUAL = SLOT_APART + 3,
+    SLOT_TASK = SLOT_USUAL + 3,
     SLOT_NODES,
 };
 _Static_assert((int)SLOT_NODES < (int)DB_STATEMENTS_MAX, "raise DB_STATEMENTS_MAX");
-
-// varchar(n) in utf8mb4 takes up to four bytes a character.
-// clang-format off
-#define NUMBER        {DB_NUMBER, 0}
-#define TIME          {DB_TIME, 0}
-#define VARCHAR(n)    {DB_TEXT, (n) * 4}
-#define BINARY(bytes) {DB_TEXT, (bytes)}
-// clang-format on
 
 #define APP_COLUMNS                                                                                \
     "a.bk_app_code, a.is_enabled, a.salt, a.secret_digest, a.previous_digest, "                    \
@@ -284,132 +282,221 @@ static int look_up_apart(struct store_mysql *store, const struct store_question 
     return read_template(&facts->template, values + CALLER_WIDTH, arena, err);
 }
 
+// ---- the usual case: facts and nodes in one round trip ----
+
+enum {
+    USUAL_SALT,
+    USUAL_DIGEST,
+    USUAL_PREVIOUS,
+    USUAL_EXPIRES,
+    USUAL_USERNAME,
+    USUAL_TEMPLATE_ID,
+    USUAL_INSTANCE_ID,
+    USUAL_ROW_ID,
+    USUAL_NODE,
+    USUAL_WIDTH = USUAL_NODE + NODE_WIDTH,
+};
+
+static const struct db_column usual_columns[] = {BINARY(STORE_SALT_BYTES),
+                                                 BINARY(STORE_DIGEST_BYTES),
+                                                 BINARY(STORE_DIGEST_BYTES),
+                                                 TIME,
+                                                 VARCHAR(255),
+                                                 NUMBER,
+                                                 VARCHAR(33),
+                                                 NUMBER,
+                                                 NODE_TYPES};
+
+// A node's row comes only where the secret, the user, the task's state and the binding are all as
+// they should be; that row then proves it, and the repeated columns are few. Everything else gives
+// no such row, and is asked about in detail. No ORDER BY: rows come off the index on (root_id, id)
+// in the order of id, which is checked; sorting would cost a temporary table.
+#define USUAL_COLUMNS "t.template_id, t.instance_id, s.id, " NODE_COLUMNS
+#define USUAL_JOINS                                                                                \
+    " LEFT JOIN template_template p ON p.id = t.template_id AND p.is_deleted = 0"                  \
+    " LEFT JOIN eri_state s ON s.root_id = t.instance_id AND t.is_started = 1"                     \
+    " AND t.is_expired = 0 AND CAST(p.bk_app_code AS BINARY) = ?"
+#define USUAL_TASK " LEFT JOIN task_taskinstance t ON t.id = ? AND t.is_deleted = 0"
+#define USUAL_APP  "a.salt, a.secret_digest, a.previous_digest, a.previous_expires_at"
+#define USUAL_SECRET                                                                               \
+    " AND (a.secret_digest = ? OR (a.previous_digest = ? AND a.previous_expires_at > UTC_TIMESTAMP(6)))"
+#define USUAL_WHERE_APP " WHERE a.bk_app_code = ? AND a.is_enabled = 1 LIMIT ?"
+
+static const struct db_statement usual_statements[] = {
+    [NEED_APP_AND_USER] =
+        STATEMENT("SELECT " USUAL_APP ", u.username, " USUAL_COLUMNS " FROM bkflow_states_app a"
+                  " LEFT JOIN account_user u ON u.username = ?" USUAL_TASK USUAL_JOINS
+                  " AND u.is_active = 1" USUAL_SECRET USUAL_WHERE_APP,
+                  7, usual_columns),
+    [NEED_APP] =
+        STATEMENT("SELECT " USUAL_APP ", NULL, " USUAL_COLUMNS
+                  " FROM bkflow_states_app a" USUAL_TASK USUAL_JOINS USUAL_SECRET USUAL_WHERE_APP,
+                  6, usual_columns),
+    [NEED_NEITHER] = STATEMENT("SELECT NULL, NULL, NULL, NULL, NULL, " USUAL_COLUMNS
+                               " FROM task_taskinstance t" USUAL_JOINS
+                               " WHERE t.id = ? AND t.is_deleted = 0 LIMIT ?",
+                               3, usual_columns),
+};
+
+static void fill_usual_parameters(struct db_parameter parameters[DB_PARAMETERS_MAX], enum need need,
+                                  const struct store_question *question, int64_t limit)
+{
+    size_t count = 0;
+    if (need == NEED_APP_AND_USER) {
+        parameters[count++] = DB_PARAMETER_TEXT(question->username);
+    }
+    if (need != NEED_NEITHER) {
+        parameters[count++] = DB_PARAMETER_NUMBER(question->task_id);
+    }
+    parameters[count++] = DB_PARAMETER_BYTES(question->binding_code);
+    if (need == NEED_NEITHER) {
+        parameters[count++] = DB_PARAMETER_NUMBER(question->task_id);
+    } else {
+        parameters[count++] = DB_PARAMETER_BYTES(question->secret_digest);
+        parameters[count++] = DB_PARAMETER_BYTES(question->secret_digest);
+        parameters[count++] = DB_PARAMETER_TEXT(question->app_code);
+    }
+    parameters[count] = DB_PARAMETER_NUMBER(limit);
+}
+
+// The facts that a node's row proves.
+static int read_usual_facts(const struct db_value *values, enum need need,
+                            const struct store_question *question, struct arena *arena,
+                            struct store_facts *facts, struct err *err)
+{
+    struct store_app *const app = &facts->app;
+    app->exists = app->is_enabled = need != NEED_NEITHER;
+    copy_bytes(app->salt, sizeof app->salt, &values[USUAL_SALT]);
+    copy_bytes(app->digest, sizeof app->digest, &values[USUAL_DIGEST]);
+    copy_bytes(app->previous_digest, sizeof app->previous_digest, &values[USUAL_PREVIOUS]);
+    app->has_previous = !values[USUAL_PREVIOUS].is_null && !values[USUAL_EXPIRES].is_null;
+    app->previous_expires_us = values[USUAL_EXPIRES].number;
+    // The column's collation may have found another name: the bytes decide.
+    facts->user_is_active =
+        need == NEED_APP_AND_USER && str_equal(values[USUAL_USERNAME].text, question->username);
+    facts->task.exists = facts->task.is_started = true;
+    facts->task.template_id = values[USUAL_TEMPLATE_ID].number;
+    facts->template.exists = true;
+    facts->template.app_code = question->binding_code; // compared byte for byte by the statement
+    return keep_text(&facts->task.instance_id, &values[USUAL_INSTANCE_ID], arena, err);
+}
+
+// Takes the rows as long as they are nodes in the order of their ids. 1: the facts and all nodes
+// are read, 0: this is not the usual case, -1 an error.
+static int fetch_usual(struct store_mysql *store, enum need need,
+                       const struct store_question *question, struct arena *arena,
+                       struct store_facts *facts, struct err *err)
+{
+    struct db_value values[USUAL_WIDTH];
+    int64_t last_id = INT64_MIN;
+    int fetched;
+    while ((fetched = db_fetch(store->interface, values, err)) == 1) {
+        const struct db_value *const row_id = &values[USUAL_ROW_ID];
+        if (row_id->is_null || row_id->number <= last_id) {
+            return 0;
+        }
+        if (last_id == INT64_MIN &&
+            read_usual_facts(values, need, question, arena, facts, err) != 0) {
+            return -1;
+        }
+        last_id = row_id->number;
+        if (store_rows_add(&store->nodes, values + USUAL_NODE, arena, err) != 0) {
+            return -1;
+        }
+    }
+    return fetched != 0 ? -1 : last_id != INT64_MIN;
+}
+
+static int look_up_usual(struct store_mysql *store, const struct store_question *question,
+                         struct arena *arena, struct store_facts *facts, struct err *err)
+{
+    const enum need need = need_of(question);
+    struct db_parameter parameters[DB_PARAMETERS_MAX];
+    // One more than allowed tells that there are more.
+    fill_usual_parameters(parameters, need, question, store->conf->response.max_nodes + 1);
+    store->nodes = (struct store_nodes){0};
+    if (db_query(store->interface, SLOT_USUAL + need, &usual_statements[need], parameters, err) !=
+        0) {
+        return -1;
+    }
+    const int outcome = fetch_usual(store, need, question, arena, facts, err);
+    db_finish(store->interface);
+    store->has_nodes = outcome == 1;
+    store->nodes_root = facts->task.instance_id;
+    return outcome;
+}
+
+static int look_up_same(struct store_mysql *store, const struct store_question *question,
+                        struct arena *arena, struct store_facts *facts, struct err *err)
+{
+    const int outcome = look_up_usual(store, question, arena, facts, err);
+    if (outcome != 0) {
+        return outcome == 1 ? 0 : -1;
+    }
+    memset(facts, 0, sizeof *facts);
+    return look_up_together(store, question, arena, facts, err);
+}
+
 static int look_up(void *context, const struct store_question *question, struct arena *arena,
                    struct store_facts *facts, struct err *err)
 {
     struct store_mysql *const store = context;
     memset(facts, 0, sizeof *facts);
-    const int outcome = store->engine == NULL ? look_up_together(store, question, arena, facts, err)
+    store->has_nodes = false;
+    const int outcome = store->engine == NULL ? look_up_same(store, question, arena, facts, err)
                                               : look_up_apart(store, question, arena, facts, err);
     db_finish(store->interface);
     return outcome;
 }
 
-// ---- the nodes ----
+// ---- the nodes alone ----
 
-enum {
-    NODE_ID,
-    NODE_PARENT,
-    NODE_STATE,
-    NODE_VERSION,
-    NODE_LOOP,
-    NODE_RETRY,
-    NODE_SKIP,
-    NODE_IGNORED,
-    NODE_STARTED,
-    NODE_ARCHIVED,
-    NODE_WIDTH
-};
+static const struct db_column node_columns[] = {NODE_TYPES};
+static const struct db_statement nodes_statement =
+    STATEMENT("SELECT " NODE_COLUMNS " FROM eri_state s WHERE s.root_id = ? ORDER BY s.id LIMIT ?",
+              2, node_columns);
 
-static const struct db_column node_columns[NODE_WIDTH] = {
-    [NODE_ID] = VARCHAR(33),      [NODE_PARENT] = VARCHAR(33), [NODE_STATE] = VARCHAR(64),
-    [NODE_VERSION] = VARCHAR(33), [NODE_LOOP] = NUMBER,        [NODE_RETRY] = NUMBER,
-    [NODE_SKIP] = NUMBER,         [NODE_IGNORED] = NUMBER,     [NODE_STARTED] = TIME,
-    [NODE_ARCHIVED] = TIME,
-};
-
-static const struct db_statement nodes_statement = {
-    .sql = "SELECT node_id, parent_id, name, version, `loop`, retry, skip, error_ignored,"
-           " started_time, archived_time FROM eri_state WHERE root_id = ? ORDER BY id LIMIT ?",
-    .parameter_count = 2,
-    .columns = node_columns,
-    .column_count = NODE_WIDTH,
-};
-
-// A text of the arena, or the one of the row before when it is the same: most states and parents
-// repeat.
-static bool keep_node_text(const char **kept, uint16_t *kept_len, const struct db_value *value,
-                           const char *before, uint16_t before_len, struct arena *arena)
-{
-    const struct str text = value->text;
-    *kept_len = (uint16_t)text.len; // bounded by the column
-    if (before != NULL && str_equal(text, (struct str){before, before_len})) {
-        *kept = before;
-        return true;
-    }
-    char *const copy = arena_text(arena, text.len);
-    if (copy == NULL) {
-        return false;
-    }
-    if (text.len > 0) {
-        memcpy(copy, text.ptr, text.len);
-    }
-    *kept = copy;
-    return true;
-}
-
-static int64_t node_time(const struct db_value *value)
-{
-    return value->is_null ? STORE_NO_TIME : value->number;
-}
-
-static bool read_node(struct store_node *node, const struct store_node *before,
-                      const struct db_value *values, struct arena *arena)
-{
-    static const struct store_node none;
-    before = before == NULL ? &none : before;
-    node->loop = (int32_t)values[NODE_LOOP].number;
-    node->retry = (int32_t)values[NODE_RETRY].number;
-    node->flags = (uint8_t)((values[NODE_SKIP].number != 0 ? STORE_NODE_SKIP : 0) |
-                            (values[NODE_IGNORED].number != 0 ? STORE_NODE_ERROR_IGNORED : 0));
-    node->started_us = node_time(&values[NODE_STARTED]);
-    node->archived_us = node_time(&values[NODE_ARCHIVED]);
-    return keep_node_text(&node->id, &node->id_len, &values[NODE_ID], NULL, 0, arena) &&
-           keep_node_text(&node->parent_id, &node->parent_id_len, &values[NODE_PARENT],
-                          before->parent_id, before->parent_id_len, arena) &&
-           keep_node_text(&node->state, &node->state_len, &values[NODE_STATE], before->state,
-                          before->state_len, arena) &&
-           keep_node_text(&node->version, &node->version_len, &values[NODE_VERSION],
-                          before->version, before->version_len, arena);
-}
-
-static int fetch_nodes(struct db *db, size_t limit, struct arena *arena, struct store_nodes *nodes,
+static int fetch_nodes(struct db *db, struct arena *arena, struct store_nodes *nodes,
                        struct err *err)
 {
     struct db_value values[NODE_WIDTH];
-    const struct store_node *before = NULL;
-    for (;;) {
-        const int fetched = db_fetch(db, values, err);
-        if (fetched <= 0) {
-            return fetched;
+    int fetched;
+    while ((fetched = db_fetch(db, values, err)) == 1) {
+        if (store_rows_add(nodes, values, arena, err) != 0) {
+            return -1;
         }
-        if (nodes->count == limit) {
-            return err_set(err, ERR_TOO_MANY_NODES, "more than %zu nodes", limit);
-        }
-        struct store_node *const node = store_nodes_add(nodes, arena);
-        if (node == NULL || !read_node(node, before, values, arena)) {
-            return err_set(err, ERR_NO_MEMORY, "node %zu", nodes->count);
-        }
-        before = node;
     }
+    return fetched;
 }
 
-static int load_nodes(void *context, const struct grant *grant, size_t limit, struct arena *arena,
+static int read_nodes(struct db *db, struct str root_id, size_t limit, struct arena *arena,
                       struct store_nodes *nodes, struct err *err)
 {
-    struct store_mysql *const store = context;
-    struct db *const db = engine_of(store);
     const struct db_parameter parameters[] = {
-        DB_PARAMETER_TEXT(grant_root_id(grant)),
+        DB_PARAMETER_TEXT(root_id),
         DB_PARAMETER_NUMBER((int64_t)limit + 1), // one more tells that there are more
     };
     *nodes = (struct store_nodes){0};
     if (db_query(db, SLOT_NODES, &nodes_statement, parameters, err) != 0) {
         return -1;
     }
-    const int outcome = fetch_nodes(db, limit, arena, nodes, err);
+    const int outcome = fetch_nodes(db, arena, nodes, err);
     db_finish(db);
     return outcome;
+}
+
+static int load_nodes(void *context, const struct grant *grant, size_t limit, struct arena *arena,
+                      struct store_nodes *nodes, struct err *err)
+{
+    struct store_mysql *const store = context;
+    const struct str root_id = grant_root_id(grant);
+    if (store->has_nodes && str_equal(root_id, store->nodes_root)) {
+        *nodes = store->nodes;
+    } else if (read_nodes(engine_of(store), root_id, limit, arena, nodes, err) != 0) {
+        return -1;
+    }
+    return nodes->count <= limit ? 0
+                                 : err_set(err, ERR_TOO_MANY_NODES, "more than %zu nodes", limit);
 }
 
 static int ping(void *context, struct err *err)
