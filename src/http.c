@@ -58,6 +58,9 @@ int http_request_init(struct http_request *request, const struct http_var *vars,
         if (known->credential != NULL && !str_is_absent(*member)) {
             doubled = known->credential;
         }
+        if (member == &request->forwarded_for && !str_is_absent(*member)) {
+            request->is_forwarded_twice = true;
+        }
         *member = vars[i].value;
     }
     if (doubled != NULL) {
@@ -85,6 +88,9 @@ struct str http_client_address(const struct http_request *request, const struct 
 {
     struct str address = request->remote_addr;
     struct str list = request->forwarded_for;
+    if (request->is_forwarded_twice && net_list_has(trusted, address)) {
+        return STR("unknown");
+    }
     // Each proxy adds its peer at the end: what stands before an address that is not trusted, that
     // address may have made up.
     while (!str_is_absent(list) && net_list_has(trusted, address)) {
