@@ -26,8 +26,8 @@ static inline uint64_t hash_fold(uint64_t x, uint64_t y)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-// Neither key may be given as a word: a factor of zero would wipe a lane out. Data meet them by chance
-// only, once in 2^64.
+// Neither key may be given as a word: a factor of zero would wipe a lane out. Data meet them by
+// chance only, once in 2^64.
 static inline void hash_words(struct hash *hash, uint64_t first, uint64_t second)
 {
     hash->a = hash_fold(hash->a ^ first, second ^ HASH_KEY_A);

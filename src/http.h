@@ -21,7 +21,9 @@ struct http_request {
     struct str path_info;
     struct str query;
     struct str remote_addr;
-    struct str forwarded_for;       // X-Forwarded-For
+    struct str forwarded_for; // X-Forwarded-For
+    bool is_forwarded_twice;  // X-Forwarded-For came more than once: which one the proxy wrote is
+                              // unknown
     struct str bkapi_authorization; // X-Bkapi-Authorization
     struct str bkapi_jwt;           // X-Bkapi-JWT
     struct str traceparent;
