@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "notify.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -33,6 +34,8 @@ struct server {
     uint64_t seen_turns;
     int64_t progress_us;  // monotonic; when a worker was last seen getting on
     int64_t drain_end_us; // monotonic; 0: not draining
+    int64_t watchdog_us;  // how often the service manager wants to hear that all is well; 0: never
+    int64_t told_us;      // monotonic; when it last heard
 };
 
 // ---- starting ----
@@ -139,6 +142,8 @@ static int start(struct server *server, const struct conf *conf)
               LOG_TEXT("version", str_from(server->shared->metrics->version)),
               LOG_NUMBER("workers", (int64_t)server->count), LOG_NUMBER("pid", getpid()));
     warn_of_risks(conf);
+    server->watchdog_us = notify_interval_us();
+    notify_ready();
     return 0;
 }
 
@@ -171,6 +176,7 @@ static void reload(struct server *server)
 {
     struct snapshot_place *const place = server->shared->snapshots;
     struct snapshot *const before = snapshot_take(place);
+    notify_reloading();
     const bool is_loaded = snapshot_load(place, server->options->conf_path,
                                          server->options->environment, complain_to_log, NULL) == 0;
     struct snapshot *const now = snapshot_take(place);
@@ -185,6 +191,7 @@ static void reload(struct server *server)
     }
     snapshot_drop(now);
     snapshot_drop(before);
+    notify_ready();
 }
 
 static void begin_drain(struct server *server)
@@ -194,6 +201,7 @@ static void begin_drain(struct server *server)
     snapshot_drop(snapshot);
     LOG_EVENT(LOG_LEVEL_INFO, "stopping",
               LOG_NUMBER("connections", (int64_t)loop_connections(server->shared->loop)));
+    notify_stopping();
     server->drain_end_us = clock_monotonic_us() + drain_ms * 1000;
     loop_drain(server->shared->loop);
     listen_close(server->options->source);
@@ -246,8 +254,20 @@ static bool is_stuck(struct server *server)
     return now_us - server->progress_us >= STUCK_AFTER_US;
 }
 
+// All is well as long as this thread gets round: workers that wait for the database too long are
+// told apart from a process that hangs.
+static void feed_watchdog(struct server *server)
+{
+    const int64_t now_us = clock_monotonic_us();
+    if (server->watchdog_us > 0 && now_us - server->told_us >= server->watchdog_us) {
+        server->told_us = now_us;
+        notify_alive();
+    }
+}
+
 static void tick(struct server *server)
 {
+    feed_watchdog(server);
     loop_sweep(server->shared->loop);
     if (is_stuck(server)) {
         (void)worker_serve_ready(server->workers[server->count], TICK_MS);

@@ -61,10 +61,10 @@ static const struct store_ops overloaded_ops = {
 
 // ---- making one ----
 
-static bool seed_random(uint64_t random[2])
+static bool seed_random(struct trace_source *source)
 {
-    const bool seeded = getrandom(random, 2 * sizeof *random, 0) == (ssize_t)(2 * sizeof *random);
-    random[0] |= 1; // never both zero
+    const bool seeded = getrandom(source->state, sizeof source->state, 0) == sizeof source->state;
+    source->state[0] |= 1; // never both zero
     return seeded;
 }
 
@@ -105,7 +105,7 @@ struct worker *worker_new(struct worker_shared *shared, size_t shard, bool has_d
         .metrics = shared->metrics,
         .shard = &shared->metrics->shards[shard],
     };
-    const bool is_whole = seed_random(worker->service.random) && worker->service.auth != NULL &&
+    const bool is_whole = seed_random(&worker->service.random) && worker->service.auth != NULL &&
                           worker->service.arena != NULL && open_store(worker, has_database);
     if (!is_whole) {
         worker_free(worker);

@@ -86,6 +86,7 @@ struct conf {
         enum log_level level;
         enum log_format format;
         bool access;
+        int64_t slow_ms; // 0: none is slow
     } log;
     char *texts[CONF_KEYS_MAX]; // each key's value as given, or its default; owned
     bool given[CONF_KEYS_MAX];  // by the file or the environment

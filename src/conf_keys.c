@@ -322,6 +322,8 @@ const struct conf_key conf_keys[] = {
      "One line of text or one JSON object per event."},
     {"log", "access", parse_bool, MEMBER(log.access), "off", 0, 0, 0, a_switch,
      "Whether each request is an event, at level info."},
+    {"log", "slow", parse_duration, MEMBER(log.slow_ms), "0", 0, 600000, 0, "0 to 10m",
+     "Requests that take at least so long are events at level warning. 0: none."},
 };
 // clang-format on
 _Static_assert(COUNT_OF(conf_keys) <= CONF_KEYS_MAX, "raise CONF_KEYS_MAX");

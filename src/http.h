@@ -42,7 +42,8 @@ int http_request_init(struct http_request *request, const struct http_var *vars,
                       struct err *err) MUST_CHECK __attribute__((nonnull(1, 4)));
 
 // The address that the request came from: the web server's peer or, where that is one of the
-// TRUSTED proxies, the last address of X-Forwarded-For that is none of them.
+// TRUSTED proxies, the last address of X-Forwarded-For that is none of them. "unknown" where that
+// header came twice, since a client may have added one.
 struct str http_client_address(const struct http_request *request,
                                const struct net_list *trusted) MUST_CHECK NONNULL;
 

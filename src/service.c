@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <strings.h>
 
-enum { TRACE_ID_MAX = 128, MESSAGE_MAX = 4096 };
+enum { MESSAGE_MAX = 4096 };
 
 // One request on its way to its answer.
 struct exchange {
@@ -18,7 +18,7 @@ struct exchange {
     struct http_response *response;
     struct err err;
     enum lang lang;
-    char trace_bytes[TRACE_ID_MAX];
+    char trace_bytes[TRACE_RANDOM_BYTES];
     struct str trace_id;
     int64_t started_us;  // monotonic
     int64_t database_us; // time spent waiting for the store
@@ -29,7 +29,7 @@ struct exchange {
     int outcome; // METRICS_*
 };
 
-// ---- what every answer needs: language and trace id ----
+// ---- the language ----
 
 static bool is_chinese(struct str language)
 {
@@ -48,98 +48,6 @@ static enum lang choose_language(const struct exchange *exchange)
     }
     const bool is_english = language.len == 2 && strncasecmp(language.ptr, "en", 2) == 0;
     return is_english ? LANG_EN : exchange->service->conf->response.language;
-}
-
-static bool is_lower_hex(struct str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        const char c = text.ptr[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool is_all_zero(struct str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] != '0') {
-            return false;
-        }
-    }
-    return true;
-}
-
-// The trace id of a traceparent (W3C Trace Context, section 3.2), absent when it is not valid.
-static struct str trace_id_of(struct str traceparent)
-{
-    struct str rest = traceparent;
-    const struct str version = str_cut(&rest, '-');
-    const struct str trace = str_cut(&rest, '-');
-    const struct str parent = str_cut(&rest, '-');
-    const struct str flags = str_cut(&rest, '-');
-    // A later version may append members; version 00 has none.
-    const bool has_more = !str_is_absent(rest);
-    const bool is_valid = version.len == 2 && is_lower_hex(version) &&
-                          !str_equal(version, STR("ff")) && trace.len == 32 &&
-                          is_lower_hex(trace) && !is_all_zero(trace) && parent.len == 16 &&
-                          is_lower_hex(parent) && !is_all_zero(parent) && flags.len == 2 &&
-                          is_lower_hex(flags) && (!has_more || !str_equal(version, STR("00")));
-    return is_valid ? trace : STR_ABSENT;
-}
-
-static bool is_request_id(struct str text)
-{
-    if (text.len == 0 || text.len > TRACE_ID_MAX) {
-        return false;
-    }
-    for (size_t i = 0; i < text.len; i++) {
-        const char c = text.ptr[i];
-        if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-              c == '.' || c == '_' || c == '-')) {
-            return false;
-        }
-    }
-    return true;
-}
-
-// xorshift128+: unique enough to tell requests apart, which is all that a trace id is for.
-static uint64_t next_random(uint64_t state[2])
-{
-    uint64_t x = state[0];
-    const uint64_t y = state[1];
-    state[0] = y;
-    x ^= x << 23;
-    state[1] = x ^ y ^ (x >> 17) ^ (y >> 26);
-    return state[1] + y;
-}
-
-static struct str random_trace_id(struct exchange *exchange)
-{
-    static const char hex[] = "0123456789abcdef";
-    for (unsigned half = 0; half < 2; half++) {
-        const uint64_t bits = next_random(exchange->service->random);
-        for (unsigned i = 0; i < 16; i++) {
-            exchange->trace_bytes[half * 16 + i] = hex[bits >> (4 * i) & 15];
-        }
-    }
-    return (struct str){exchange->trace_bytes, 32};
-}
-
-static struct str choose_trace_id(struct exchange *exchange)
-{
-    const struct str trace = trace_id_of(exchange->request.traceparent);
-    if (!str_is_absent(trace)) {
-        return trace;
-    }
-    if (is_request_id(exchange->request.request_id)) {
-        return exchange->request.request_id;
-    }
-    if (is_request_id(exchange->request.bkapi_request_id)) {
-        return exchange->request.bkapi_request_id;
-    }
-    return random_trace_id(exchange);
 }
 
 // ---- answers ----
@@ -286,7 +194,7 @@ static int load_tree(struct exchange *exchange, int64_t now_us, struct tree *tre
     exchange->rows = nodes.count;
     metrics_add(&service->shard->rows, nodes.count);
     return tree_build(tree, &nodes, grant_root_id(exchange->grant), now_us,
-                      next_random(service->random), service->arena, &exchange->err);
+                      trace_random(&service->random), service->arena, &exchange->err);
 }
 
 static int make_tree(struct exchange *exchange, struct tree *tree)
@@ -555,7 +463,8 @@ static void begin_exchange(struct exchange *exchange)
 {
     exchange->started_us = clock_monotonic_us();
     exchange->lang = choose_language(exchange);
-    exchange->trace_id = choose_trace_id(exchange);
+    exchange->trace_id =
+        trace_id(&exchange->request, &exchange->service->random, exchange->trace_bytes);
     exchange->response->is_head_only = str_equal(exchange->request.method, STR("HEAD"));
     atomic_store_explicit(&exchange->service->shard->busy, true, memory_order_relaxed);
 }
@@ -591,6 +500,20 @@ static void log_access(const struct exchange *exchange, int64_t total_us, uint64
               LOG_NUMBER("database_us", exchange->database_us), LOG_NUMBER("total_us", total_us));
 }
 
+// Where the time went, for requests that took longer than the operator wants.
+static void log_slow(const struct exchange *exchange, int64_t total_us)
+{
+    const int64_t limit_us = exchange->service->conf->log.slow_ms * 1000;
+    if (limit_us == 0 || total_us < limit_us) {
+        return;
+    }
+    LOG_EVENT(LOG_LEVEL_WARNING, "slow request", LOG_TEXT("trace_id", exchange->trace_id),
+              LOG_NUMBER("task_id", exchange->task_id),
+              LOG_NUMBER("status", exchange->response->status),
+              LOG_NUMBER("rows", (int64_t)exchange->rows),
+              LOG_NUMBER("database_us", exchange->database_us), LOG_NUMBER("total_us", total_us));
+}
+
 static void end_exchange(struct exchange *exchange)
 {
     struct service *const service = exchange->service;
@@ -601,6 +524,7 @@ static void end_exchange(struct exchange *exchange)
     metrics_add(&service->shard->bytes, bytes);
     metrics_add(&service->shard->hangups, out->failed);
     log_fault(exchange);
+    log_slow(exchange, total_us);
     log_access(exchange, total_us, bytes);
     arena_reset(service->arena);
     atomic_store_explicit(&service->shard->busy, false, memory_order_relaxed);

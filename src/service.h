@@ -12,6 +12,7 @@
 #include "limiter.h"
 #include "metrics.h"
 #include "store.h"
+#include "trace.h"
 #include "zone.h"
 
 // One worker's service; used by one thread. All members are borrowed, and set before the first
@@ -27,7 +28,7 @@ struct service {
     struct metrics *metrics;
     struct metrics_shard *shard; // this worker's own
     struct zone zone;
-    uint64_t random[2]; // state of the generator of trace ids; not both zero
+    struct trace_source random;
 };
 
 // Answers one request into RESPONSE, whose buffer is initialized and empty. What is left in the
