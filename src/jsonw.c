@@ -4,7 +4,7 @@
 #include "utf8.h"
 
 // What one step writes at most; every step reserves it first.
-enum { LONGEST_ESCAPE = 6, LONGEST_NUMBER = 20, CHUNK = 128 };
+enum { LONGEST_ESCAPE = 6, LONGEST_NUMBER = 20, CHUNK = 128, LONGEST_AT_ONCE = 256 };
 _Static_assert(4 + CHUNK * LONGEST_ESCAPE <= OUTBUF_MIN_CAPACITY, "a chunk must fit the buffer");
 
 static void put(struct jsonw *json, const char *bytes, size_t len)
@@ -12,43 +12,6 @@ static void put(struct jsonw *json, const char *bytes, size_t len)
     outbuf_reserve(json->out, len);
     memcpy(json->out->next, bytes, len);
     json->out->next += len;
-}
-
-// A value may stand behind a key, or once at the top.
-static bool begin_value(struct jsonw *json)
-{
-    if (UNLIKELY(json->wants_key || (json->depth == 0 && json->has_member))) {
-        json->misused = true;
-    }
-    return !json->misused;
-}
-
-static void end_value(struct jsonw *json)
-{
-    json->wants_key = json->depth > 0;
-    json->has_member = true;
-}
-
-void jsonw_open(struct jsonw *json)
-{
-    if (!begin_value(json)) {
-        return;
-    }
-    put(json, "{", 1);
-    json->depth++;
-    json->wants_key = true;
-    json->has_member = false;
-}
-
-void jsonw_close(struct jsonw *json)
-{
-    if (UNLIKELY(!json->wants_key || json->misused)) {
-        json->misused = true;
-        return;
-    }
-    put(json, "}", 1);
-    json->depth--;
-    end_value(json);
 }
 
 static bool begin_key(struct jsonw *json)
@@ -62,13 +25,6 @@ static bool begin_key(struct jsonw *json)
     }
     json->wants_key = false;
     return true;
-}
-
-void jsonw_key_text(struct jsonw *json, const char *text, size_t len)
-{
-    if (begin_key(json)) {
-        put(json, text, len);
-    }
 }
 
 static bool is_ordinary(unsigned char byte)
@@ -133,7 +89,67 @@ static size_t put_chunk(char **to, const char *text, size_t len)
     return at;
 }
 
-static void put_quoted(struct jsonw *json, struct str text)
+// ---- text that needs no escape, many bytes at a time ----
+
+typedef int8_t block __attribute__((vector_size(16)));
+
+// Copies 16 bytes; false when one of them is no ordinary character. As signed numbers, control
+// characters and all bytes of a UTF-8 sequence are below the blank.
+static inline bool copy_block(char *to, const char *from)
+{
+    block bytes;
+    memcpy(&bytes, from, sizeof bytes);
+    memcpy(to, &bytes, sizeof bytes);
+    const block odd = (bytes < ' ') | (bytes == '"') | (bytes == '\\');
+    uint64_t halves[2];
+    memcpy(halves, &odd, sizeof halves);
+    return (halves[0] | halves[1]) == 0;
+}
+
+typedef int8_t half_block __attribute__((vector_size(8)));
+
+static inline bool copy_half_block(char *to, const char *from)
+{
+    half_block bytes;
+    memcpy(&bytes, from, sizeof bytes);
+    memcpy(to, &bytes, sizeof bytes);
+    const half_block odd = (bytes < ' ') | (bytes == '"') | (bytes == '\\');
+    uint64_t all;
+    memcpy(&all, &odd, sizeof all);
+    return all == 0;
+}
+
+static inline bool copy_short(char *to, const char *from, size_t len)
+{
+    if (len >= sizeof(half_block)) {
+        const size_t last = len - sizeof(half_block);
+        return copy_half_block(to, from) && copy_half_block(to + last, from + last);
+    }
+    bool is_ordinary_all = true;
+    for (size_t i = 0; i < len; i++) {
+        to[i] = from[i];
+        is_ordinary_all = is_ordinary_all && is_ordinary((unsigned char)from[i]);
+    }
+    return is_ordinary_all;
+}
+
+// Copies text that needs no escape; false when some of it does. The last block overlaps the one
+// before.
+static inline bool copy_ordinary(char *to, const char *from, size_t len)
+{
+    if (len < sizeof(block)) {
+        return copy_short(to, from, len);
+    }
+    const size_t last = len - sizeof(block);
+    for (size_t at = 0; at < last; at += sizeof(block)) {
+        if (!copy_block(to + at, from + at)) {
+            return false;
+        }
+    }
+    return copy_block(to + last, from + last);
+}
+
+static void put_escaped(struct jsonw *json, struct str text)
 {
     put(json, "\"", 1);
     for (size_t at = 0; at < text.len;) {
@@ -141,6 +157,21 @@ static void put_quoted(struct jsonw *json, struct str text)
         at += put_chunk(&json->out->next, text.ptr + at, text.len - at);
     }
     put(json, "\"", 1);
+}
+
+static inline void put_quoted(struct jsonw *json, struct str text)
+{
+    if (LIKELY(text.len <= LONGEST_AT_ONCE)) {
+        outbuf_reserve(json->out, LONGEST_AT_ONCE + 2);
+        char *const to = json->out->next;
+        if (LIKELY(copy_ordinary(to + 1, text.ptr, text.len))) {
+            to[0] = '"';
+            to[1 + text.len] = '"';
+            json->out->next = to + text.len + 2;
+            return;
+        }
+    }
+    put_escaped(json, text);
 }
 
 void jsonw_key(struct jsonw *json, struct str name)
@@ -153,9 +184,9 @@ void jsonw_key(struct jsonw *json, struct str name)
 
 void jsonw_string(struct jsonw *json, struct str text)
 {
-    if (begin_value(json)) {
+    if (jsonw_begin_value(json)) {
         put_quoted(json, text);
-        end_value(json);
+        jsonw_end_value(json);
     }
 }
 
@@ -178,27 +209,27 @@ static size_t format_number(char digits[LONGEST_NUMBER], int64_t number)
     return len;
 }
 
-void jsonw_number(struct jsonw *json, int64_t number)
+void jsonw_long_number(struct jsonw *json, int64_t number)
 {
-    if (begin_value(json)) {
-        char digits[LONGEST_NUMBER];
-        put(json, digits, format_number(digits, number));
-        end_value(json);
+    if (jsonw_begin_value(json)) {
+        outbuf_reserve(json->out, LONGEST_NUMBER);
+        json->out->next += format_number(json->out->next, number);
+        jsonw_end_value(json);
     }
 }
 
 void jsonw_bool(struct jsonw *json, bool value)
 {
-    if (begin_value(json)) {
+    if (jsonw_begin_value(json)) {
         put(json, value ? "true" : "false", value ? 4 : 5);
-        end_value(json);
+        jsonw_end_value(json);
     }
 }
 
 void jsonw_null(struct jsonw *json)
 {
-    if (begin_value(json)) {
+    if (jsonw_begin_value(json)) {
         put(json, "null", 4);
-        end_value(json);
+        jsonw_end_value(json);
     }
 }

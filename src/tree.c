@@ -284,30 +284,73 @@ struct writer {
     struct zone *zone;
     struct jsonw *json;
     struct str root_id;
+    // The members that every node has in common, made once; absent when they are too long for that.
+    struct str root_members;
 };
+
+enum { ROOT_MEMBERS_MAX = OUTBUF_MIN_CAPACITY };
+
+// BKFlow's own spelling, root_id:, and the one its document promises.
+static void write_root_id(struct jsonw *json, struct str root_id)
+{
+    JSONW_KEY(json, "root_id:");
+    jsonw_string(json, root_id);
+    JSONW_KEY(json, "root_id");
+    jsonw_string(json, root_id);
+}
+
+static int no_room(void *context, const char *bytes, size_t len)
+{
+    (void)context, (void)bytes, (void)len;
+    return -1;
+}
+
+// Writes an object with a first member, which is cut off again, and the root's id.
+static struct str make_root_members(struct str root_id, char bytes[ROOT_MEMBERS_MAX])
+{
+    struct outbuf out;
+    struct jsonw json;
+    outbuf_init(&out, bytes, ROOT_MEMBERS_MAX, no_room, NULL);
+    jsonw_init(&json, &out);
+    jsonw_open(&json);
+    JSONW_KEY(&json, "");
+    jsonw_null(&json);
+    const size_t skipped = outbuf_pending(&out);
+    write_root_id(&json, root_id);
+    return out.failed ? STR_ABSENT : (struct str){bytes + skipped, outbuf_pending(&out) - skipped};
+}
 
 static void write_time(struct writer *writer, int64_t us)
 {
     char text[ZONE_TEXT_MAX];
     const size_t len = us == STORE_NO_TIME ? 0 : zone_format(writer->zone, us, text);
-    jsonw_string(writer->json, (struct str){text, len});
+    jsonw_plain(writer->json, (struct str){text, len});
 }
+
+#define FLAG_MEMBERS(skip, ignored)                                                                \
+    STR(",\"skip\":" skip ",\"error_ignorable\":" ignored ",\"error_ignored\":" ignored)
+static const struct str flag_members[] = {
+    [0] = FLAG_MEMBERS("false", "false"),
+    [STORE_NODE_SKIP] = FLAG_MEMBERS("true", "false"),
+    [STORE_NODE_ERROR_IGNORED] = FLAG_MEMBERS("false", "true"),
+    [STORE_NODE_SKIP | STORE_NODE_ERROR_IGNORED] = FLAG_MEMBERS("true", "true"),
+};
 
 // All up to the children, whose object is left open.
 static void enter_node(struct writer *writer, const struct store_node *node)
 {
     struct jsonw *const json = writer->json;
     const bool is_root = node == writer->tree->root;
-    const bool ignored = (node->flags & STORE_NODE_ERROR_IGNORED) != 0;
     jsonw_open(json);
     JSONW_KEY(json, "id");
     jsonw_string(json, node_id(node));
     JSONW_KEY(json, "state");
     jsonw_string(json, node_state(node));
-    JSONW_KEY(json, "root_id:"); // BKFlow's own spelling, see the contract's section on success
-    jsonw_string(json, writer->root_id);
-    JSONW_KEY(json, "root_id");
-    jsonw_string(json, writer->root_id);
+    if (LIKELY(!str_is_absent(writer->root_members))) {
+        jsonw_members(json, writer->root_members);
+    } else {
+        write_root_id(json, writer->root_id);
+    }
     JSONW_KEY(json, "parent_id");
     jsonw_string(json,
                  is_root ? writer->root_id : (struct str){node->parent_id, node->parent_id_len});
@@ -317,12 +360,7 @@ static void enter_node(struct writer *writer, const struct store_node *node)
     jsonw_number(json, node->loop);
     JSONW_KEY(json, "retry");
     jsonw_number(json, node->retry);
-    JSONW_KEY(json, "skip");
-    jsonw_bool(json, (node->flags & STORE_NODE_SKIP) != 0);
-    JSONW_KEY(json, "error_ignorable");
-    jsonw_bool(json, ignored);
-    JSONW_KEY(json, "error_ignored");
-    jsonw_bool(json, ignored);
+    jsonw_members(json, flag_members[node->flags & (STORE_NODE_SKIP | STORE_NODE_ERROR_IGNORED)]);
     JSONW_KEY(json, "children");
     jsonw_open(json);
 }
@@ -400,6 +438,20 @@ static void write_state_alone(struct jsonw *json, struct str state)
     jsonw_close(json);
 }
 
+static void write_tree(const struct tree *tree, struct zone *zone, struct jsonw *json)
+{
+    char root_members[ROOT_MEMBERS_MAX];
+    const struct str root_id = node_id(tree->root);
+    struct writer writer = {
+        .tree = tree,
+        .zone = zone,
+        .json = json,
+        .root_id = root_id,
+        .root_members = make_root_members(root_id, root_members),
+    };
+    write_nodes(&writer);
+}
+
 void tree_write(const struct tree *tree, struct zone *zone, struct jsonw *json)
 {
     switch (tree->kind) {
@@ -413,7 +465,7 @@ void tree_write(const struct tree *tree, struct zone *zone, struct jsonw *json)
         write_state_alone(json, STR("EXPIRED"));
         break;
     case TREE_NODES:
-        write_nodes(&(struct writer){tree, zone, json, node_id(tree->root)});
+        write_tree(tree, zone, json);
         break;
     }
 }
