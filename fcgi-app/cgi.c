@@ -47,7 +47,7 @@ int cgi_run(struct worker *worker, char *const *environment)
     struct http_response response = {0};
     outbuf_init(&response.out, buffer, WORKER_BUFFER_BYTES, write_stdout, NULL);
     service_handle(worker_service(worker), vars, count, &response);
-    const bool is_sent = outbuf_flush(&response.out) == 0 && FCGI_fflush(FCGI_stdout) == 0;
+    const bool is_sent = !response.out.failed && FCGI_fflush(FCGI_stdout) == 0;
     free(vars);
     free(buffer);
     return is_sent ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -107,7 +107,7 @@ static int open_tcp(struct listen_source *source)
     return source->fd < 0 ? report("cannot listen", conf->host, strerror(errno)) : 0;
 }
 
-static bool is_cgi_request(void)
+bool listen_is_cgi_request(void)
 {
     return getenv("GATEWAY_INTERFACE") != NULL && getenv("REQUEST_METHOD") != NULL;
 }
@@ -123,7 +123,7 @@ static bool has_systemd_socket(void)
 
 static enum listen_kind choose(const struct conf_listen *conf)
 {
-    if (is_cgi_request()) {
+    if (listen_is_cgi_request()) {
         return LISTEN_CGI;
     }
     if (conf->kind != CONF_LISTEN_INHERITED) {

@@ -26,6 +26,9 @@ struct listen_source {
 // second server; else in the order of the list above. -1 after logging why it cannot be opened.
 int listen_open(const struct conf_listen *conf, struct listen_source *source) MUST_CHECK NONNULL;
 
+// Whether the environment holds a plain CGI request.
+bool listen_is_cgi_request(void) MUST_CHECK;
+
 // Closes the socket. One of our own is removed from the file system unless another process has put
 // its own in its place by now.
 void listen_close(struct listen_source *source) NONNULL;

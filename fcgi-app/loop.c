@@ -199,7 +199,12 @@ enum loop_event loop_wait(struct loop *loop, int timeout_ms, int64_t client_time
         return LOOP_STOPPED;
     }
     *conn = event.data.ptr == &listen_mark ? accept_all(loop, client_timeout_ms) : event.data.ptr;
-    return *conn == NULL ? LOOP_NOTHING : LOOP_CONNECTION;
+    if (*conn == NULL) {
+        return LOOP_NOTHING;
+    }
+    // Pairs with the store in loop_give_back.
+    (void)atomic_load(&(*conn)->deadline_us);
+    return LOOP_CONNECTION;
 }
 
 void loop_close(struct loop *loop, struct loop_conn *conn)
@@ -212,19 +217,27 @@ void loop_close(struct loop *loop, struct loop_conn *conn)
     }
 }
 
+// By when the next request must be whole; 0 for a connection that may stay idle.
+static int64_t next_deadline(const struct loop_conn *conn, bool is_idle, int64_t client_timeout_ms)
+{
+    const int64_t running = atomic_load(&conn->deadline_us);
+    if (is_idle || running != 0) {
+        return is_idle ? 0 : running;
+    }
+    return clock_monotonic_us() + client_timeout_ms * 1000;
+}
+
 void loop_give_back(struct loop *loop, struct loop_conn *conn, int64_t client_timeout_ms)
 {
     const bool is_idle = fcgi_conn_is_idle(&conn->records) && conn->has_served;
-    if (is_idle) {
-        atomic_store(&conn->deadline_us, 0);
-    } else if (atomic_load(&conn->deadline_us) == 0) {
-        atomic_store(&conn->deadline_us, clock_monotonic_us() + client_timeout_ms * 1000);
-    }
+    const int operation = conn->is_registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    conn->is_registered = true;
+    // The last word of this owner: the next one's load in loop_wait sees all that was written
+    // before.
+    atomic_store(&conn->deadline_us, next_deadline(conn, is_idle, client_timeout_ms));
     if (is_idle && loop_is_draining(loop)) {
         shutdown(conn->fd, SHUT_RD); // what was sent is still read, then the end is
     }
-    const int operation = conn->is_registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-    conn->is_registered = true;
     if (watch(loop, operation, conn->fd, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, conn) != 0) {
         loop_close(loop, conn);
     }

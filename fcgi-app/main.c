@@ -51,13 +51,6 @@ struct command {
     const char *conf_path; // NULL: the usual one
 };
 
-// Some web servers put the words of a query string without "=" on a CGI program's command line (RFC
-// 3875, section 4.4): whoever asks over the web must not be able to give options.
-static bool is_cgi(void)
-{
-    return getenv("GATEWAY_INTERFACE") != NULL && getenv("REQUEST_METHOD") != NULL;
-}
-
 static struct command read_command(int argc, char **argv)
 {
     enum { CHECK = 256, PRINT, REFERENCE };
@@ -204,7 +197,7 @@ static int run(const struct command *command)
     const char *const path = choose_conf_path(command->conf_path);
     struct snapshot_place snapshots = {.mutex = PTHREAD_MUTEX_INITIALIZER};
     if (snapshot_load(&snapshots, path, environ, complain_to_stderr, NULL) != 0) {
-        if (is_cgi()) {
+        if (listen_is_cgi_request()) {
             cgi_apologize();
         }
         return EXIT_CONFIG;
@@ -227,8 +220,10 @@ static int finish_output(int status)
 
 int main(int argc, char **argv)
 {
+    // Some web servers put the words of a query string without "=" on a CGI program's command line
+    // (RFC 3875, section 4.4): whoever asks over the web must not be able to give options.
     const struct command command =
-        is_cgi() ? (struct command){ACTION_SERVE, NULL} : read_command(argc, argv);
+        listen_is_cgi_request() ? (struct command){ACTION_SERVE, NULL} : read_command(argc, argv);
     switch (command.action) {
     case ACTION_BAD:
         fputs("Try 'bkflow-states --help'.\n", stderr);

@@ -195,17 +195,22 @@ static int send_record(void *context, const char *bytes, size_t len)
 }
 _Static_assert(WORKER_BUFFER_BYTES <= FCGI_MAX_LENGTH, "the buffer's content must fit one record");
 
-// What is left in the buffer and the end of the request, in one write.
-static void send_end(struct worker *worker, struct reply *reply, const struct outbuf *out)
+// The end of a response: what is left in its buffer and the end of the request, in one write.
+static void send_end(struct http_response *response)
 {
+    struct outbuf *const out = &response->out;
+    struct reply *const reply = out->context;
     const size_t len = outbuf_pending(out);
-    char *const record = worker->output;
-    const size_t head = len == 0 ? 0 : FCGI_HEADER_LEN;
+    // Behind the buffer there is room for the end; in front of it, for a record header.
+    char *const record = len == 0 ? out->next : out->start - FCGI_HEADER_LEN;
     if (len > 0) {
         fcgi_put_header(record, FCGI_STDOUT, reply->id, len);
     }
-    fcgi_put_end(record + head + len, reply->id);
-    (void)send_all(reply, record, head + len + FCGI_CONN_END_BYTES);
+    fcgi_put_end(out->next, reply->id);
+    const char *const end = out->next + FCGI_CONN_END_BYTES;
+    out->next = out->start;
+    out->failed = out->failed || send_all(reply, record, (size_t)(end - record)) != 0;
+    out->drained += out->failed ? 0 : len;
 }
 
 // ---- serving ----
@@ -233,15 +238,12 @@ static bool serve_request(struct worker *worker, struct loop_conn *conn)
         .id = conn->records.id,
         .patience_us = worker->service.conf->server.client_timeout_ms * 1000,
     };
-    struct http_response response = {0};
+    struct http_response response = {.end = send_end};
     outbuf_init(&response.out, worker->output + FCGI_HEADER_LEN, WORKER_BUFFER_BYTES, send_record,
                 &reply);
     atomic_store(&conn->deadline_us, 0); // from here on the time limits are the database's and ours
     conn->has_served = true;
     answer(worker, &conn->records, &response);
-    if (!response.out.failed) {
-        send_end(worker, &reply, &response.out);
-    }
     fcgi_conn_request_done(&conn->records);
     return !reply.is_gone && !conn->records.is_over;
 }

@@ -424,19 +424,33 @@ static void print_comment(FILE *file, const char *about)
     fputc('\n', file);
 }
 
+static void print_section_comment(const char *section, FILE *file)
+{
+    if (strcmp(section, "engine_database") == 0) {
+        print_comment(
+            file,
+            "Where the engine's tables, task_taskinstance and eri_state, are in another database than "
+            "the interface's. A key that is not given is as in [database].");
+    }
+}
+
 void conf_print_reference(FILE *file)
 {
     for (size_t i = 0; i < conf_key_count; i++) {
         if (starts_section(i)) {
             fprintf(file, "%s[%s]\n", i == 0 ? "" : "\n", conf_keys[i].section);
+            print_section_comment(conf_keys[i].section, file);
         }
         fputc('\n', file);
         print_comment(file, conf_keys[i].about);
         fprintf(file, "# Expected: %s.%s\n", conf_keys[i].expected,
                 (conf_keys[i].flags & CONF_KEY_RESTART) != 0 ? " Read at start only." : "");
         const bool is_family = (conf_keys[i].flags & CONF_KEY_FAMILY) != 0;
+        // Without a value of its own it is as in [database].
+        const bool is_inherited = strcmp(conf_keys[i].section, "engine_database") == 0;
+        const char *const fallback = is_inherited ? "" : conf_keys[i].fallback;
         fprintf(file, "#%s%s =%s%s\n", conf_keys[i].name, is_family ? "NAME" : "",
-                conf_keys[i].fallback[0] == '\0' ? "" : " ", conf_keys[i].fallback);
+                fallback[0] == '\0' ? "" : " ", fallback);
     }
 }
 

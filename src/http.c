@@ -252,3 +252,12 @@ struct outbuf *http_body(struct http_response *response)
     put(&response->out, "\r\n");
     return response->is_head_only || response->status == 304 ? NULL : &response->out;
 }
+
+void http_end(struct http_response *response)
+{
+    if (response->end != NULL) {
+        response->end(response);
+    } else if (outbuf_flush(&response->out) != 0) {
+        response->out.failed = true;
+    }
+}

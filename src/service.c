@@ -518,7 +518,8 @@ static void end_exchange(struct exchange *exchange)
 {
     struct service *const service = exchange->service;
     const struct outbuf *const out = &exchange->response->out;
-    const uint64_t bytes = out->drained + outbuf_pending(out);
+    http_end(exchange->response);
+    const uint64_t bytes = out->drained;
     const int64_t total_us = clock_monotonic_us() - exchange->started_us;
     metrics_request(service->shard, exchange->outcome, total_us);
     metrics_add(&service->shard->bytes, bytes);

@@ -31,8 +31,8 @@ struct service {
     struct trace_source random;
 };
 
-// Answers one request into RESPONSE, whose buffer is initialized and empty. What is left in the
-// buffer is for the caller to flush. Never fails: whatever goes wrong is the answer.
+// Answers one request into RESPONSE, whose buffer is initialized and empty, and ends it. Never
+// fails: whatever goes wrong is the answer.
 void service_handle(struct service *service, const struct http_var *vars, size_t count,
                     struct http_response *response) __attribute__((nonnull(1, 4)));
 

@@ -46,6 +46,10 @@ struct str tree_tag(const struct tree *tree, const char *zone_name,
 // Writes the tree as one JSON object.
 void tree_write(const struct tree *tree, struct zone *zone, struct jsonw *json) NONNULL;
 
+// Seconds that a node has run, or ran; 0 when it has not started.
+int64_t tree_node_elapsed(const struct tree *tree,
+                          const struct store_node *node) MUST_CHECK NONNULL;
+
 // Seconds between two moments, to the nearest, halves to the even one, as Python's round().
 int64_t tree_elapsed_seconds(int64_t from_us, int64_t to_us);
 

@@ -137,8 +137,9 @@ class TestAlgorithm:
         for secret in (pem, pem.rstrip(), pem.replace(b"\n", b""), b""):
             gateway.assert_refused(allowing(ALL), task_id, jwt.hmac_token(SAID, secret, name))
 
-    @pytest.mark.parametrize("signature", [b"", b"\0", b"\0" * 64, b"\xff" * 64,
-                                           b"\0" * 31 + b"\1" + b"\0" * 31 + b"\1", b"\0" * 256, b"\0" * 10_000], ids=lambda raw: f"{raw[:1].hex()}x{len(raw)}")
+    @pytest.mark.parametrize("signature", [
+        b"", b"\0", b"\0" * 64, b"\xff" * 64, b"\0" * 31 + b"\1" + b"\0" * 31 + b"\1", b"\0" * 256, b"\0" * 10_000,
+    ], ids=lambda raw: f"{raw[:1].hex()}x{len(raw)}")
     def test_made_up_signatures(self, allowing, task_id, signature):
         """Two zeros were once good for any message in a well-known library."""
         for name, kid in (("ES256", "ES256"), ("RS512", gateway.GATEWAY)):

@@ -1,0 +1,54 @@
+-- SPDX-License-Identifier: MIT
+-- A stand-in for the four BKFlow tables that bkflow-states reads, for demo and tests: the columns it
+-- uses, with BKFlow's types, indexes and collation. In production these tables are BKFlow's own;
+-- never load this file there. All times are UTC.
+
+CREATE TABLE `template_template` (
+  `id`          bigint(20)   NOT NULL AUTO_INCREMENT,
+  `is_deleted`  tinyint(1)   NOT NULL,
+  `bk_app_code` varchar(128) NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci;
+
+CREATE TABLE `task_taskinstance` (
+  `id`          bigint(20)   NOT NULL AUTO_INCREMENT,
+  `space_id`    int(11)      NOT NULL,
+  `instance_id` varchar(33)  NOT NULL,
+  `template_id` bigint(20)   NULL,
+  `is_started`  tinyint(1)   NOT NULL,
+  `is_finished` tinyint(1)   NOT NULL,
+  `is_revoked`  tinyint(1)   NOT NULL,
+  `is_deleted`  tinyint(1)   NOT NULL,
+  `is_expired`  tinyint(1)   NOT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `instance_id` (`instance_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci;
+
+CREATE TABLE `eri_state` (
+  `id`            bigint(20)  NOT NULL AUTO_INCREMENT,
+  `node_id`       varchar(33) NOT NULL,
+  `root_id`       varchar(33) NOT NULL,
+  `parent_id`     varchar(33) NOT NULL,
+  `name`          varchar(64) NOT NULL,
+  `version`       varchar(33) NOT NULL,
+  `loop`          int(11)     NOT NULL,
+  `inner_loop`    int(11)     NOT NULL,
+  `retry`         int(11)     NOT NULL,
+  `skip`          tinyint(1)  NOT NULL,
+  `error_ignored` tinyint(1)  NOT NULL,
+  `created_time`  datetime(6) NOT NULL,
+  `started_time`  datetime(6) NULL,
+  `archived_time` datetime(6) NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `node_id` (`node_id`),
+  KEY `eri_state_root_id` (`root_id`),
+  KEY `eri_state_parent_id` (`parent_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci;
+
+CREATE TABLE `account_user` (
+  `id`        int(11)      NOT NULL AUTO_INCREMENT,
+  `username`  varchar(255) NOT NULL,
+  `is_active` tinyint(1)   NOT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `username` (`username`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci;

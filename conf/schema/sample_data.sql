@@ -1,0 +1,92 @@
+-- SPDX-License-Identifier: MIT
+-- Sample data for the demo. Application demo_app, secret demo-secret, user demo_user.
+--
+--   task  state        what to see
+--   1     finished     two steps, times set
+--   2     running      a sub-process inside a sub-process; elapsed_time grows with every call
+--   3     failed       a failed step makes the running sub-processes above it FAILED
+--   4     suspended    a suspended step makes its running sub-process NODE_SUSPENDED
+--   5     not started  CREATED, empty
+--   6     expired      EXPIRED
+--   7     running      bound to other_app: 403 for demo_app
+--   8     running      its template is bound to no application: 403
+--   9     finished     its template is deleted: 404
+
+SET @now = UTC_TIMESTAMP(6);
+SET @salt = UNHEX('000102030405060708090A0B0C0D0E0F');
+
+INSERT INTO bkflow_states_app (bk_app_code, salt, secret_digest, is_enabled, description, created_at) VALUES
+  ('demo_app',  @salt, UNHEX(SHA2(CONCAT(@salt, 'demo-secret'),  256)), 1, 'demo',                @now),
+  ('other_app', @salt, UNHEX(SHA2(CONCAT(@salt, 'other-secret'), 256)), 1, 'somebody else',       @now),
+  ('old_app',   @salt, UNHEX(SHA2(CONCAT(@salt, 'old-secret'),   256)), 0, 'disabled long since', @now);
+
+INSERT INTO account_user (id, username, is_active) VALUES
+  (1, 'demo_user', 1),
+  (2, 'gone_user', 0);
+
+INSERT INTO template_template (id, is_deleted, bk_app_code) VALUES
+  (1, 0, 'demo_app'),
+  (2, 0, 'other_app'),
+  (3, 0, NULL),
+  (4, 1, 'demo_app');
+
+-- Node ids in BKFlow are 'n' and 32 hexadecimal digits, versions 'v' and 32. MD5 of a readable name
+-- gives ids of that look which are the same in every demo.
+INSERT INTO task_taskinstance
+  (id, space_id, instance_id, template_id, is_started, is_finished, is_revoked, is_deleted, is_expired) VALUES
+  (1, 1, CONCAT('n', MD5('1')), 1, 1, 1, 0, 0, 0),
+  (2, 1, CONCAT('n', MD5('2')), 1, 1, 0, 0, 0, 0),
+  (3, 1, CONCAT('n', MD5('3')), 1, 1, 0, 0, 0, 0),
+  (4, 1, CONCAT('n', MD5('4')), 1, 1, 0, 0, 0, 0),
+  (5, 1, CONCAT('n', MD5('5')), 1, 0, 0, 0, 0, 0),
+  (6, 1, CONCAT('n', MD5('6')), 1, 1, 0, 0, 0, 1),
+  (7, 2, CONCAT('n', MD5('7')), 2, 1, 0, 0, 0, 0),
+  (8, 1, CONCAT('n', MD5('8')), 3, 1, 0, 0, 0, 0),
+  (9, 1, CONCAT('n', MD5('9')), 4, 1, 1, 0, 0, 0);
+
+-- One line for each node: task, node, parent, state, retries, seconds ago started and ended.
+CREATE TEMPORARY TABLE sample_node (
+  seq       int AUTO_INCREMENT PRIMARY KEY,
+  task      varchar(8), node varchar(32), parent varchar(32), state varchar(64), retry int,
+  started   int, ended int NULL
+);
+INSERT INTO sample_node (task, node, parent, state, retry, started, ended) VALUES
+  ('1', '1',                  '1',             'FINISHED',  0, 7200, 7080),
+  ('1', '1 start',            '1',             'FINISHED',  0, 7200, 7200),
+  ('1', '1 copy files',       '1',             'FINISHED',  1, 7200, 7110),
+  ('1', '1 restart service',  '1',             'FINISHED',  0, 7110, 7080),
+  ('1', '1 end',              '1',             'FINISHED',  0, 7080, 7080),
+
+  ('2', '2',                  '2',             'RUNNING',   0,  600, NULL),
+  ('2', '2 start',            '2',             'FINISHED',  0,  600,  600),
+  ('2', '2 prepare',          '2',             'FINISHED',  0,  600,  480),
+  ('2', '2 roll out',         '2',             'RUNNING',   0,  480, NULL),
+  ('2', '2 first region',     '2 roll out',    'FINISHED',  0,  480,  200),
+  ('2', '2 second region',    '2 roll out',    'RUNNING',   0,  200, NULL),
+  ('2', '2 drain traffic',    '2 second region', 'FINISHED', 2, 200,   90),
+  ('2', '2 install',          '2 second region', 'RUNNING', 0,   90, NULL),
+
+  ('3', '3',                  '3',             'RUNNING',   0, 3600, NULL),
+  ('3', '3 start',            '3',             'FINISHED',  0, 3600, 3600),
+  ('3', '3 roll out',         '3',             'RUNNING',   0, 3600, NULL),
+  ('3', '3 install',          '3 roll out',    'FINISHED',  0, 3600, 3400),
+  ('3', '3 health check',     '3 roll out',    'FAILED',    3, 3400, 3300),
+
+  ('4', '4',                  '4',             'RUNNING',   0, 1800, NULL),
+  ('4', '4 start',            '4',             'FINISHED',  0, 1800, 1800),
+  ('4', '4 roll out',         '4',             'RUNNING',   0, 1800, NULL),
+  ('4', '4 approval',         '4 roll out',    'SUSPENDED', 0, 1700, NULL),
+
+  ('7', '7',                  '7',             'RUNNING',   0,  300, NULL),
+  ('8', '8',                  '8',             'RUNNING',   0,  300, NULL),
+  ('9', '9',                  '9',             'FINISHED',  0,  300,  200);
+
+INSERT INTO eri_state
+  (id, node_id, root_id, parent_id, name, version, `loop`, inner_loop, retry, skip, error_ignored,
+   created_time, started_time, archived_time)
+SELECT seq, CONCAT('n', MD5(node)), CONCAT('n', MD5(task)), CONCAT('n', MD5(parent)), state,
+       CONCAT('v', MD5(CONCAT(node, ' version'))), 1, 1, retry, 0, 0,
+       @now - INTERVAL started SECOND, @now - INTERVAL started SECOND, @now - INTERVAL ended SECOND
+FROM sample_node ORDER BY seq;
+
+DROP TEMPORARY TABLE sample_node;

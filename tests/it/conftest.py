@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""One database server and as few responders as there are configurations, shared by all tests."""
+
+import os
+import signal
+
+import demo_world
+import pytest
+import support
+import tap
+from lab import mariadb, scratch
+from lab import responder as lab_responder
+
+BUILDDIR = os.environ.get("BUILDDIR", os.path.join(os.path.dirname(__file__), "..", ".."))
+
+
+def pytest_addoption(parser):
+    parser.addoption("--tap-output", action="store_true", help="report in the Test Anything Protocol")
+
+
+# Last, because the reporter that it replaces registers itself in the same hook.
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config):
+    # As after Ctrl-C: the fixtures are taken down, so no server or folder is left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if config.getoption("--tap-output"):
+        tap.replace_terminal_reporter(config)
+
+
+@pytest.fixture(scope="session")
+def lab():
+    with scratch.Scratch() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def program(lab):
+    return lab_responder.Program(lab, BUILDDIR)
+
+
+@pytest.fixture(scope="session")
+def database(lab):
+    """BKFlow's tables and ours as the product's own schema files make them, with the people who ask."""
+    server = mariadb.MariaDB(lab).start()
+    server.create_database("bkflow_standin.sql", "bkflow_states.sql", "grants.sql")
+    server.sql(mariadb.insert("bkflow_states_app", [
+        support.app_row(support.APP, support.SECRET),
+        support.app_row(support.OTHER_APP, support.OTHER_SECRET),
+        support.app_row(support.DISABLED_APP, support.DISABLED_SECRET, is_enabled=False),
+    ]) + mariadb.insert("account_user", [
+        {"id": 1, "username": support.USER, "is_active": True},
+        {"id": 2, "username": support.INACTIVE_USER, "is_active": False},
+    ]))
+    return server
+
+
+@pytest.fixture(scope="session")
+def world(database):
+    return support.World(database)
+
+
+@pytest.fixture(scope="session")
+def serve(program, database):
+    """A function from settings to a running responder; equal settings share one."""
+    running = {}
+
+    def responder_with(settings=None):
+        settings = lab_responder.settings_for(database, **(settings or {}))
+        key = lab_responder.config_text(settings)
+        if key not in running:
+            running[key] = program.listen(settings)
+        assert running[key].service.running, f"the responder died:\n{running[key].log}"
+        return running[key]
+
+    yield responder_with
+    for responder in running.values():
+        assert responder.stop() == 0, responder.log
+        assert "Sanitizer" not in responder.log
+
+
+@pytest.fixture
+def standard(serve):
+    """The responder with nothing configured but the way to the database."""
+    return serve()
+
+
+@pytest.fixture(scope="session")
+def finished_task(world):
+    """A task of APP with one child, whose answer never changes."""
+    return world.task([support.node(), support.node("step")])
+
+
+@pytest.fixture(scope="session")
+def demo_database(lab):
+    return demo_world.start_database(lab)
+
+
+@pytest.fixture(scope="session")
+def demo(lab, program, demo_database):
+    with demo_world.serving(lab, program, demo_database) as served:
+        yield served

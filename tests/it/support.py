@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""Who asks in these tests, what a task looks like in the database, what an answer must look like."""
+
+import hashlib
+import itertools
+import os
+import re
+import threading
+import time
+import urllib.parse
+
+from lab import client, fcgi, mariadb, orderedjson
+
+APP, SECRET = "worker_app", "s3cret & of = worker+app"
+OTHER_APP, OTHER_SECRET = "other_app", "the-others-s3cret"
+DISABLED_APP, DISABLED_SECRET = "disabled_app", "once-g00d"
+USER, INACTIVE_USER = "alice", "bob_who_left"
+SALT = bytes(range(16))
+
+GOOD = client.credentials(APP, SECRET, USER)
+
+SUCCESS = re.compile(r'\{"result":true,"data":(.*),"message":"","code":0,"trace_id":"[A-Za-z0-9._-]+"\}', re.DOTALL)
+RANDOM_TRACE_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def states(task_id, headers=None, credentials=None, **others):
+    """Variables of a request for a task's states, with good credentials unless told otherwise."""
+    sent = (GOOD if credentials is None else credentials) | (headers or {})
+    return client.variables(client.states_path(task_id), headers=sent, **others)
+
+
+def digest(secret, salt=SALT):
+    return hashlib.sha256(salt + secret.encode()).digest()
+
+
+def app_row(code, secret, **others):
+    return {"bk_app_code": code, "salt": SALT, "secret_digest": digest(secret), "previous_digest": None,
+            "previous_expires_at": None, "is_enabled": True, "created_at": "2026-01-01 00:00:00"} | others
+
+
+class World:
+    """Puts templates, tasks and nodes into the database, with ids of its own."""
+
+    def __init__(self, database):
+        self._database = database
+        self._ids = itertools.count(500_001)
+
+    def template(self, bk_app_code=APP, is_deleted=False):
+        template_id = next(self._ids)
+        self._insert("template_template", [{"id": template_id, "is_deleted": is_deleted, "bk_app_code": bk_app_code}])
+        return template_id
+
+    def task(self, nodes=(), template_id="new", **columns):
+        """A started task of a template bound to APP; nodes come from node(). Returns its id."""
+        task_id = next(self._ids)
+        if template_id == "new":
+            template_id = self.template()
+        row = {"id": task_id, "space_id": 1, "instance_id": root_id(task_id), "template_id": template_id,
+               "is_started": True, "is_finished": False, "is_revoked": False, "is_deleted": False,
+               "is_expired": False}
+        self._insert("task_taskinstance", [row | columns])
+        if nodes:
+            self.nodes(task_id, nodes)
+        return task_id
+
+    def nodes(self, task_id, nodes):
+        """Insert eri_state rows and return them as they now stand in the table."""
+        rows = [{"id": next(self._ids)} | state_row(task_id, **node) for node in nodes]
+        self._insert("eri_state", rows)
+        return rows
+
+    def _insert(self, table, rows):
+        self._database.sql(mariadb.insert(table, rows))
+
+
+def root_id(task_id):
+    return node_id(task_id, "")
+
+
+def node_id(task_id, name):
+    """A node's id: the root has the empty name."""
+    return "n" + md5(f"{task_id}/{name}")
+
+
+def md5(text):
+    """32 hexadecimal digits, as BKFlow's ids have them."""
+    return hashlib.md5(text.encode()).hexdigest()
+
+
+def node(name="", parent="", state="FINISHED",
+         started="2026-01-02 03:04:05", archived="2026-01-02 03:04:06", **columns):
+    """A row of eri_state to be; a node without a name is the root, parents are meant by name."""
+    return {"name": name, "parent": parent, "state": state,
+            "started": started, "archived": archived, "columns": columns}
+
+
+def state_row(task_id, name, parent, state, started, archived, columns):
+    row = {"node_id": node_id(task_id, name), "root_id": root_id(task_id), "parent_id": node_id(task_id, parent),
+           "name": state, "version": "v" + md5(name), "loop": 1, "inner_loop": 1, "retry": 0, "skip": False,
+           "error_ignored": False, "created_time": "2026-01-01 00:00:00",
+           "started_time": started, "archived_time": archived}
+    return row | columns
+
+
+def success_text(response):
+    """Check the envelope of a success and return its data member as the text that was sent."""
+    assert response.status == 200, response.raw
+    text = response.body.decode()
+    match = SUCCESS.fullmatch(text)
+    assert match, text[:200] + " ... " + text[-200:]
+    return match[1]
+
+
+def success(response):
+    return orderedjson.parse(success_text(response))
+
+
+def assert_same(expected, got):
+    """Two long texts. Not a bare assert: pytest would take minutes to show how megabytes differ."""
+    if expected != got:
+        at = len(os.path.commonprefix([expected, got]))
+        around = slice(max(0, at - 60), at + 60)
+        raise AssertionError(f"at {at}: expected ...{expected[around]!r}..., got ...{got[around]!r}...")
+
+
+def assert_error(response, status, code, message=None):
+    """The whole error envelope, its order included; returns its message."""
+    assert response.status == status, response.raw
+    body = orderedjson.parse(response.body)
+    assert body.names() == ["result", "message", "code", "data", "trace_id"]
+    assert body.value("result") is False
+    assert body.value("code") == code, response.raw
+    assert body.value("data") is None
+    assert response.header("Content-Type") == "application/json"
+    if message is not None:
+        assert body.value("message") == message
+    return body.value("message")
+
+
+def query_credentials(code=APP, secret=SECRET, username=USER):
+    return urllib.parse.urlencode({"bk_app_code": code, "bk_app_secret": secret, "bk_username": username})
+
+
+class locked:
+    """A table that nobody else can read, for a time or until the block is left."""
+
+    def __init__(self, database, table, seconds):
+        self._thread = threading.Thread(
+            target=database.sql, args=(f"LOCK TABLES {table} WRITE; SELECT SLEEP({seconds}); UNLOCK TABLES",))
+
+    def __enter__(self):
+        self._thread.start()
+        time.sleep(0.2)
+
+    def __exit__(self, *_):
+        self._thread.join()
+
+
+def in_background(responder, variables):
+    """Send a request; the function returned reads its answer."""
+    connection = responder.connect()
+    connection.send(fcgi.request(variables))
+    return connection.response

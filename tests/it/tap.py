@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""pytest's results in the Test Anything Protocol, so that automake counts every case by itself."""
+
+import pytest
+
+
+def replace_terminal_reporter(config):
+    config.pluginmanager.unregister(name="terminalreporter")
+    config.pluginmanager.register(Reporter(), "tap-reporter")
+
+
+class Reporter:
+    """One line for each case, its failure text behind it as comments, the plan at the end."""
+
+    def __init__(self):
+        self._count = 0
+
+    def pytest_runtest_logreport(self, report):
+        """A case has three reports: setup, call, teardown. Its body counts, and any that did not go well."""
+        if report.when == "call" or not report.passed:
+            self._case(report)
+
+    def pytest_collectreport(self, report):
+        """A test file that cannot even be read counts as one failed case."""
+        if report.failed:
+            self._line("not ok", report.nodeid, report.longreprtext)
+
+    def pytest_internalerror(self, excrepr):
+        self._say(f"Bail out! pytest failed: {excrepr}")
+
+    def pytest_sessionfinish(self, exitstatus):
+        """Without a plan at its end the stream counts as broken off, which is right if it was."""
+        if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            self._say(f"1..{self._count}")
+        else:
+            self._say(f"Bail out! pytest ended early: {exitstatus!r}")
+
+    def _case(self, report):
+        name = _short(report.nodeid) if report.when != "teardown" else f"{_short(report.nodeid)} (cleaning up)"
+        if report.skipped:
+            self._line("ok", f"{name} # SKIP {_skip_reason(report)}")
+        elif report.passed:
+            self._line("ok", name)
+        else:
+            self._line("not ok", name, report.longreprtext)
+
+    def _line(self, verdict, name, comment=""):
+        self._count += 1
+        self._say(f"{verdict} {self._count} - {name}")
+        for line in comment.splitlines():
+            self._say(f"#  {line}")
+
+    @staticmethod
+    def _say(text):
+        print(text, flush=True)
+
+
+def _short(nodeid):
+    """Without the folder; a # would start a TAP directive."""
+    return nodeid.rsplit("/", 1)[-1].replace("#", "\\#")
+
+
+def _skip_reason(report):
+    _file, _line, reason = report.longrepr
+    return reason.removeprefix("Skipped: ")

@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: MIT
+"""Contract 5: what the program says of its configuration before it runs."""
+
+import json
+import os
+import re
+import subprocess
+
+import pytest
+import support
+from lab import responder as lab_responder
+
+CONFIGURATION, USAGE = 78, 2
+
+
+@pytest.fixture
+def settings(database):
+    return lab_responder.settings_for(database)
+
+
+def check(program, settings, **options):
+    return program.run("--check-config", "--config", program.config(settings), **options)
+
+
+def test_a_good_file(program, settings):
+    done = check(program, settings)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("key, value", [
+    ("server.workers", "0"), ("server.workers", "-1"), ("server.workers", "four"), ("server.workers", "4x"),
+    ("server.workers", "99999999999999999999"), ("server.workers", ""), ("server.max_request_bytes", "1"),
+    ("server.client_timeout", "soon"), ("server.client_timeout", "10 parsecs"), ("server.client_timeout", "-1s"),
+    ("server.listen", "/run/socket"), ("server.listen", "unix:relative"), ("server.listen", "tcp:127.0.0.1"),
+    ("server.listen", "tcp:127.0.0.1:0"), ("server.listen", "tcp:127.0.0.1:65536"),
+    ("server.listen", "unix:/x,mode=999"), ("server.listen", "unix:/x,mode=0660,y"),
+    ("server.listen", "unix:/" + "x" * 120), ("server.listen", "udp:1.2.3.4:5"),
+    ("database.port", "0"), ("database.port", "65536"), ("database.query_timeout", "0"), ("database.tls_verify", "yes"),
+    ("database.socket", "relative/path"), ("auth.direct", "maybe"), ("auth.query_credentials", "1"),
+    ("response.timezone", "Asia/Nowhere"), ("response.timezone", "../../etc/passwd"), ("response.timezone", ""),
+    ("response.language", "klingon"), ("response.max_nodes", "0"), ("status.allow", "localhost"),
+    ("status.allow", "10.0.0.0/33"), ("status.allow", "300.1.1.1"), ("status.metrics", "ON!"),
+    ("log.level", "loud"), ("log.target", "printer"), ("log.target", "file:relative"), ("log.format", "xml"),
+], ids=lambda text: text[:40] or "empty")
+def test_a_bad_value_is_named_with_file_line_and_key(program, settings, key, value):
+    section, name = key.split(".")
+    others = {other: text for other, text in settings.items() if other != key}
+    path = program.config(others | {key: value})
+    done = program.run("--check-config", "--config", path)
+    assert done.returncode == CONFIGURATION
+    message = done.stderr.decode()
+    line = next(number for number, text in numbered_lines(path) if text.startswith(f"{name} ="))
+    assert f"{path}:{line}" in message
+    assert section in message and name in message
+    assert "expected" in message
+
+
+def numbered_lines(path):
+    return enumerate(path.read_text().splitlines(), start=1)
+
+
+@pytest.mark.parametrize("text, line", [
+    ("[server]\nworkers = 2\nworkrs = 3\n", 3),
+    ("[servers]\nworkers = 2\n", 2),
+    ("[server]\nworkers = 2\nworkers = 2\n", 3),
+    ("[server]\nworkers\n", 2),
+    ("[server\nworkers = 2\n", 1),
+    ("workers = 2\n", 1),
+    ("[server]\nWorkers = 2\n", 2),
+    ("[server]\nworkers = 2\n  3\n", 3),
+], ids=["unknown-key", "unknown-section", "given-twice", "no-value", "open-bracket", "no-section", "case", "indented"])
+def test_a_bad_line_is_named(program, lab, text, line):
+    path = lab.write("bad", ".conf", text)
+    done = program.run("--check-config", "--config", path)
+    assert done.returncode == CONFIGURATION
+    assert f"{path}:{line}" in done.stderr.decode()
+
+
+def test_all_mistakes_are_named_at_once(program, settings):
+    done = check(program, settings | {"server.workers": "x", "log.level": "y", "auth.z": "1"})
+    assert done.returncode == CONFIGURATION
+    for word in ("workers", "level", "z"):
+        assert word in done.stderr.decode()
+
+
+def test_a_mistake_keeps_the_program_from_starting(program, settings):
+    done = program.run("--config", program.config(settings | {"server.workers": "x"}))
+    assert done.returncode == CONFIGURATION
+    assert b"workers" in done.stderr
+
+
+def test_a_file_that_is_not_there(program):
+    done = program.run("--check-config", "--config", "/nonexistent/file.conf")
+    assert done.returncode == CONFIGURATION
+    assert b"/nonexistent/file.conf" in done.stderr
+
+
+def test_an_unreadable_password_is_not_shown_in_an_error(program, settings):
+    done = check(program, settings | {"database.password": "hunter2-secret", "database.port": "x"})
+    assert b"hunter2-secret" not in done.stderr + done.stdout
+
+
+class TestEnvironment:
+    """BKFLOW_STATES_<SECTION>_<KEY> overrides a key."""
+
+    def effective(self, program, settings, env=None):
+        done = program.run("--print-config", "--config", program.config(settings), env=env)
+        assert done.returncode == 0, done.stderr
+        return parsed(done.stdout.decode())
+
+    def test_overrides_the_file(self, program, settings):
+        settings = settings | {"server.workers": "2"}
+        assert self.effective(program, settings)["server.workers"] == "2"
+        assert self.effective(program, settings, {"BKFLOW_STATES_SERVER_WORKERS": "9"})["server.workers"] == "9"
+
+    def test_bad_value_is_named(self, program, settings):
+        done = check(program, settings, env={"BKFLOW_STATES_SERVER_WORKERS": "x"})
+        assert done.returncode == CONFIGURATION
+        assert b"BKFLOW_STATES_SERVER_WORKERS" in done.stderr
+
+    def test_unknown_variable_is_named(self, program, settings):
+        done = check(program, settings, env={"BKFLOW_STATES_SERVER_WORKRS": "1"})
+        assert done.returncode == CONFIGURATION
+        assert b"BKFLOW_STATES_SERVER_WORKRS" in done.stderr
+
+    def test_can_do_without_a_file(self, program, database, finished_task):
+        settings = lab_responder.settings_for(database)
+        env = {"BKFLOW_STATES_" + key.upper().replace(".", "_"): str(value) for key, value in settings.items()}
+        responder = program.listen({}, env=env)
+        support.success(responder.ask(support.states(finished_task)))
+        responder.stop()
+
+    def test_names_the_file(self, program, settings):
+        path = program.config(settings | {"server.workers": "3"})
+        done = program.run("--print-config", env={"BKFLOW_STATES_CONFIG": str(path)})
+        assert parsed(done.stdout.decode())["server.workers"] == "3"
+
+    def test_option_wins_over_variable_for_the_file(self, program, settings):
+        path = program.config(settings | {"server.workers": "3"})
+        done = program.run("--print-config", "--config", path, env={"BKFLOW_STATES_CONFIG": "/nonexistent"})
+        assert parsed(done.stdout.decode())["server.workers"] == "3"
+
+
+def parsed(text):
+    """An INI text as a flat dict."""
+    found, section = {}, None
+    for line in text.splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif line and not line.startswith("#"):
+            name, value = re.fullmatch(r"(\w+) *=\s*(.*)", line).groups()
+            found[f"{section}.{name}"] = value
+    return found
+
+
+class TestPrintConfig:
+    """The effective configuration, to be read and to be loaded again."""
+
+    def test_masks_secrets(self, program, settings):
+        env = {"BKFLOW_STATES_ENGINE_DATABASE_PASSWORD": "another-secret"}
+        done = program.run("--print-config", "--config", program.config(settings), env=env)
+        assert done.returncode == 0
+        for secret in (settings["database.password"], "another-secret"):
+            assert secret.encode() not in done.stdout + done.stderr
+
+    def test_masks_what_a_password_file_holds(self, program, lab, settings):
+        path = lab.write("secret", ".txt", settings.pop("database.password") + "\n")
+        done = program.run("--print-config", "--config", program.config(settings | {"database.password_file": path}))
+        assert done.returncode == 0
+        assert b"lab-password" not in done.stdout + done.stderr
+        assert str(path).encode() in done.stdout
+
+    def test_is_a_configuration_itself(self, program, lab, settings):
+        first = program.run("--print-config", "--config", program.config(settings)).stdout
+        path = lab.write("printed", ".conf", first.decode())
+        again = program.run("--print-config", "--config", path)
+        assert again.returncode == 0, again.stderr
+        assert again.stdout == first
+
+    def test_shows_defaults(self, program, settings):
+        done = program.run("--print-config", "--config", program.config(settings))
+        effective = parsed(done.stdout.decode())
+        assert effective["response.timezone"] == "Asia/Shanghai"
+        assert effective["database.query_timeout"] == "5s"
+        assert effective["auth.query_credentials"] == "on"
+
+
+class TestPasswords:
+    """Where the database password may come from."""
+
+    def served_with(self, program, settings, finished_task, env=None):
+        responder = program.listen(settings, env=env)
+        response = responder.ask(support.states(finished_task))
+        assert responder.stop() == 0
+        return response
+
+    @pytest.mark.parametrize("ending", ["", "\n", "\r\n", "\nsecond line\n"])
+    def test_password_file(self, program, lab, settings, finished_task, ending):
+        path = lab.write("password", ".txt", settings.pop("database.password") + ending)
+        support.success(self.served_with(program, settings | {"database.password_file": path}, finished_task))
+
+    def test_password_file_that_is_not_there(self, program, settings):
+        del settings["database.password"]
+        done = check(program, settings | {"database.password_file": "/nonexistent/password"})
+        assert done.returncode == CONFIGURATION
+        assert b"/nonexistent/password" in done.stderr
+
+    def test_password_and_password_file(self, program, lab, settings):
+        path = lab.write("password", ".txt", "x")
+        done = check(program, settings | {"database.password_file": path})
+        assert done.returncode == CONFIGURATION
+        assert b"password_file" in done.stderr
+
+    def test_systemd_credential(self, program, lab, settings, finished_task):
+        folder = lab.path("credentials")
+        folder.mkdir()
+        (folder / "database_password").write_text(settings.pop("database.password"))
+        support.success(self.served_with(program, settings, finished_task, {"CREDENTIALS_DIRECTORY": str(folder)}))
+
+    def test_mysql_option_file(self, program, lab, database, finished_task):
+        access = database.config()
+        path = lab.write("my", ".cnf", f"[client]\nsocket = {access['socket']}\nuser = {access['user']}\n"
+                                       f"password = {access['password']}\n")
+        settings = {"database.option_file": path, "database.name": access["name"]}
+        support.success(self.served_with(program, settings, finished_task))
+
+    def test_wrong_password_is_not_logged(self, program, settings, finished_task):
+        responder = program.listen(settings | {"database.password": "wrong-but-secret", "log.level": "debug"})
+        support.assert_error(responder.ask(support.states(finished_task)), 503, 50301)
+        responder.stop()
+        assert "wrong-but-secret" not in responder.log
+
+
+class TestArguments:
+    """The command line itself."""
+
+    def test_version(self, program):
+        done = program.run("--version")
+        assert done.returncode == 0
+        assert re.search(rb"bkflow-states \d+\.\d+", done.stdout)
+
+    def test_help(self, program):
+        done = program.run("--help")
+        assert done.returncode == 0
+        for option in (b"--config", b"--check-config", b"--print-config", b"--version", b"--help"):
+            assert option in done.stdout
+
+    @pytest.mark.parametrize("arguments", [["--no-such-option"], ["--config"], ["unexpected"], ["--check-config", "x"]],
+                             ids=" ".join)
+    def test_wrong_usage(self, program, arguments):
+        done = program.run(*arguments)
+        assert done.returncode == USAGE
+        assert done.stderr
+
+    def test_output_that_cannot_be_written(self, program):
+        """A full disk is not a success."""
+        if not os.path.exists("/dev/full"):
+            pytest.skip("no /dev/full here")
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([program.path, "--help"], stdout=full, stderr=subprocess.PIPE, check=False)
+        assert done.returncode != 0
+
+
+class TestLog:
+    """[log]: where events go and in which form."""
+
+    def test_json(self, program, lab, settings, finished_task):
+        path = lab.path("events", ".json")
+        responder = program.listen(settings | {"log.target": f"file:{path}", "log.format": "json", "log.access": "on"})
+        responder.ask(support.states(finished_task, {"X-Request-Id": "json-log"}))
+        responder.ask(support.states(404_404, {"X-Request-Id": "json-log"}))
+        responder.stop()
+        events = [json.loads(line) for line in path.read_text().splitlines()]
+        assert len([event for event in events if "json-log" in event.values()]) == 2
+
+    def test_access_is_off_by_default(self, program, settings, finished_task):
+        responder = program.listen(settings)
+        responder.ask(support.states(finished_task, {"X-Request-Id": "unseen"}))
+        responder.stop()
+        assert "unseen" not in responder.log
+
+    def test_syslog(self, program, settings, finished_task):
+        """Where it arrives is the system's affair; the program must not depend on a daemon being there."""
+        responder = program.listen(settings | {"log.target": "syslog", "log.access": "on"})
+        support.success(responder.ask(support.states(finished_task)))
+        assert responder.stop() == 0
+        assert responder.log == ""
+
+    def test_level(self, program, settings):
+        """Only errors: not even that it started."""
+        responder = program.listen(settings | {"log.level": "error"})
+        responder.stop()
+        assert responder.log == ""
+
+    def test_odd_requests_cannot_forge_lines(self, program, settings):
+        responder = program.listen(settings | {"log.access": "on", "log.level": "debug"})
+        forged = "forged level=error"
+        responder.ask(support.states(404_404, method=f"GET\n{forged}"))
+        responder.ask(support.states(f"x\n{forged}"))
+        responder.ask(support.states(404_404, address=f"1.2.3.4\n{forged}"))
+        responder.stop()
+        assert not any(line.startswith(forged) for line in responder.log.splitlines())

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""The tree equals BKFlow's own, case by case, over a real socket and a real database."""
+
+import datetime
+
+import oracle
+import pytest
+import support
+from lab import mariadb, orderedjson, reference
+
+CASES = oracle.load()
+WITH_ANSWER = [case for case in CASES if case.upstream is not None]
+WITH_TREE = [case for case in WITH_ANSWER if '"id"' in case.upstream]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded(database):
+    """All cases in one database: their ids are unique over all cases."""
+    templates = [{"id": case.task["template_id"], "is_deleted": False, "bk_app_code": support.APP} for case in CASES]
+    database.sql(mariadb.insert("template_template", templates)
+                 + mariadb.insert("task_taskinstance", [case.task for case in CASES])
+                 + mariadb.insert("eri_state", [row for case in CASES for row in case.rows]))
+
+
+def ask(serve, case):
+    """The answer, and the moments between which it was made."""
+    responder = serve({"response.timezone": case.zone})
+    before = utc_now()
+    response = responder.ask(support.states(case.task["id"]))
+    return response, before, utc_now()
+
+
+def utc_now():
+    return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+
+
+def test_all_cases_are_there():
+    assert len(CASES) == 124
+    assert [case.name for case in CASES if case.upstream is None] == ["030-root-row-missing", "043-deep-3000"]
+
+
+@pytest.mark.parametrize("case", WITH_ANSWER, ids=str)
+def test_answer_equals_bkflows(serve, case):
+    response, before, after = ask(serve, case)
+    got = orderedjson.parse(support.success_text(response))
+    now = oracle.moment_of(got, case, before, after)
+    orderedjson.assert_same(oracle.expected(case, now), got)
+
+
+def test_depth_has_no_limit(serve):
+    """BKFlow fails here with a recursion error, so the reference says what is right."""
+    case = next(case for case in CASES if case.name == "043-deep-3000")
+    response, before, after = ask(serve, case)
+    got = support.success_text(response)
+    # The root's own time comes last, and tells the moment of the answer for all nodes.
+    seconds = int(got.rsplit('"elapsed_time":', 1)[1].split(",")[0])
+    first, last = reference.moments_for(case.by_id[case.root_id], seconds)
+    assert max(before, first) <= min(after, last)
+    support.assert_same(case.reference_text(max(before, first)), got)
+
+
+def test_missing_root_row_is_an_error(serve):
+    case = next(case for case in CASES if case.name == "030-root-row-missing")
+    response, _before, _after = ask(serve, case)
+    support.assert_error(response, 500, 50002)
+
+
+@pytest.mark.parametrize("case", [case for case in WITH_TREE if case.rows], ids=str)
+def test_reference_agrees_with_bkflow(case):
+    """The tests' own model of the answer, used for trees that BKFlow has no answer for."""
+    orderedjson.assert_same(oracle.expected(case), orderedjson.parse(case.reference_text(case.now)))

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: MIT
+"""A database that is away, comes back, is slow, or stands on a second server."""
+
+import time
+
+import pytest
+import support
+from lab import client, mariadb, scratch
+from lab import responder as lab_responder
+
+ENGINE_TABLES = ("task_taskinstance", "eri_state")
+
+
+@pytest.fixture(scope="module")
+def second(lab):
+    """Another server with tables and accounts of its own; started and stopped by the tests."""
+    server = mariadb.MariaDB(lab, "second", port=scratch.free_port()).start()
+    server.create_database("bkflow_standin.sql", "bkflow_states.sql", "grants.sql")
+    server.sql(mariadb.insert("bkflow_states_app", [support.app_row(support.APP, support.SECRET)])
+               + mariadb.insert("account_user", [{"id": 1, "username": support.USER, "is_active": True}]))
+    return server
+
+
+@pytest.fixture(scope="module")
+def second_world(second):
+    return support.World(second)
+
+
+def assert_unavailable(response):
+    message = support.assert_error(response, 503, 50301)
+    assert int(response.header("Retry-After")) >= 1
+    for leak in ("sock", "SQL", "mysql", "bkflow_states"):
+        assert leak not in message
+
+
+def assert_recovers(responder, task_id, timeout=10.0):
+    deadline = time.monotonic() + timeout
+    while responder.ask(support.states(task_id)).status == 503:
+        assert time.monotonic() < deadline, "it does not recover"
+        time.sleep(0.1)
+    support.success(responder.ask(support.states(task_id)))
+
+
+def test_down_at_the_start_then_up_then_down_then_up(program, second, second_world):
+    task_id = second_world.task([support.node()])
+    second.stop()
+    responder = program.listen(lab_responder.settings_for(second))
+    assert_unavailable(responder.ask(support.states(task_id)))
+    assert responder.ask(client.variables("/healthz")).status == 200
+    assert responder.ask(client.variables("/readyz")).status == 503
+    second.start()
+    assert_recovers(responder, task_id)
+    assert responder.ask(client.variables("/readyz")).status == 200
+    second.stop()
+    for _ in range(8):  # every worker has met it
+        assert_unavailable(responder.ask(support.states(task_id)))
+    second.start()
+    assert_recovers(responder, task_id)
+    assert responder.stop() == 0
+
+
+def test_a_restart_between_two_requests_goes_unnoticed(program, second, second_world):
+    """Connections that the server closed meanwhile are made anew within the request."""
+    task_id = second_world.task([support.node()])
+    responder = program.listen(lab_responder.settings_for(second, **{"server.workers": 2}))
+    for _ in range(8):
+        support.success(responder.ask(support.states(task_id)))
+    second.stop()
+    second.start()
+    for _ in range(8):
+        support.success(responder.ask(support.states(task_id)))
+    assert responder.stop() == 0
+
+
+def test_killed_connections_go_unnoticed(serve, database, finished_task):
+    responder = serve({"server.workers": 2})
+    for _ in range(8):
+        support.success(responder.ask(support.states(finished_task)))
+    killed = database.sql("SELECT id FROM information_schema.processlist WHERE user = 'bkflow_states'", None)
+    assert killed
+    database.sql("".join(f"KILL {number};" for [number] in killed), None)
+    for _ in range(8):
+        support.success(responder.ask(support.states(finished_task)))
+
+
+def test_engine_tables_on_a_second_server(program, world, database, second, second_world):
+    """Applications, users and templates here; tasks and states there, and only there."""
+    task_id = 777_777
+    second_world.task(id=task_id, instance_id=support.root_id(task_id), template_id=world.template())
+    second_world.nodes(task_id, [support.node(), support.node("step")])
+    engine = {f"engine_database.{key}": value for key, value in second.config().items()}
+    responder = program.listen(lab_responder.settings_for(database) | engine)
+    root = support.success(responder.ask(support.states(task_id)))
+    assert len(root.value("children")) == 1
+    support.assert_error(responder.ask(support.states(404_404)), 404, 40402)
+    second.stop()
+    assert_unavailable(responder.ask(support.states(task_id)))
+    assert responder.ask(client.variables("/readyz")).status == 503
+    second.start()
+    assert_recovers(responder, task_id)
+    assert responder.stop() == 0
+
+
+class TestHosts:
+    """[database] host: a list, tried in order."""
+
+    def settings(self, second, hosts):
+        access = second.config()
+        del access["socket"]
+        tcp = {"host": hosts, "port": second.port}
+        return {f"database.{key}": value for key, value in (access | tcp).items()}
+
+    @pytest.mark.parametrize("hosts", [
+        "127.0.0.1", "127.0.0.9, 127.0.0.1", "127.0.0.1,127.0.0.9", "127.0.0.8,127.0.0.9,127.0.0.1",
+    ])
+    def test_the_first_that_answers_is_taken(self, program, second, second_world, hosts):
+        task_id = second_world.task([support.node()])
+        responder = program.listen(self.settings(second, hosts))
+        support.success(responder.ask(support.states(task_id)))
+        assert responder.stop() == 0
+
+    def test_none_answers(self, program, second):
+        responder = program.listen(self.settings(second, "127.0.0.8,127.0.0.9"))
+        assert_unavailable(responder.ask(support.states(1)))
+        assert responder.stop() == 0
+
+
+def test_slow_query_is_cut(program, database, world):
+    task_id = world.task([support.node()])
+    responder = program.listen(lab_responder.settings_for(database, **{"database.query_timeout": "500ms"}))
+    support.success(responder.ask(support.states(task_id)))
+    with support.locked(database, "eri_state", seconds=2):
+        started = time.monotonic()
+        response = responder.ask(support.states(task_id))
+        assert 0.4 < time.monotonic() - started < 1.5
+    support.assert_error(response, 504, 50401)
+    support.success(responder.ask(support.states(task_id)))
+    assert responder.stop() == 0
+
+
+def test_overload_is_told_at_once(program, database, world, finished_task):
+    """All workers wait for the database: others get 503 soon, and what needs no database goes on."""
+    waiting_task = world.task([support.node()])
+    responder = program.listen(lab_responder.settings_for(database, **{"server.workers": 2}))
+    with support.locked(database, "eri_state", seconds=3):
+        waiting = [support.in_background(responder, support.states(waiting_task)) for _ in range(2)]
+        time.sleep(0.2)
+        started = time.monotonic()
+        response = responder.ask(support.states(finished_task))
+        assert responder.ask(client.variables("/healthz")).status == 200
+        assert time.monotonic() - started < 2.5
+        support.assert_error(response, 503, 50302)
+        assert int(response.header("Retry-After")) >= 1
+    for answer in waiting:
+        support.success(answer())
+    support.success(responder.ask(support.states(finished_task)))
+    assert responder.stop() == 0
+
+
+@pytest.mark.parametrize("revoked", ["account_user", "bkflow_states_app", "template_template", *ENGINE_TABLES])
+def test_missing_grant_is_no_answer(program, second, second_world, revoked):
+    """An operator's mistake: no state, no SQL in the answer, a line in the log."""
+    task_id = second_world.task([support.node()])
+    responder = program.listen(lab_responder.settings_for(second))
+    privilege = "SELECT (id, username, is_active)" if revoked == "account_user" else "SELECT"
+    second.sql(f"REVOKE {privilege} ON {revoked} FROM 'bkflow_states'@'%'")
+    response = responder.ask(support.states(task_id))
+    second.sql(f"GRANT {privilege} ON {revoked} TO 'bkflow_states'@'%'")
+    assert response.status in (500, 503)
+    assert response.json["result"] is False
+    for leak in ("SELECT", revoked, "denied"):
+        assert leak not in response.json["message"]
+    assert "denied" in responder.log
+    support.success(responder.ask(support.states(task_id)))
+    assert responder.stop() == 0

@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: MIT
+"""Contract 5: the ways in which the program starts, and what signals do."""
+
+import os
+import signal
+import stat
+import threading
+import time
+
+import pytest
+import support
+from lab import client, fcgi
+from lab import responder as lab_responder
+from lab import scratch as lab_scratch
+
+
+@pytest.fixture
+def settings(database):
+    return lab_responder.settings_for(database)
+
+
+def assert_serves(responder, task_id):
+    support.success(responder.ask(support.states(task_id)))
+
+
+class TestListen:
+    """[server] listen."""
+
+    @pytest.mark.parametrize("option, mode", [
+        ("", 0o660), (",mode=0600", 0o600), (",mode=0666", 0o666), (",mode=0660", 0o660),
+    ])
+    def test_unix_socket_gets_its_mode(self, program, lab, settings, finished_task, option, mode):
+        path = lab.path("mode", ".sock")
+        responder = program.listen(settings | {"server.listen": f"unix:{path}{option}"})
+        assert stat.S_IMODE(os.stat(path).st_mode) == mode
+        assert_serves(responder, finished_task)
+        assert responder.stop() == 0
+
+    def test_mode_does_not_depend_on_umask(self, program, lab, settings):
+        path = lab.path("umask", ".sock")
+        before = os.umask(0o077)
+        try:
+            responder = program.listen(settings | {"server.listen": f"unix:{path},mode=0666"})
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o666
+        responder.stop()
+
+    def test_tcp(self, program, settings, finished_task):
+        responder = program.listen(settings | {"server.listen": f"tcp:127.0.0.1:{lab_scratch.free_port()}"})
+        assert_serves(responder, finished_task)
+        assert responder.stop() == 0
+
+    def test_socket_left_over_by_a_killed_process_is_replaced(self, program, lab, settings, finished_task):
+        path = lab.path("leftover", ".sock")
+        killed = program.listen(settings | {"server.listen": f"unix:{path}"})
+        killed.service.stop(signal.SIGKILL)
+        assert path.exists()
+        assert_serves(program.listen(settings | {"server.listen": f"unix:{path}"}), finished_task)
+
+    def test_socket_in_use_is_not_taken_over(self, program, lab, settings, finished_task):
+        path = lab.path("in-use", ".sock")
+        first = program.listen(settings | {"server.listen": f"unix:{path}"})
+        second = program.run("--config", program.config(settings | {"server.listen": f"unix:{path}"}))
+        assert second.returncode not in (0, 2)
+        assert str(path).encode() in second.stderr
+        assert_serves(first, finished_task)
+
+    def test_file_that_is_no_socket_is_left_alone(self, program, lab, settings):
+        path = lab.write("precious", ".txt", "do not delete")
+        done = program.run("--config", program.config(settings | {"server.listen": f"unix:{path}"}))
+        assert done.returncode not in (0, 2)
+        assert path.read_text() == "do not delete"
+
+    def test_port_in_use(self, program, settings):
+        address = f"tcp:127.0.0.1:{lab_scratch.free_port()}"
+        program.listen(settings | {"server.listen": address})
+        done = program.run("--config", program.config(settings | {"server.listen": address}))
+        assert done.returncode not in (0, 2)
+        assert done.stderr
+
+
+class TestInheritedSocket:
+    """Started by somebody else who owns the socket."""
+
+    def test_spawn_fcgi(self, program, settings, finished_task):
+        responder = program.spawn_fcgi(settings)
+        assert_serves(responder, finished_task)
+        assert responder.stop() == 0
+
+    def test_systemd_socket_activation(self, program, settings, finished_task):
+        responder = program.activate(settings)
+        assert_serves(responder, finished_task)
+        assert responder.stop() == 0
+
+    def test_listen_fds_for_another_process_are_not_ours(self, program, settings):
+        """LISTEN_PID names the one who is meant; what is left is plain CGI, with nothing to answer."""
+        done = program.run("--config", program.config(settings), env={"LISTEN_FDS": "1", "LISTEN_PID": "1"})
+        assert done.returncode == 2
+        assert done.stderr
+
+
+class TestPlainCgi:
+    """Without any socket: variables in the environment, one answer on standard output."""
+
+    @pytest.mark.parametrize("make, status", [
+        (lambda task_id: support.states(task_id), 200),
+        (lambda task_id: support.states(404_404), 404),
+        (lambda task_id: support.states(task_id, credentials={}), 401),
+        (lambda task_id: support.states("x"), 400),
+        (lambda task_id: client.variables("/healthz"), 200),
+        (lambda task_id: client.variables("/readyz"), 200),
+    ], ids=["states", "no-task", "no-credentials", "bad-id", "healthz", "readyz"])
+    def test_one_request(self, program, settings, standard, finished_task, make, status):
+        """The same answer as over FastCGI, to the byte."""
+        variables = make(finished_task) | {"HTTP_X_REQUEST_ID": "the-same-for-both"}
+        response = program.cgi(settings, variables)
+        assert response.app_status == 0
+        assert response.status == status
+        assert response.raw == standard.ask(variables).raw
+
+    def test_head(self, program, settings, finished_task):
+        response = program.cgi(settings, support.states(finished_task, method="HEAD"))
+        assert (response.status, response.body) == (200, b"")
+
+    def test_body_is_ignored(self, program, settings, finished_task):
+        variables = support.states(finished_task) | {"CONTENT_LENGTH": "5"}
+        support.success(program.cgi(settings, variables, b"hello"))
+
+    def test_large_answer(self, program, settings, world):
+        task_id = world.task([support.node(), *(support.node(f"step {i}") for i in range(2000))])
+        root = support.success(program.cgi(settings, support.states(task_id)))
+        assert len(root.value("children")) == 2000
+
+    def test_database_down(self, program, settings):
+        response = program.cgi(settings | {"database.socket": "/nonexistent/socket"}, support.states(1))
+        support.assert_error(response, 503, 50301)
+
+    def test_bad_configuration(self, program, settings):
+        """The client gets an answer that tells it nothing, the operator the mistake and the exit code."""
+        response = program.cgi(settings | {"server.workers": "many"}, support.states(1))
+        support.assert_error(response, 500, 50001)
+        assert response.app_status == 78
+        assert b"workers" in response.stderr
+
+    @pytest.mark.parametrize("argument", ["--version", "--help", "--print-config", "--config=/etc/passwd"])
+    def test_arguments_are_not_looked_at(self, program, settings, finished_task, argument):
+        """Some web servers make arguments out of the client's query string."""
+        env = support.states(finished_task) | {"BKFLOW_STATES_CONFIG": str(program.config(settings))}
+        done = program.run(argument, env=env)
+        support.success(fcgi.Response(done.stdout))
+
+
+class TestStop:
+    """TERM, INT and USR1: finish what is running, then go."""
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1], ids=lambda number: number.name)
+    def test_ends_with_exit_code_0(self, program, settings, finished_task, number):
+        responder = program.listen(settings)
+        assert_serves(responder, finished_task)
+        with responder.connect() as idle:
+            support.success(idle.ask(support.states(finished_task)))
+            started = time.monotonic()
+            assert responder.service.stop(number) == 0
+            assert time.monotonic() - started < 5, "an idle kept connection must not hold it up"
+        assert not os.path.exists(responder.address), "the socket it made is left behind"
+
+    def test_socket_of_somebody_else_is_left(self, program, settings):
+        responder = program.spawn_fcgi(settings)
+        responder.stop()
+        assert os.path.exists(responder.address)
+
+    def test_running_request_is_finished(self, program, database, settings, world):
+        """The request waits for a locked table; TERM comes meanwhile; then the lock is gone."""
+        task_id = world.task([support.node()])
+        responder = program.listen(settings)
+        with support.locked(database, "eri_state", seconds=1.5):
+            answers = support.in_background(responder, support.states(task_id))
+            time.sleep(0.3)
+            responder.service.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+            assert not lab_scratch.accepts(responder.address), "it still accepts connections"
+        support.success(answers())
+        assert responder.service.wait() == 0
+
+    def test_drain_timeout_ends_the_rest(self, program, database, settings, world):
+        task_id = world.task([support.node()])
+        responder = program.listen(settings | {"server.drain_timeout": "300ms", "database.query_timeout": "30s"})
+        with support.locked(database, "eri_state", seconds=4):
+            answers = support.in_background(responder, support.states(task_id))
+            time.sleep(0.3)
+            started = time.monotonic()
+            responder.service.send_signal(signal.SIGTERM)
+            assert responder.service.wait() in (0, 1)
+            assert 0.2 < time.monotonic() - started < 2.5
+        with pytest.raises((fcgi.Hangup, ConnectionResetError)):
+            answers()
+
+    def test_many_starts_and_stops(self, program, settings, finished_task):
+        for _ in range(10):
+            responder = program.listen(settings)
+            assert_serves(responder, finished_task)
+            assert responder.stop() == 0
+
+
+class TestReload:
+    """HUP: new settings without losing a request; bad ones change nothing."""
+
+    @pytest.fixture
+    def responder(self, program, settings):
+        responder = program.listen(settings)
+        yield responder
+        assert responder.stop() == 0
+
+    def reload(self, responder, settings):
+        size = len(responder.log)
+        responder.reload(settings)
+        responder.wait_for_log(" reload", since=size)
+
+    def test_new_settings_count(self, responder, finished_task):
+        query = support.query_credentials()
+        support.success(responder.ask(support.states(finished_task, credentials={}, query=query)))
+        self.reload(responder, responder.settings | {"auth.query_credentials": "off"})
+        response = responder.ask(support.states(finished_task, credentials={}, query=query))
+        support.assert_error(response, 401, 40105)
+
+    def test_bad_settings_change_nothing(self, responder, finished_task):
+        good = responder.settings
+        for bad in ({"auth.query_credentials": "maybe"}, {"auth.no_such_key": "1"}, {"response.language": "xx"}):
+            self.reload(responder, good | {"status.healthz": "off"} | bad)
+            assert responder.ask(client.variables("/healthz")).status == 200
+            assert_serves(responder, finished_task)
+        assert "no_such_key" in responder.log
+
+    def test_another_database_password_counts(self, responder, database, finished_task):
+        """Connections that stand are made anew with it."""
+        assert_serves(responder, finished_task)
+        self.reload(responder, responder.settings | {"database.password": "not-the-password"})
+        support.assert_error(responder.ask(support.states(finished_task)), 503, 50301)
+        self.reload(responder, responder.settings | {"database.password": database.config()["password"]})
+        assert_serves(responder, finished_task)
+
+    def test_a_setting_that_needs_a_restart_is_named(self, responder, finished_task):
+        self.reload(responder, responder.settings | {"server.workers": 7})
+        responder.wait_for_log("workers")
+        assert_serves(responder, finished_task)
+
+    def test_log_file_is_opened_anew(self, program, lab, settings, finished_task):
+        path = lab.path("rotated", ".log")
+        responder = program.listen(settings | {"log.target": f"file:{path}", "log.access": "on"})
+        responder.ask(support.states(finished_task, {"X-Request-Id": "before-rotation"}))
+        wait_for(lambda: "before-rotation" in path.read_text())
+        moved = path.rename(path.with_suffix(".old"))
+        responder.service.send_signal(signal.SIGHUP)
+        wait_for(path.exists)
+        responder.ask(support.states(finished_task, {"X-Request-Id": "after-rotation"}))
+        wait_for(lambda: "after-rotation" in path.read_text())
+        assert "after-rotation" not in moved.read_text()
+        assert responder.stop() == 0
+
+    def test_no_request_is_lost(self, responder, finished_task):
+        """Reloads while clients ask."""
+        failures = []
+        done = threading.Event()
+
+        def ask_until_done():
+            while not done.is_set():
+                try:
+                    assert_serves(responder, finished_task)
+                except Exception as failure:
+                    failures.append(failure)
+                    return
+
+        threads = [threading.Thread(target=ask_until_done) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for count in range(20):
+            responder.reload(responder.settings | {"response.language": ("en", "zh-cn")[count % 2]})
+            time.sleep(0.03)
+        done.set()
+        for thread in threads:
+            thread.join()
+        assert not failures, failures[0]
+
+
+def wait_for(condition, timeout=10.0):
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "it does not happen"
+        time.sleep(0.02)

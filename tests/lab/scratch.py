@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+"""One scratch folder, and the processes whose files live in it."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+POLL_SECONDS = 0.02
+
+
+class Scratch:
+    """A folder of our own; leaving the `with` block stops every service in it and removes it."""
+
+    def __init__(self):
+        # Short, because a unix socket's path may not be longer than 107 bytes.
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="bkfs-"))
+        self._services = []
+        self._names = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for service in reversed(self._services):
+            service.stop()
+        shutil.rmtree(self.folder)
+
+    def path(self, stem, suffix=""):
+        """A path that nobody has been given before, for instance responder, responder-2, ..."""
+        count = self._names[stem, suffix] = self._names.get((stem, suffix), 0) + 1
+        number = "" if count == 1 else f"-{count}"
+        return self.folder / f"{stem}{number}{suffix}"
+
+    def write(self, stem, suffix, text):
+        path = self.path(stem, suffix)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def start(self, name, argv, **popen_options):
+        service = Service(argv, self.path(name, ".log"), **popen_options)
+        self._services.append(service)
+        return service
+
+
+class Service:
+    """A child process. It is stopped by its process id and dies with us if we are killed."""
+
+    def __init__(self, argv, log_path, **popen_options):
+        self.name = os.path.basename(str(argv[0]))
+        self.log_path = log_path
+        with open(log_path, "ab") as log:
+            # setpriv keeps the process id: it executes the program in its own place.
+            self.process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", "--", *map(str, argv)],
+                stdin=popen_options.pop("stdin", subprocess.DEVNULL),
+                stdout=log,
+                stderr=log,
+                # Ctrl-C in the terminal is for us; we then stop our services in order.
+                start_new_session=True,
+                **popen_options,
+            )
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def log(self):
+        return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def running(self):
+        return self.process.poll() is None
+
+    def wait_until(self, probe, timeout=20.0):
+        """Wait for probe() to hold; a service that ends meanwhile is an error with its log."""
+        deadline = time.monotonic() + timeout
+        while not probe():
+            if not self.running:
+                raise RuntimeError(f"{self.name} ended with {self.process.returncode}:\n{self.log}")
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{self.name} is not ready after {timeout} s:\n{self.log}")
+            time.sleep(POLL_SECONDS)
+
+    def send_signal(self, number):
+        if self.running:
+            self.process.send_signal(number)
+
+    def wait(self, timeout=20.0):
+        """The exit code; negative is the signal that ended it."""
+        return self.process.wait(timeout)
+
+    def stop(self, number=signal.SIGTERM, timeout=20.0):
+        """Ask it to end, insist after `timeout`, and return the exit code."""
+        self.send_signal(number)
+        try:
+            return self.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.wait()
+
+
+def accepts(address):
+    """Does somebody accept connections there? Unix path or (host, port)."""
+    try:
+        connect(address, timeout=1.0).close()
+    except OSError:
+        return False
+    return True
+
+
+def connect(address, timeout):
+    if isinstance(address, tuple):
+        return socket.create_connection(address, timeout)
+    stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        stream.settimeout(timeout)
+        stream.connect(os.fspath(address))
+    except OSError:
+        stream.close()
+        raise
+    return stream
+
+
+def free_port():
+    """A loopback port that was free a moment ago."""
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def find_program(name):
+    """Servers stand in the sbin folders, which an ordinary user's PATH often lacks."""
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/local/sbin")
+    if found is None:
+        raise RuntimeError(f"{name} is not installed")
+    return found

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: MIT
+"""lighttpd, nginx and Apache with the sample configurations of conf/, on loopback ports of their own.
+
+The sample files are used as they are, apart from sockets, ports and the places of files; what
+surrounds them here is what a distribution's main configuration provides.
+"""
+
+import functools
+import getpass
+import grp
+import http.client
+import os
+import pathlib
+import pwd
+import re
+import signal
+import time
+
+from . import scratch as lab
+
+CONF = pathlib.Path(__file__).resolve().parents[2] / "conf"
+SAMPLE_SOCKET = "/run/bkflow-states/fcgi.sock"
+MOUNT = "/bkflow"
+
+# A sample tells in a comment how its next line has to read for a mount at the root.
+ROOT_INSTEAD = re.compile(r"^( *)# At the root instead: (.*)\n.*$", re.MULTILINE)
+
+LIGHTTPD_MAIN = """
+server.document-root = "{folder}"
+server.bind          = "127.0.0.1"
+server.port          = {port}
+server.errorlog      = "{folder}/error.log"
+server.upload-dirs   = ( "{folder}" )
+include "{sample}"
+"""
+
+NGINX_MAIN = """
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+worker_processes 2;
+# Heeded for root only, who owns these files then.
+user root;
+events {{ worker_connections 256; }}
+http {{
+    default_type          application/octet-stream;
+    access_log            off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path       {folder}/proxy;
+    fastcgi_temp_path     {folder}/fastcgi;
+    uwsgi_temp_path       {folder}/uwsgi;
+    scgi_temp_path        {folder}/scgi;
+    include {sample};
+}}
+"""
+
+APACHE_MAIN = """
+{modules}
+ServerRoot "{folder}"
+ServerName 127.0.0.1
+Listen 127.0.0.1:{port}
+PidFile "{folder}/apache.pid"
+ErrorLog "{folder}/error.log"
+DefaultRuntimeDir "{folder}"
+Mutex file:{folder}
+<IfModule mod_mime.c>
+    TypesConfig /dev/null
+</IfModule>
+DocumentRoot "{folder}/www"
+{identity}
+# Few processes, quickly started and stopped.
+StartServers 1
+ServerLimit 2
+ThreadsPerChild 25
+MaxRequestWorkers 50
+<IfModule mod_cgid.c>
+    ScriptSock "{folder}/cgid.sock"
+</IfModule>
+<IfModule mod_fcgid.c>
+    FcgidIPCDir "{folder}/fcgid"
+    FcgidProcessTableFile "{folder}/fcgid_shm"
+</IfModule>
+<Directory "/">
+    Require all denied
+</Directory>
+<Directory "{folder}/www">
+    Require all granted
+    AllowOverride FileInfo Options AuthConfig
+</Directory>
+Include "{sample}"
+"""
+APACHE_MODULES = pathlib.Path("/usr/lib/apache2/modules")
+# What Debian's package has switched on by itself; samples name the others in a comment with "a2enmod".
+APACHE_USUAL = ("mpm_event", "access_compat", "alias", "auth_basic", "authn_core", "authn_file", "authz_core",
+                "authz_host", "authz_user", "autoindex", "deflate", "dir", "env", "filter", "mime",
+                "negotiation", "reqtimeout", "setenvif", "status")
+
+
+class WebServer:
+    """A started web server; `access_log` is what the sample configuration writes.
+
+    `name` is lighttpd, nginx or apache2, `sample` a file of conf/. `replacing` maps what stands in
+    the sample to what it has to be here, beside `fcgi_socket` and the server's own log and port.
+    `modules` are Apache's, beyond the usual ones and those that the sample names.
+    """
+
+    def __init__(self, scratch, name, fcgi_socket=None, sample=None, replacing=None, at_root=False, modules=()):
+        self.port = lab.free_port()
+        self.mount = "" if at_root else MOUNT
+        self.url = f"http://127.0.0.1:{self.port}{self.mount}"
+        self.folder = scratch.path(name)
+        self.folder.mkdir()
+        self.access_log = self.folder / "access.log"
+        self._sample_name = sample or f"{name}.conf"
+        self._at_root = at_root
+        self._modules = modules
+        sockets = {SAMPLE_SOCKET: str(fcgi_socket)} if fcgi_socket else {}
+        argv = {"lighttpd": self._lighttpd, "nginx": self._nginx, "apache2": self._apache}[name](
+            sockets | (replacing or {}))
+        self.service = scratch.start(name, argv)
+        try:
+            self.service.wait_until(functools.partial(lab.accepts, ("127.0.0.1", self.port)))
+        except RuntimeError as error:
+            raise RuntimeError(f"{error}\n{self.error_log}") from error
+
+    @property
+    def error_log(self):
+        path = self.folder / "error.log"
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    def get(self, path, headers=None, method="GET", body=None):
+        """One request on a connection of its own; returns (status, headers, body)."""
+        connection = self.connect()
+        try:
+            connection.request(method, self.mount + path, body=body, headers=headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    def access_log_when(self, text, timeout=15.0):
+        """The access log once `text` stands in it."""
+        if self.service.name == "lighttpd":
+            self.service.send_signal(signal.SIGHUP)  # else it writes its log every few seconds only
+        deadline = time.monotonic() + timeout
+        while not self.access_log.exists() or text not in self.access_log.read_text(encoding="utf-8"):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{text!r} is not logged")
+            time.sleep(lab.POLL_SECONDS)
+        return self.access_log.read_text(encoding="utf-8")
+
+    def connect(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
+    def stop(self):
+        return self.service.stop()
+
+    def _lighttpd(self, replacing):
+        sample = self._sample({"/var/log/lighttpd/bkflow-states.log": str(self.access_log), **replacing})
+        main = self._write("main.conf", LIGHTTPD_MAIN.format(folder=self.folder, port=self.port, sample=sample))
+        return [lab.find_program("lighttpd"), "-D", "-f", main]
+
+    def _nginx(self, replacing):
+        sample = self._sample({
+            "/var/log/nginx/bkflow-states.log": str(self.access_log),
+            "listen 80;": f"listen 127.0.0.1:{self.port};",
+            **replacing,
+        })
+        main = self._write("main.conf", NGINX_MAIN.format(folder=self.folder, sample=sample))
+        return [lab.find_program("nginx"), "-p", self.folder, "-e", self.folder / "error.log", "-c", main]
+
+    def _apache(self, replacing):
+        (self.folder / "www").mkdir()
+        if self._is_htaccess():
+            sample = self._write("sample.conf", "")
+            self._write(f"www{self.mount}/.htaccess", self._sample_text(replacing))
+        else:
+            sample = self._sample({"/var/log/apache2/bkflow-states.log": str(self.access_log), **replacing})
+        main = self._write("main.conf", APACHE_MAIN.format(
+            folder=self.folder, port=self.port, sample=sample, identity=_apache_identity(self.folder),
+            modules="\n".join(map(_load_module, [*APACHE_USUAL, *self._named_modules(), *self._modules]))))
+        return [lab.find_program("apache2"), "-D", "FOREGROUND", "-f", main]
+
+    def _is_htaccess(self):
+        return self._sample_name == "htaccess"
+
+    def _named_modules(self):
+        text = (CONF / self._sample_name).read_text(encoding="utf-8")
+        return " ".join(re.findall(r"a2enmod ([a-z_ ]+)$", text, re.MULTILINE)).split()
+
+    def _sample(self, replacing):
+        return self._write("sample.conf", self._sample_text(replacing))
+
+    def _sample_text(self, replacing):
+        text = (CONF / self._sample_name).read_text(encoding="utf-8")
+        # An .htaccess is mounted where its folder stands.
+        if self._at_root and not self._is_htaccess():
+            text, count = ROOT_INSTEAD.subn(r"\1\2", text)
+            if count == 0:
+                raise RuntimeError(f"conf/{self._sample_name} does not say how it is mounted at the root")
+        for there, here in replacing.items():
+            if there not in text:
+                raise RuntimeError(f"conf/{self._sample_name} does not mention {there}")
+            text = text.replace(there, str(here))
+        return text
+
+    def _write(self, name, text):
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+
+def web_user():
+    """The user that Apache's processes have: ourselves, but Apache refuses to serve as root."""
+    if os.geteuid() != 0:
+        return getpass.getuser()
+    for name in ("www-data", "nobody"):
+        try:
+            return pwd.getpwnam(name).pw_name
+        except KeyError:
+            continue
+    raise RuntimeError("neither a user www-data nor a user nobody is there")
+
+
+def _apache_identity(folder):
+    if os.geteuid() != 0:
+        return ""
+    entry = pwd.getpwnam(web_user())
+    os.chown(folder, entry.pw_uid, entry.pw_gid)
+    return f"User {entry.pw_name}\nGroup {grp.getgrgid(entry.pw_gid).gr_name}"
+
+
+def _load_module(name):
+    path = APACHE_MODULES / f"mod_{name}.so"
+    if not path.exists():
+        raise RuntimeError(f"{path} is not installed")
+    return f"LoadModule {name}_module {path}"

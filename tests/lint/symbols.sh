@@ -1,0 +1,107 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# What the object files tell: exported names begin with their module, src/ keeps no variables, and
+# nobody calls what cannot bound its output. Needs a plain build (no sanitizers) in BUILDDIR.
+set -eu
+cd "$(dirname "$0")/../.."
+build=${BUILDDIR:-.}
+
+# Modules that export under a second prefix as well: that of the thing that only they can make, or of
+# the module that they are a part of.
+second_prefixes='
+auth          caller_
+auth_gateway  gateways_
+binding       grant_
+conf_keys     conf_
+fcgi_conn     fcgi_put_
+'
+
+# No bound on what they write, or a hidden state that threads would share.
+banned='strcpy stpcpy strcat sprintf vsprintf gets alloca system popen tmpnam mktemp
+    strtok rand srand localtime gmtime asctime ctime inet_ntoa gethostbyname'
+
+if [ ! -f "$build/libcore.a" ]; then
+    echo "symbols: $build/libcore.a is missing: build first, or set BUILDDIR" >&2
+    exit 1
+fi
+programs=$(find "$build/fcgi-app" -name '*.o')
+
+# Prints "module name" for each exported symbol.
+exported() {
+    # shellcheck disable=SC2086 # a list
+    nm -A -g --defined-only "$build/libcore.a" $programs |
+        sed -nE 's|^.*[/:]([a-z0-9_-]+)[.]o:[0-9a-f]* +[A-Z] |\1 |p'
+}
+
+# Prints "module name" for each symbol that an object needs from elsewhere.
+needed() {
+    # shellcheck disable=SC2086 # a list
+    nm -A -u "$build/libcore.a" $programs | sed -nE 's|^.*[/:]([a-z0-9_-]+)[.]o: +[A-Za-z] |\1 |p'
+}
+
+# Prints "module name" for each variable of src/ that can be written. Tables of pointers stand in
+# .data.rel.ro: the loader fills them in, then they are read-only.
+variables() {
+    objdump -t "$build/libcore.a" | awk '
+        /^[a-z0-9_]+[.]o:/ { module = substr($1, 1, length($1) - 3); next }
+        NF > 3 && $(NF - 1) ~ /^[0-9a-f]+$/ && $(NF - 2) ~ /^([.](data|bss|tdata|tbss)([.].*)?|[*]COM[*])$/ &&
+            $(NF - 2) !~ /^[.]data[.]rel[.]ro/ && $NF !~ /^[.]/ { print module, $NF }'
+}
+
+status=0
+
+# Turns "module name" lines into complaints.
+complain() {
+    while read -r module name; do
+        source=$(find src fcgi-app -name "$module.c")
+        plain=$(echo "$name" | sed -E 's/[.].*$//; s/^__(.*)_chk$/\1/')
+        line=$(grep -n -m 1 -E "(^|[^a-z0-9_])$plain([^a-z0-9_]|$)" "$source" | cut -d: -f1)
+        echo "$source:${line:-1}: $name: $1" >&2
+    done
+}
+
+bad=$(exported | SECOND=$second_prefixes awk '
+    BEGIN {
+        for (i = split(ENVIRON["SECOND"], words, " "); i > 1; i -= 2) {
+            second[words[i - 1]] = words[i]
+        }
+    }
+    {
+        symbols++
+        is_main = $1 == "main" && $2 == "main"
+        has_prefix = index($2, $1 "_") == 1
+        has_second = ($1 in second) && index($2, second[$1]) == 1
+        if (!is_main && !has_prefix && !has_second) {
+            print
+        }
+    }
+    END {
+        if (symbols < 10) {
+            print "main nothing_was_found"
+        }
+    }')
+if [ -n "$bad" ]; then
+    echo "$bad" | complain "an exported name must begin with its module's name (or be static)"
+    status=1
+fi
+
+bad=$(variables | grep -v '^log state$' || true)
+if [ -n "$bad" ]; then
+    echo "$bad" | complain "src/ keeps no variables of its own (log's state is the exception)"
+    status=1
+fi
+
+# The fortified names, such as __strcpy_chk, are the same functions.
+pattern=$(echo "$banned" | tr -s ' \n' '|')
+bad=$(needed | grep -E " (__)?($pattern)(_chk)?\$" || true)
+if [ -n "$bad" ]; then
+    echo "$bad" | complain "may not be called"
+    status=1
+fi
+
+# The compiler makes alloca vanish.
+if grep -nE '\b(alloca|__builtin_alloca) *\(' src/*.[ch] fcgi-app/*.[ch] >&2; then
+    echo "symbols: alloca may not be called" >&2
+    status=1
+fi
+exit $status
