@@ -109,6 +109,14 @@ static enum auth_verdict claim_from_header(struct jsonr *reader, struct str head
                                            struct arena *arena, struct claim *claim,
                                            struct err *err)
 {
+    // json-c gives a doubled member's first value back before anybody could wipe it.
+    static const char name[] = "\"bk_app_secret\"";
+    const char *const first = memmem(header.ptr, header.len, name, sizeof name - 1);
+    const size_t behind =
+        first == NULL ? header.len : (size_t)(first - header.ptr) + sizeof name - 1;
+    if (memmem(header.ptr + behind, header.len - behind, name, sizeof name - 1) != NULL) {
+        return refuse(err, ERR_CREDENTIALS_FORMAT, "bk_app_secret is given twice");
+    }
     json_object *const object = jsonr_object(reader, header);
     if (object == NULL) {
         return refuse(err, ERR_CREDENTIALS_FORMAT, "not one JSON object with distinct members");

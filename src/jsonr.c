@@ -74,33 +74,13 @@ static long count_kept(json_object *value) // NOLINT(misc-no-recursion)
     return members;
 }
 
-json_object *jsonr_object(struct jsonr *reader, struct str text)
-{
-    const struct str document = str_trim(text);
-    if (document.len == 0 || document.len > INT32_MAX || !utf8_is_valid(document)) {
-        return NULL;
-    }
-    json_tokener *const tokener = reader->tokener;
-    json_tokener_reset(tokener);
-    json_object *const parsed = json_tokener_parse_ex(tokener, document.ptr, (int)document.len);
-    // The tokener's own buffer held each string in turn.
-    explicit_bzero(tokener->pb->buf, (size_t)tokener->pb->size);
-    const bool is_whole = json_tokener_get_parse_end(tokener) == document.len;
-    if (is_whole && json_object_is_type(parsed, json_type_object) &&
-        count_written(document) == count_kept(parsed)) {
-        return parsed;
-    }
-    jsonr_release(parsed);
-    return NULL;
-}
-
 static void wipe(json_object *value) // NOLINT(misc-no-recursion)
 {
     if (json_object_is_type(value, json_type_object)) {
         json_object_object_foreach(value, name, member)
         {
-            (void)name;
             wipe(member);
+            explicit_bzero(name, strlen(name)); // json-c looks at a name's address only to free it
         }
     } else if (json_object_is_type(value, json_type_array)) {
         for (size_t i = 0; i < json_object_array_length(value); i++) {
@@ -111,6 +91,39 @@ static void wipe(json_object *value) // NOLINT(misc-no-recursion)
         char *const text = (char *)(uintptr_t)json_object_get_string(value);
         explicit_bzero(text, (size_t)json_object_get_string_len(value));
     }
+}
+
+// Makes the tokener fit for the next text. What it holds of one that it gave up is wiped first.
+static void reset(json_tokener *tokener)
+{
+    for (int level = 0; level <= tokener->depth; level++) {
+        wipe(tokener->stack[level].current);
+        if (tokener->stack[level].obj_field_name != NULL) {
+            explicit_bzero(tokener->stack[level].obj_field_name,
+                           strlen(tokener->stack[level].obj_field_name));
+        }
+    }
+    json_tokener_reset(tokener);
+}
+
+json_object *jsonr_object(struct jsonr *reader, struct str text)
+{
+    const struct str document = str_trim(text);
+    if (document.len == 0 || document.len > INT32_MAX || !utf8_is_valid(document)) {
+        return NULL;
+    }
+    json_tokener *const tokener = reader->tokener;
+    json_object *const parsed = json_tokener_parse_ex(tokener, document.ptr, (int)document.len);
+    // The tokener's own buffer held each string in turn.
+    explicit_bzero(tokener->pb->buf, (size_t)tokener->pb->size);
+    const bool is_whole = json_tokener_get_parse_end(tokener) == document.len;
+    reset(tokener);
+    if (is_whole && json_object_is_type(parsed, json_type_object) &&
+        count_written(document) == count_kept(parsed)) {
+        return parsed;
+    }
+    jsonr_release(parsed);
+    return NULL;
 }
 
 void jsonr_release(json_object *object)

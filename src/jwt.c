@@ -47,13 +47,31 @@ struct jwt_key {
     EVP_PKEY *pkey;
 };
 
+// RFC 7518 knows three curves; others of the same sizes are something else.
+static bool is_jose_curve(const EVP_PKEY *pkey)
+{
+    static const char *const curves[] = {"prime256v1", "secp384r1", "secp521r1"};
+    char name[64];
+    size_t len;
+    if (EVP_PKEY_get_group_name(pkey, name, sizeof name, &len) != 1) {
+        return false;
+    }
+    for (size_t i = 0; i < COUNT_OF(curves); i++) {
+        if (strcmp(name, curves[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static const char *unfit_reason(const EVP_PKEY *pkey)
 {
     switch (EVP_PKEY_base_id(pkey)) {
     case EVP_PKEY_RSA:
         return EVP_PKEY_bits(pkey) < RSA_BITS_MIN ? "an RSA key of less than 2048 bits" : NULL;
     case EVP_PKEY_EC:
-        return NULL;
+        return is_jose_curve(pkey) ? NULL
+                                   : "an EC key on another curve than P-256, P-384 and P-521";
     default:
         return "a key that is neither RSA nor EC";
     }
@@ -317,12 +335,12 @@ bool jwt_verify(struct jwt_verifier *verifier, const struct jwt *jwt, const stru
         signature = (struct str){(const char *)der, to_der(jwt->signature, how->key_bits, der)};
     }
     EVP_MD_CTX *const context = verifier->context;
-    EVP_MD_CTX_reset(context);
     const bool holds =
         signature.len > 0 &&
         EVP_DigestVerifyInit(context, NULL, verifier->digests[algorithm], NULL, key->pkey) == 1 &&
         EVP_DigestVerify(context, (const unsigned char *)signature.ptr, signature.len,
                          (const unsigned char *)jwt->signed_part.ptr, jwt->signed_part.len) == 1;
-    ERR_clear_error(); // a refused signature leaves entries in this thread's queue
+    EVP_MD_CTX_reset(context); // wipes the last block of the claims
+    ERR_clear_error();         // a refused signature leaves entries in this thread's queue
     return holds;
 }
