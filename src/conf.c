@@ -55,8 +55,10 @@ static void set_value(struct load *load, size_t index, const char *text, const c
     }
     load->conf->texts[index] = copy;
     if (key->parse(key, copy, (char *)load->conf + key->member) != 0) {
+        // Also a password that ended up as password_file stays out of the message.
+        const bool may_be_secret = strncmp(key->name, "password", strlen("password")) == 0;
         complain(load, "%s: expected %s, not \"%s\"", place, key->expected,
-                 (key->flags & CONF_KEY_SECRET) != 0 ? "****" : text);
+                 may_be_secret ? "****" : text);
     }
 }
 
@@ -97,7 +99,9 @@ static int take_entry(void *context, const char *section, const char *name, cons
 {
     struct load *const load = context;
     char place[PLACE_MAX];
-    snprintf(place, sizeof place, "%s:%d: [%s] %s", load->path, load->line, section, name);
+    // Of a name with blanks only the first word: "password SECRET" is a slip that happens.
+    snprintf(place, sizeof place, "%s:%d: [%s] %.*s", load->path, load->line, section,
+             (int)strcspn(name, " \t"), name);
     const int index = conf_find_key(section, name);
     if (index == CONF_NO_KEY) {
         complain(load, "%s: unknown %s; bkflow-states.conf(5) lists what there is", place,
