@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: MIT
+"""Every sample of conf/, with the web server and the way of starting it that it is for."""
+
+import json
+import os
+import signal
+import socket
+import struct
+import threading
+import time
+
+import deployment
+import pytest
+import support
+from lab import client
+from lab import responder as lab_responder
+from lab import webserver
+
+SAME_ID = {"X-Request-Id": "the-same-for-both"}
+LARGE = 10_000
+WRONG_SECRET = client.credentials(support.APP, "wrong", support.USER)
+
+
+@pytest.fixture(scope="module")
+def stage(lab, program, database):
+    return deployment.Stage(lab, program, lab_responder.settings_for(database))
+
+
+@pytest.fixture(scope="module", params=deployment.DEPLOYMENTS)
+def site(request, stage):
+    with deployment.DEPLOYMENTS[request.param].run(stage) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def large_task(world):
+    return world.task([support.node(), *(support.node(f"step {i}") for i in range(LARGE - 1))])
+
+
+def get(server, path, headers=None, **others):
+    status, got_headers, body = server.get(path, SAME_ID | (support.GOOD if headers is None else headers), **others)
+    return status, got_headers, body
+
+
+def ask(standard, path, headers=None, **others):
+    """What the responder itself says, without a web server between."""
+    return standard.ask(client.variables(path, headers=SAME_ID | (support.GOOD if headers is None else headers),
+                                         **others))
+
+
+def assert_passes_untouched(site, standard, path, headers=None, method="GET"):
+    expected = ask(standard, path, headers, method=method)
+    status, got_headers, body = get(site.server, path, headers, method=method)
+    assert (status, body) == (expected.status, expected.body), site.server.error_log
+    for name, value in expected.headers:
+        if name != "Status":
+            assert got_headers.get_all(name) == [value]
+    return expected
+
+
+class TestEachDeployment:
+    """What every one of them has to let through."""
+
+    def test_states_below_the_mount(self, site, standard, finished_task):
+        assert assert_passes_untouched(site, standard, client.states_path(finished_task)).status == 200
+
+    def test_without_the_last_slash(self, site, standard, finished_task):
+        path = client.states_path(finished_task).rstrip("/")
+        assert assert_passes_untouched(site, standard, path).status == 200
+
+    def test_states_at_the_root(self, site, standard, finished_task):
+        server = site.serve(at_root=True)
+        try:
+            path = client.states_path(finished_task)
+            status, _headers, body = get(server, path)
+            assert (status, body) == (200, ask(standard, path).body), server.error_log
+            assert get(server, "/readyz")[0] == 200
+            status, _headers, body = get(server, "/nowhere")
+            assert (status, json.loads(body)["code"]) == (404, 40401)
+        finally:
+            server.stop()
+
+    def test_query_string(self, site, finished_task):
+        path = client.states_path(finished_task) + "?" + support.query_credentials()
+        status, _headers, body = get(site.server, path, {})
+        assert status == 200, body
+
+    def test_header_with_credentials(self, site, standard, finished_task):
+        """It arrives whole, so a wrong secret in it is found to be wrong."""
+        path = client.states_path(finished_task)
+        assert assert_passes_untouched(site, standard, path, WRONG_SECRET).status == 401
+        assert assert_passes_untouched(site, standard, path, {}).status == 401
+
+    def test_encoded_path_is_decoded_once(self, site, finished_task):
+        plain = client.states_path(finished_task)
+        status, _headers, _body = get(site.server, "/%74ask" + plain.removeprefix("/task").replace("5", "%35"))
+        assert status == 200
+        status, _headers, _body = get(site.server, plain.replace("/task", "/%2574ask"))
+        assert status == 404
+
+    def test_head(self, site, standard, finished_task):
+        path = client.states_path(finished_task)
+        expected = assert_passes_untouched(site, standard, path, method="HEAD")
+        assert (expected.status, expected.body) == (200, b"")
+
+    def test_post_is_refused(self, site, finished_task):
+        status, headers, body = get(site.server, client.states_path(finished_task), method="POST", body=b"a=b")
+        assert (status, json.loads(body)["code"]) == (405, 40501)
+        assert headers["Allow"] == "GET, HEAD"
+
+    @pytest.mark.parametrize("path", ["/nowhere", "/", client.states_path(404_404)])
+    def test_not_found_passes_untouched(self, site, standard, path):
+        assert assert_passes_untouched(site, standard, path).status == 404
+
+    def test_forbidden_passes_untouched(self, site, standard, world):
+        path = client.states_path(world.task(template_id=world.template("other_app")))
+        assert assert_passes_untouched(site, standard, path).status == 403
+
+    def test_server_error_passes_untouched(self, site, standard, world):
+        path = client.states_path(world.task([support.node("orphan")]))
+        assert assert_passes_untouched(site, standard, path).status == 500
+
+    def test_not_modified(self, site, standard, finished_task):
+        path = client.states_path(finished_task)
+        tag = ask(standard, path).header("ETag")
+        status, headers, body = get(site.server, path, support.GOOD | {"If-None-Match": tag})
+        assert (status, body, headers["ETag"]) == (304, b"", tag)
+
+    def test_large_answer_is_whole(self, site, standard, large_task):
+        path = client.states_path(large_task)
+        status, _headers, body = get(site.server, path)
+        assert status == 200
+        assert body.count(b'"children":') == LARGE
+        support.assert_same(ask(standard, path).body, body)
+
+    def test_clients_that_hang_up_cost_no_worker(self, site, finished_task, large_task):
+        """More of them than there are workers, and each soon enough for the answer to be in the middle."""
+        for _ in range(8):
+            hang_up_in_the_middle(site.server, client.states_path(large_task))
+        started = time.monotonic()
+        for _ in range(8):
+            assert get(site.server, client.states_path(finished_task))[0] == 200
+        assert time.monotonic() - started < 8, "as long as a worker waits for a client that is gone"
+        if site.deployment.is_cgi:
+            site.stage.expect_no_process()
+
+    def test_query_string_is_not_logged(self, site):
+        if site.deployment.sample == "htaccess":
+            return  # the host's log is not the guest's to set
+        get(site.server, "/logged?" + support.query_credentials(), {})
+        assert "bk_app_secret" not in site.server.access_log_when("/logged")
+
+
+def hang_up_in_the_middle(server, path):
+    with socket.socket() as connection:
+        # Little room, so that the answer cannot wait in our kernel; and a reset instead of a farewell.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.settimeout(10)
+        connection.connect(("127.0.0.1", server.port))
+        header = "X-Bkapi-Authorization: " + support.GOOD["X-Bkapi-Authorization"]
+        connection.sendall(f"GET {server.mount}{path} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n".encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+
+
+class Load:
+    """Clients that ask without a pause while the block runs; `answers` counts by status or mishap."""
+
+    CLIENTS = 4
+
+    def __init__(self, server, path):
+        self._server, self._path = server, path
+        self._is_over = threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(self.CLIENTS)]
+        self._got = []
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        self.wait_for_more()
+        return self
+
+    def __exit__(self, *_):
+        self._is_over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def wait_for_more(self, count=100):
+        aim = len(self._got) + count
+        deployment.wait_until(lambda: len(self._got) >= aim)
+
+    @property
+    def failures(self):
+        return [got for got in self._got if got != 200]
+
+    def _ask(self):
+        while not self._is_over.is_set():
+            try:
+                self._got.append(get(self._server, self._path)[0])
+            except (OSError, ValueError) as error:
+                self._got.append(repr(error))
+
+
+class TestRestartUnderLoad:
+    """Where the socket outlives the program, or another process takes over, nobody notices."""
+
+    @pytest.mark.parametrize("server, sample", [
+        ("lighttpd", "lighttpd.conf"), ("nginx", "nginx.conf"), ("nginx", "nginx-no-keepalive.conf"),
+        ("apache2", "apache-proxy.conf"),
+    ])
+    def test_systemd_keeps_the_socket(self, stage, finished_task, server, sample):
+        with deployment.Held(stage) as held:
+            web = webserver.WebServer(stage.lab, server, held.path, sample=sample)
+            with Load(web, client.states_path(finished_task)) as load:
+                for _ in range(3):
+                    held.restart()
+                    load.wait_for_more()
+            web.stop()
+        assert load.failures == []
+
+    def test_reload_of_lighttpd_starts_the_program_anew(self, stage, finished_task):
+        """USR1 is what "systemctl reload" sends. (mod_fcgid leaves requests hanging when Apache gets it.)"""
+        with deployment.DEPLOYMENTS["lighttpd starts it"].run(stage) as site:
+            with Load(site.server, client.states_path(finished_task)) as load:
+                for _ in range(2):
+                    before = stage.processes()
+                    site.server.service.send_signal(signal.SIGUSR1)
+                    deployment.wait_until(lambda: stage.processes() and not set(before) & set(stage.processes()))
+                    load.wait_for_more()
+            assert load.failures == []
+
+    @pytest.mark.parametrize("name, count", [("lighttpd starts it", 1), ("Apache mod_fcgid", 8)])
+    def test_web_server_gets_over_the_end_of_processes(self, stage, finished_task, name, count):
+        """mod_fcgid of all, one after the other; lighttpd, which knows two, of one of them."""
+        with deployment.DEPLOYMENTS[name].run(stage) as site:
+            with Load(site.server, client.states_path(finished_task)) as load:
+                for stopped in stage.processes()[:count]:
+                    os.kill(stopped, signal.SIGTERM)
+                    deployment.wait_until(lambda gone=stopped: gone not in stage.processes())
+                    load.wait_for_more()
+            assert load.failures == []
+
+    def test_reload_under_load(self, stage, finished_task):
+        """HUP needs no help from whoever holds the socket."""
+        with deployment.Held(stage) as held:
+            web = webserver.WebServer(stage.lab, "nginx", held.path)
+            with Load(web, client.states_path(finished_task)) as load:
+                for _ in range(3):
+                    held.service.send_signal(signal.SIGHUP)
+                    load.wait_for_more()
+            web.stop()
+            assert held.service.log.count("reloaded") == 3
+        assert load.failures == []
