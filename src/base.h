@@ -49,9 +49,10 @@ static inline bool str_starts_with(struct str s, struct str prefix)
     return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.ptr, prefix.ptr, prefix.len) == 0);
 }
 
-// The rest of S behind its first N bytes; N must not exceed the length.
+// The rest of S behind its first N bytes; empty where S is shorter.
 static inline struct str str_skip(struct str s, size_t n)
 {
+    n = n < s.len ? n : s.len;
     return (struct str){s.ptr + n, s.len - n};
 }
 

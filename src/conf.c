@@ -24,7 +24,8 @@ struct load {
     conf_complain *complain;
     void *context;
     unsigned mistakes;
-    bool in_environment; // the file is done
+    bool in_environment;   // the file is done
+    bool is_out_of_memory; // a key may lack its value
 };
 
 static void complain(struct load *load, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -46,6 +47,7 @@ static void set_value(struct load *load, size_t index, const char *text, const c
     const struct conf_key *const key = &conf_keys[index];
     char *const copy = strdup(text);
     if (copy == NULL) {
+        load->is_out_of_memory = true;
         complain(load, "%s: out of memory", place);
         return;
     }
@@ -125,6 +127,42 @@ static void skip_line(FILE *file)
     }
 }
 
+static bool is_blank_or_comment(const char *line)
+{
+    return strchr("\r\n;#", line[strspn(line, " \t")]) != NULL;
+}
+
+// inih would only tell the first such line's number.
+static bool is_meaningless(const char *line)
+{
+    return line[0] == '[' ? strchr(line, ']') == NULL : strpbrk(line, "=:") == NULL;
+}
+
+// inih would take the rest of the line for a comment, and cut a password short.
+static bool has_inline_comment(const char *line)
+{
+    return strstr(line, " ;") != NULL || strstr(line, "\t;") != NULL;
+}
+
+// What is wrong with a line that inih would take without a word, NULL if nothing is.
+static const char *line_mistake(const char *line)
+{
+    static const char byte_order_mark[] = "\xEF\xBB\xBF"; // editors on Windows put it first
+    if (strncmp(line, byte_order_mark, sizeof byte_order_mark - 1) == 0) {
+        line += sizeof byte_order_mark - 1;
+    }
+    if (is_blank_or_comment(line)) {
+        return NULL;
+    }
+    if (line[0] == ' ' || line[0] == '\t') {
+        return "the line begins with a blank; a key begins at the first column";
+    }
+    if (is_meaningless(line)) {
+        return "neither [section] nor key = value";
+    }
+    return has_inline_comment(line) ? "a ; behind a blank; comments have lines of their own" : NULL;
+}
+
 // inih's reader of one line. inih cuts long lines and takes an indented line as more of the value
 // before it, both silently: here they are mistakes, and inih sees an empty line in their place.
 static char *read_line(char *line, int size, void *context)
@@ -135,15 +173,14 @@ static char *read_line(char *line, int size, void *context)
     }
     load->line++;
     const size_t len = strlen(line);
-    const size_t blanks = strspn(line, " \t");
+    const char *const mistake = line_mistake(line);
     if (len + 1 == (size_t)size && line[len - 1] != '\n') {
         complain(load, "%s:%d: the line is longer than %d characters", load->path, load->line,
                  size - 2);
         skip_line(load->file);
         line[0] = '\0';
-    } else if (blanks > 0 && strchr("\r\n;#", line[blanks]) == NULL) {
-        complain(load, "%s:%d: the line begins with a blank; a key begins at the first column",
-                 load->path, load->line);
+    } else if (mistake != NULL) {
+        complain(load, "%s:%d: %s", load->path, load->line, mistake);
         line[0] = '\0';
     }
     return line;
@@ -161,6 +198,9 @@ static void load_file(struct load *load)
         complain(load, "%s:%d: neither [section] nor key = value", load->path, bad_line);
     } else if (bad_line < 0) {
         complain(load, "%s: out of memory", load->path);
+    }
+    if (ferror(load->file)) {
+        complain(load, "%s: cannot be read: %s", load->path, strerror(errno));
     }
     fclose(load->file);
 }
@@ -243,7 +283,6 @@ static bool any_given(const struct conf *conf, const char *section, const char *
 static void inherit_group(struct load *load, const char *const *names)
 {
     if (any_given(load->conf, "engine_database", names)) {
-        load->conf->has_engine_database = true;
         return;
     }
     for (size_t i = 0; names[i] != NULL; i++) {
@@ -278,7 +317,11 @@ static char *read_password(const char *path)
     }
     setvbuf(file, NULL, _IONBF, 0); // no copy of the secret in a buffer that is not wiped
     errno = EIO;
-    const bool is_read = fgets(line, sizeof line, file) != NULL || feof(file);
+    bool is_read = fgets(line, sizeof line, file) != NULL || feof(file);
+    if (strlen(line) + 1 == sizeof line && strchr(line, '\n') == NULL) {
+        errno = EMSGSIZE;
+        is_read = false;
+    }
     fclose(file);
     line[strcspn(line, "\r\n")] = '\0';
     char *const password = is_read ? strdup(line) : NULL;
@@ -297,6 +340,7 @@ static void use_password_file(struct load *load, const char *section, const char
     database->password = *kept;
 }
 
+// The password that a file holds, or systemd's credential.
 static void find_password(struct load *load, const char *section, struct conf_database *database,
                           char **kept)
 {
@@ -318,11 +362,40 @@ static void find_password(struct load *load, const char *section, struct conf_da
     }
 }
 
+// An engine without a password of its own has the interface's, wherever that came from.
+static void find_engine_password(struct load *load)
+{
+    static const char *const names[] = {"password", "password_file", NULL};
+    struct conf *const conf = load->conf;
+    find_password(load, "engine_database", &conf->engine_database, &conf->secrets[1]);
+    if (!any_given(conf, "engine_database", names) && conf->secrets[1] == NULL) {
+        conf->engine_database.password = conf->database.password;
+    }
+}
+
+bool conf_is_same_database(const struct conf_database *a, const struct conf_database *b)
+{
+    return strcmp(a->hosts, b->hosts) == 0 && a->port == b->port &&
+           strcmp(a->socket, b->socket) == 0 && strcmp(a->user, b->user) == 0 &&
+           strcmp(a->password, b->password) == 0 && strcmp(a->name, b->name) == 0 &&
+           a->connect_timeout_ms == b->connect_timeout_ms &&
+           a->query_timeout_ms == b->query_timeout_ms && strcmp(a->tls_ca, b->tls_ca) == 0 &&
+           a->tls_verify == b->tls_verify && strcmp(a->option_file, b->option_file) == 0;
+}
+
 static void check_ways_in(struct load *load)
 {
     if (!load->conf->auth.direct && !load->conf->auth.gateway) {
         complain(load, "[auth] direct = off and gateway = off leave no way to authenticate");
     }
+}
+
+static void settle_passwords(struct load *load)
+{
+    struct conf *const conf = load->conf;
+    find_password(load, "database", &conf->database, &conf->secrets[0]);
+    find_engine_password(load);
+    conf->has_engine_database = !conf_is_same_database(&conf->database, &conf->engine_database);
 }
 
 struct conf *conf_load(const char *path, char *const *environment, conf_complain *complain_to,
@@ -339,13 +412,16 @@ struct conf *conf_load(const char *path, char *const *environment, conf_complain
         return NULL;
     }
     set_defaults(&load);
-    if (path != NULL) {
+    if (path != NULL && !load.is_out_of_memory) {
         load_file(&load);
     }
     load_environment(&load, environment);
-    inherit_engine_database(&load);
-    find_password(&load, "database", &load.conf->database, &load.conf->secrets[0]);
-    find_password(&load, "engine_database", &load.conf->engine_database, &load.conf->secrets[1]);
+    if (!load.is_out_of_memory) {
+        inherit_engine_database(&load);
+    }
+    if (!load.is_out_of_memory) {
+        settle_passwords(&load);
+    }
     check_ways_in(&load);
     if (load.mistakes > 0) {
         conf_free(load.conf);

@@ -101,6 +101,10 @@ typedef void conf_complain(void *context, const char *sentence);
 struct conf *conf_load(const char *path, char *const *environment, conf_complain *complain,
                        void *context) MUST_CHECK __attribute__((nonnull(2, 3)));
 
+// Whether both reach the same database in the same way.
+bool conf_is_same_database(const struct conf_database *a,
+                           const struct conf_database *b) MUST_CHECK NONNULL;
+
 // Wipes the secrets and gives all back.
 void conf_free(struct conf *conf);
 

@@ -132,19 +132,9 @@ void db_free(struct db *db)
     }
 }
 
-static bool reaches_the_same(const struct conf_database *a, const struct conf_database *b)
-{
-    return strcmp(a->hosts, b->hosts) == 0 && a->port == b->port &&
-           strcmp(a->socket, b->socket) == 0 && strcmp(a->user, b->user) == 0 &&
-           strcmp(a->password, b->password) == 0 && strcmp(a->name, b->name) == 0 &&
-           a->connect_timeout_ms == b->connect_timeout_ms &&
-           a->query_timeout_ms == b->query_timeout_ms && strcmp(a->tls_ca, b->tls_ca) == 0 &&
-           a->tls_verify == b->tls_verify && strcmp(a->option_file, b->option_file) == 0;
-}
-
 void db_reconfigure(struct db *db, const struct conf_database *conf)
 {
-    const bool same = reaches_the_same(db->conf, conf);
+    const bool same = conf_is_same_database(db->conf, conf);
     db->conf = conf;
     if (!same) {
         disconnect(db);

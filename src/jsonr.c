@@ -34,23 +34,44 @@ void jsonr_free(struct jsonr *reader)
     }
 }
 
-// How many members all objects of TEXT, valid JSON, are written with: as many as there are colons
-// outside strings. -1 when a string holds an escaped NUL.
+// What may stand outside of strings. json-c takes single quotes, NaN, Infinity and "1." too, even
+// where it is told to be strict.
+static bool fits_outside_string(struct str text, size_t at)
+{
+    static const char characters[] = " \t\r\n{}[]:,-+.0123456789eE"
+                                     "truefalsn";
+    const char c = text.ptr[at];
+    if (c == '.') {
+        return at + 1 < text.len && text.ptr[at + 1] >= '0' && text.ptr[at + 1] <= '9';
+    }
+    return c != '\0' && strchr(characters, c) != NULL;
+}
+
+// Looks at the string's character at *AT, and goes behind an escape's first two. False for an
+// escaped NUL, at which json-c would end a member's name, and for a bare control character.
+static bool fits_inside_string(struct str text, size_t *at)
+{
+    if (text.ptr[*at] == '\\') {
+        ++*at;
+        return !str_starts_with(str_skip(text, *at), STR("u0000"));
+    }
+    return (unsigned char)text.ptr[*at] >= 0x20;
+}
+
+// How many members all objects of TEXT are written with: as many as there are colons outside
+// strings. -1 when it is not JSON that json-c reads as it is meant; the rest json-c itself will
+// tell.
 static long count_written(struct str text)
 {
     long members = 0;
     bool in_string = false;
     for (size_t i = 0; i < text.len; i++) {
-        const char c = text.ptr[i];
-        if (in_string && c == '\\') {
-            i++;
-            if (str_starts_with(str_skip(text, i), STR("u0000"))) {
-                return -1;
-            }
-        } else if (c == '"') {
+        if (text.ptr[i] == '"') {
             in_string = !in_string;
-        } else if (c == ':' && !in_string) {
-            members++;
+        } else if (in_string ? !fits_inside_string(text, &i) : !fits_outside_string(text, i)) {
+            return -1;
+        } else {
+            members += !in_string && text.ptr[i] == ':';
         }
     }
     return members;
@@ -112,6 +133,10 @@ json_object *jsonr_object(struct jsonr *reader, struct str text)
     if (document.len == 0 || document.len > INT32_MAX || !utf8_is_valid(document)) {
         return NULL;
     }
+    const long written = count_written(document);
+    if (written < 0) {
+        return NULL;
+    }
     json_tokener *const tokener = reader->tokener;
     json_object *const parsed = json_tokener_parse_ex(tokener, document.ptr, (int)document.len);
     // The tokener's own buffer held each string in turn.
@@ -119,7 +144,7 @@ json_object *jsonr_object(struct jsonr *reader, struct str text)
     const bool is_whole = json_tokener_get_parse_end(tokener) == document.len;
     reset(tokener);
     if (is_whole && json_object_is_type(parsed, json_type_object) &&
-        count_written(document) == count_kept(parsed)) {
+        written == count_kept(parsed)) {
         return parsed;
     }
     jsonr_release(parsed);

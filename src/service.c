@@ -306,7 +306,7 @@ static const struct route *find_route(struct str path, bool is_of_task)
 // Everything under /task/ is either a route with a good task id or 400.
 static const struct route *find_task_route(struct exchange *exchange, struct str path)
 {
-    const struct str rest = str_skip(path, sizeof "/task/" - 1);
+    const struct str rest = without_last_slash(str_skip(path, sizeof "/task/" - 1));
     const char *const slash = rest.len == 0 ? NULL : memchr(rest.ptr, '/', rest.len);
     const size_t id_len = slash == NULL ? rest.len : (size_t)(slash - rest.ptr);
     const struct route *const route = find_route(str_skip(rest, id_len), true);
@@ -332,7 +332,7 @@ static const struct route *choose_route(struct exchange *exchange)
         return NULL;
     }
     if (str_starts_with(path, STR("/task/"))) {
-        return find_task_route(exchange, without_last_slash(path));
+        return find_task_route(exchange, path);
     }
     const struct route *const route = find_route(without_last_slash(path), false);
     if (route == NULL || !is_switched_on(route, exchange->service->conf)) {

@@ -201,7 +201,7 @@ int64_t tree_node_elapsed(const struct tree *tree, const struct store_node *node
 
 static uint64_t shown_second(int64_t us)
 {
-    return us == STORE_NO_TIME ? UINT64_MAX : (uint64_t)floor_seconds(us);
+    return (uint64_t)(us == STORE_NO_TIME ? STORE_NO_TIME : floor_seconds(us));
 }
 
 // All that node_write shows, and nothing else: fractions of seconds that are cut don't count.

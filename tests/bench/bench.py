@@ -1,0 +1,292 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""make bench: measures bkflow-states against the statements alone, a null responder, and PHP.
+
+All runs of one cell are spread over the rounds, so what else the machine does falls on all cells alike; a figure is
+the median of its rounds. Compare figures of one run only.
+"""
+
+import argparse
+import http.client
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+# The path has to be set first.
+# pylint: disable=wrong-import-position
+import answers
+import data
+import goals
+import measure
+import services
+import statements
+from lab import fcgi, scratch
+
+GROUPS = ("memory", "floor", "direct", "null", "web", "php", "etag", "half", "shapes")
+DEFAULT_GROUPS = GROUPS[:-1]
+CREDENTIALS = json.dumps(
+    {"bk_app_code": data.APP_CODE, "bk_app_secret": data.APP_SECRET, "bk_username": data.USERNAME})
+MEMORY_WORKERS = 8
+SETTLE_SECONDS = 1.0
+WARM_UP_SECONDS = 0.5
+HALF_CONNECTIONS = 64
+CONNECTIONS = 16
+# Where an answer takes a tenth of a second, more clients than workers would only find the responder overloaded.
+CONNECTIONS_LARGE = services.WORKERS
+LARGE_NODES = 10000
+
+
+class Bench:
+    """The services, and what can be measured with them."""
+
+    def __init__(self, lab, options):
+        self.options = options
+        self.groups = options.only or DEFAULT_GROUPS
+        self.lab = lab
+        say("building the helpers and the data")
+        self.helpers = services.Helpers(lab)
+        self.database, self.database_pid = services.start_database(lab)
+        self.tasks = {nodes: self._task_file(f"tasks-{nodes}", data.task_ids(nodes)) for nodes in data.SIZES}
+        self.finished = {nodes: self._task_file(f"finished-{nodes}", filter(data.is_finished, data.task_ids(nodes)))
+                         for nodes in data.SIZES}
+        self.memory = self._measure_memory() if "memory" in self.groups else {}
+        self._start_services()
+        self.results = {}
+
+    def _task_file(self, name, task_ids):
+        return self.lab.write(name, "", "".join(f"{task} {data.root_of(task)}\n" for task in task_ids))
+
+    # ---- services ----
+
+    def _start_services(self):
+        say("starting everything")
+        self.responder = services.start_responder(self.lab, self.options.builddir, self.database, services.WORKERS)
+        # With its first request: the log names parameters' values only in what was prepared under it.
+        self.statements = statements.captured(self.database, self._ask)
+        self.statement_file = self.lab.write("statements", ".sql", "".join(f"{text};\n" for text in self.statements))
+        self.null, null_socket = services.start_null(self.lab, self.helpers, self._answer_bytes(10))
+        php = services.start_php(self.lab)
+        self.php = php.service
+        kept = services.Backend("kept", self.responder.address, keepalive=16)
+        plain = services.Backend("plain", self.responder.address)
+        null = services.Backend("null", null_socket, keepalive=16)
+        self.nginx, nginx_port = services.start_nginx(self.lab, [
+            kept, plain, null, services.php_backend(php, "mysqli.php", self.database),
+            services.php_backend(php, "pdo.php", self.database)])
+        self.lighttpd, lighttpd_port = services.start_lighttpd(self.lab, [plain, null])
+        self.via_nginx = measure.Wrk(nginx_port, CREDENTIALS)
+        self.via_lighttpd = measure.Wrk(lighttpd_port, CREDENTIALS)
+        self.direct = measure.Load(self.helpers.load, self.responder.address, CREDENTIALS)
+        self.null_direct = measure.Load(self.helpers.load, null_socket, CREDENTIALS)
+        self.floor = measure.Floor(self.helpers.floor, self.database, data.APP_CODE, data.USERNAME)
+        for port, name in ((nginx_port, "kept"), (nginx_port, "mysqli"), (nginx_port, "pdo"), (lighttpd_port, "plain")):
+            answers.check(lambda task, port=port, name=name: _http_get(port, name, task), self._ask)
+
+    def _ask(self, task_id):
+        """The body that the responder answers straight over its socket."""
+        return self.responder.ask({
+            "REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1",
+            "PATH_INFO": f"/task/{task_id}/get_task_states_by_app/", "HTTP_X_BKAPI_AUTHORIZATION": CREDENTIALS,
+        }).body
+
+    def _answer_bytes(self, nodes):
+        return len(self._ask(data.task_ids(nodes)[0]))
+
+    def _watched(self, service, web=None):
+        watched = {"responder": measure.family(service.pid), "database": [self.database_pid]}
+        return watched | ({"web": measure.family(web.pid)} if web else {})
+
+    # ---- memory, with a responder of its own ----
+
+    def _measure_memory(self):
+        say(f"memory with {MEMORY_WORKERS} workers")
+        responder = services.start_responder(self.lab, self.options.builddir, self.database, MEMORY_WORKERS)
+        pids = [responder.service.pid]
+        time.sleep(SETTLE_SECONDS)
+        idle = measure.pss_bytes(pids)
+        load = measure.Load(self.helpers.load, responder.address, CREDENTIALS)
+        with measure.PeakPss(pids, interval=0.01) as peak:
+            load.run(self.tasks[10000], max(3.0, self.options.seconds), {}, connections=MEMORY_WORKERS)
+        time.sleep(SETTLE_SECONDS)
+        after = measure.pss_bytes(pids)
+        responder.stop()
+        return {"idle": idle, "peak": peak.peak, "after": after}
+
+    # ---- cells: (group, what, nodes, run) ----
+
+    def cells(self):
+        yield from (cell for cell in self._all_cells() if cell[0] in self.groups)
+
+    def _all_cells(self):
+        own = self.responder.service
+        for nodes in (10, 100, 1000, 10000):
+            yield "floor", "floor", nodes, self._floor(self.statement_file, nodes)
+        for nodes in data.SIZES:
+            yield "direct", "direct", nodes, self._direct(nodes)
+        yield "direct", "direct, not kept", 10, self._direct(10, options=["--no-keep"])
+        yield "null", "null, direct", 10, lambda seconds: self.null_direct.run(
+            self.tasks[10], seconds, self._watched(self.null), CONNECTIONS)
+        yield "null", "null, nginx kept", 10, self._wrk(self.via_nginx, "null", 10, self.null, self.nginx)
+        yield "null", "null, lighttpd", 10, self._wrk(self.via_lighttpd, "null", 10, self.null, self.lighttpd)
+        for nodes in (10, 100, 1000):
+            yield "web", "nginx kept", nodes, self._wrk(self.via_nginx, "kept", nodes, own, self.nginx)
+            yield "php", "PHP mysqli, nginx", nodes, self._wrk(self.via_nginx, "mysqli", nodes, self.php, self.nginx)
+            yield "php", "PHP PDO, nginx", nodes, self._wrk(self.via_nginx, "pdo", nodes, self.php, self.nginx)
+            yield "web", "lighttpd", nodes, self._wrk(self.via_lighttpd, "plain", nodes, own, self.lighttpd)
+        yield "web", "nginx not kept", 10, self._wrk(self.via_nginx, "plain", 10, own, self.nginx)
+        for nodes in (10, 100, 1000, 10000):
+            yield "etag", "200, finished tasks", nodes, self._direct(nodes, self.finished)
+            yield "etag", "304, finished tasks", nodes, self._direct(nodes, self.finished, options=["--etag"])
+        yield "half", "64 kept, all they can", 10, self._direct(10, connections=HALF_CONNECTIONS)
+        yield "half", "64 kept, half of that", 10, self._half_load()
+        for path in sorted((HERE / "shapes").glob("*.sql")):
+            for nodes in (10, 100, 1000, 10000):
+                yield "shapes", f"statements {path.stem}", nodes, self._floor(path, nodes)
+
+    def _floor(self, statement_file, nodes):
+        watched = {"database": [self.database_pid]}
+        return lambda seconds: self.floor.run(statement_file, nodes, self.tasks[nodes], seconds, watched,
+                                              services.WORKERS)
+
+    def _direct(self, nodes, tasks=None, connections=None, options=()):
+        connections = connections or (CONNECTIONS_LARGE if nodes >= LARGE_NODES else CONNECTIONS)
+        watched = self._watched(self.responder.service)
+        return lambda seconds: self.direct.run((tasks or self.tasks)[nodes], seconds, watched, connections, options)
+
+    def _wrk(self, wrk, name, nodes, service, web):
+        return lambda seconds: wrk.run(name, self.tasks[nodes], seconds, self._watched(service, web), CONNECTIONS)
+
+    def _half_load(self):
+        """At half of the rate that the same connections reached in the same round."""
+        def run(seconds):
+            full = self.results["64 kept, all they can", 10][-1]["rate"]
+            return self._direct(10, connections=HALF_CONNECTIONS, options=["--rate", full / 2])(seconds)
+        return run
+
+    # ---- rounds ----
+
+    def measure(self):
+        cells = list(self.cells())
+        for number in range(1, self.options.rounds + 1):
+            for _group, what, nodes, run in cells:
+                say(f"round {number} of {self.options.rounds}: {what}, {nodes} nodes")
+                if number == 1:
+                    self.results[what, nodes] = [run(WARM_UP_SECONDS)]
+                samples = self.results[what, nodes]
+                samples.append(run(self.options.seconds))
+                if number == 1:
+                    del samples[0]  # that was the warm-up
+        return {cell: measure.median(samples) for cell, samples in self.results.items()}
+
+
+def _http_get(port, name, task_id):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("GET", f"/{name}/task/{task_id}/get_task_states_by_app/",
+                       headers={"X-Bkapi-Authorization": CREDENTIALS})
+    body = connection.getresponse().read()
+    connection.close()
+    return body
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+# ---- output ----
+
+COLUMNS = (
+    ("requests/s", "rate", 1, "{:,.0f}"),
+    ("p50 ms", "p50_us", 1e-3, "{:.2f}"),
+    ("p99 ms", "p99_us", 1e-3, "{:.2f}"),
+    ("responder CPU us", "responder_us", 1, "{:,.1f}"),
+    ("database CPU us", "database_us", 1, "{:,.1f}"),
+    ("web server CPU us", "web_us", 1, "{:,.1f}"),
+    ("peak PSS MB", "pss_bytes", 1e-6, "{:.1f}"),
+    ("others' CPU %", "bystanders", 100, "{:.0f}"),
+)
+QUIET = 0.05
+
+
+def print_table(medians):
+    print("| what | nodes | " + " | ".join(column[0] for column in COLUMNS) + " | rate / floor |")
+    print("|---|--:|" + "--:|" * (len(COLUMNS) + 1))
+    for (what, nodes), figures in medians.items():
+        floor = medians.get(("floor", nodes))
+        cells = [layout.format(figures[name] * factor) if name in figures else ""
+                 for _, name, factor, layout in COLUMNS]
+        ratio = f"{figures['rate'] / floor['rate']:.2f}" if floor else ""
+        print(f"| {what} | {nodes:,} | " + " | ".join(cells) + f" | {ratio} |")
+
+
+def print_goals(verdicts):
+    print("\n| goal | measured | limit | |")
+    print("|---|--:|--:|---|")
+    for verdict in verdicts:
+        print(f"| {verdict.text} | {verdict.value:.2f} | {verdict.relation} {verdict.limit} | "
+              f"{'pass' if verdict.passes else 'FAIL'} |")
+
+
+def print_doubts(medians):
+    """A rate or a p99 is worth what the machine could give; CPU per request stands more."""
+    busy = statistics.median(figures["bystanders"] for figures in medians.values())
+    if busy > QUIET:
+        print(f"\nOther processes took {busy:.0%} of the machine: do not trust rates, p99 and what follows from them.")
+
+
+def as_json(bench, medians, verdicts):
+    return {
+        "rounds": bench.options.rounds,
+        "seconds": bench.options.seconds,
+        "statements": bench.statements,
+        "memory": bench.memory,
+        "results": [{"what": what, "nodes": nodes, **figures} for (what, nodes), figures in medians.items()],
+        "goals": [verdict.as_dict() for verdict in verdicts],
+    }
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--builddir", default=".", help="where bkflow-states was built")
+    parser.add_argument("--json", metavar="FILE", help="keep everything in FILE")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of one run; wrk takes whole seconds")
+    parser.add_argument("--only", type=lambda text: text.split(","), help=f"some of: {', '.join(GROUPS)}")
+    parser.add_argument("--quick", action="store_true", help="one round of one second: a look, not a measurement")
+    options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.seconds = 1, 1.0
+    unknown = set(options.only or ()) - set(GROUPS)
+    if unknown or options.rounds < 1:
+        parser.error(f"unknown group: {', '.join(unknown)}" if unknown else "--rounds must be 1 or more")
+    return options
+
+
+def main():
+    options = parse_options()
+    missing = services.missing_packages()
+    if missing:
+        sys.exit(f"make bench needs these Debian packages: {' '.join(missing)}")
+    try:
+        with scratch.Scratch() as lab:
+            bench = Bench(lab, options)
+            medians = bench.measure()
+    except (measure.NotMeasured, answers.Differ, RuntimeError, subprocess.CalledProcessError) as error:
+        sys.exit(f"not measured: {error}")
+    verdicts = list(goals.judge(medians, bench.memory))
+    print_table(medians)
+    if verdicts:
+        print_goals(verdicts)
+    print_doubts(medians)
+    if options.json:
+        text = json.dumps(as_json(bench, medians, verdicts), indent=1)
+        pathlib.Path(options.json).write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,583 @@
+// SPDX-License-Identifier: MIT
+// A FastCGI load generator: asks for the states of tasks drawn at random from a file of lines
+// "task_id ...", over N connections in one epoll loop, and checks every answer.
+//
+// Closed loop: each connection asks again as soon as it has its answer. With --rate: open loop,
+// requests fall due at even distances, and a latency counts from the moment its request was due, so
+// waiting for a connection is in it. With --etag each task's tag is learned before the measurement
+// and sent as If-None-Match; every answer must be 304. With --same-length a task's answers must be
+// as long as its first.
+//
+// Prints the line "measuring" when the measured part begins and one line of JSON at its end.
+#define _GNU_SOURCE
+#include "common.h"
+
+#include <errno.h>
+#include <fastcgi.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <arpa/inet.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+    REQUEST_BYTES = 4096,
+    HEAD_BYTES = 2048,
+    READ_BYTES = 65536,
+    TAG_BYTES = 96,
+    BODY_START_BYTES = 16
+};
+
+struct task {
+    char id[24];
+    char tag[TAG_BYTES];
+    size_t body_bytes; // of the first answer; 0: none yet
+};
+
+enum state { CLOSED, IDLE, BUSY };
+
+struct connection {
+    int fd;
+    enum state state;
+    struct task *task;
+    double due;
+    // the record being read
+    unsigned char record[FCGI_HEADER_LEN];
+    size_t record_have, content_left, padding_left;
+    int ended; // END_REQUEST has come
+    // the answer
+    char head[HEAD_BYTES + 1];
+    size_t head_bytes;
+    int in_body;
+    char body_start[BODY_START_BYTES];
+    size_t body_bytes;
+};
+
+static struct {
+    char *socket, *host, *credentials, *tasks_path;
+    int port, connections;
+    int requests; // 0: as many as the time allows
+    double seconds, rate;
+    int no_keep, etag, same_length;
+} opt = {.connections = 16, .seconds = 3, .credentials = ""};
+
+static struct task *tasks;
+static size_t task_count;
+static struct connection *connections;
+static int epoll_fd;
+static int learning;
+
+static struct results {
+    long sent, answered, errors;
+    unsigned long long bytes;
+    char first_error[512];
+    struct latencies latencies;
+} results;
+
+static void fail(const char *what)
+{
+    die(what, strerror(errno));
+}
+
+// ---- the request ----
+
+static size_t put_header(unsigned char *out, int type, size_t length)
+{
+    FCGI_Header header = {.version = FCGI_VERSION_1,
+                          .type = (unsigned char)type,
+                          .requestIdB0 = 1,
+                          .contentLengthB1 = (unsigned char)(length >> 8),
+                          .contentLengthB0 = (unsigned char)length};
+
+    memcpy(out, &header, sizeof header);
+    return sizeof header;
+}
+
+static size_t put_length(unsigned char *out, size_t n)
+{
+    if (n < 128) {
+        out[0] = (unsigned char)n;
+        return 1;
+    }
+    out[0] = (unsigned char)(n >> 24 | 0x80);
+    out[1] = (unsigned char)(n >> 16);
+    out[2] = (unsigned char)(n >> 8);
+    out[3] = (unsigned char)n;
+    return 4;
+}
+
+static size_t put_pair(unsigned char *out, const char *name, const char *value)
+{
+    size_t name_len = strlen(name), value_len = strlen(value);
+    size_t n = put_length(out, name_len);
+    n += put_length(out + n, value_len);
+    memcpy(out + n, name, name_len);
+    memcpy(out + n + name_len, value, value_len);
+    return n + name_len + value_len;
+}
+
+// What nginx sends for such a request.
+static size_t put_params(unsigned char *out, const struct task *task)
+{
+    static const char *const fixed[][2] = {
+        {"SCRIPT_NAME", "/bkflow"},   {"REQUEST_METHOD", "GET"},
+        {"QUERY_STRING", ""},         {"CONTENT_TYPE", ""},
+        {"CONTENT_LENGTH", ""},       {"SERVER_PROTOCOL", "HTTP/1.1"},
+        {"SERVER_SOFTWARE", "nginx"}, {"SERVER_NAME", "localhost"},
+        {"SERVER_PORT", "80"},        {"GATEWAY_INTERFACE", "CGI/1.1"},
+        {"REMOTE_ADDR", "127.0.0.1"}, {"REMOTE_PORT", "40000"},
+        {"HTTP_HOST", "localhost"},   {"HTTP_USER_AGENT", "bench"},
+        {"HTTP_ACCEPT", "*/*"},
+    };
+    char path[64], uri[80];
+    size_t n = 0;
+    snprintf(path, sizeof(path), "/task/%s/get_task_states_by_app/", task->id);
+    snprintf(uri, sizeof(uri), "/bkflow%s", path);
+    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+        n += put_pair(out + n, fixed[i][0], fixed[i][1]);
+    }
+    n += put_pair(out + n, "PATH_INFO", path);
+    n += put_pair(out + n, "REQUEST_URI", uri);
+    n += put_pair(out + n, "HTTP_X_BKAPI_AUTHORIZATION", opt.credentials);
+    if (opt.etag && !learning) {
+        n += put_pair(out + n, "HTTP_IF_NONE_MATCH", task->tag);
+    }
+    return n;
+}
+
+static size_t put_request(unsigned char *out, const struct task *task)
+{
+    FCGI_BeginRequestBody begin = {.roleB0 = FCGI_RESPONDER,
+                                   .flags = opt.no_keep ? 0 : FCGI_KEEP_CONN};
+    size_t n = put_header(out, FCGI_BEGIN_REQUEST, sizeof begin);
+    memcpy(out + n, &begin, sizeof begin);
+    n += sizeof begin;
+    size_t params = put_params(out + n + FCGI_HEADER_LEN, task);
+    n += put_header(out + n, FCGI_PARAMS, params) + params;
+    n += put_header(out + n, FCGI_PARAMS, 0);
+    n += put_header(out + n, FCGI_STDIN, 0);
+    return n;
+}
+
+// ---- connections ----
+
+static int open_unix(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    strncpy(address.sun_path, opt.socket, sizeof(address.sun_path) - 1);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+        fail(opt.socket);
+    }
+    return fd;
+}
+
+static int open_tcp(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)opt.port)};
+    int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    inet_pton(AF_INET, opt.host, &address.sin_addr);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+        fail(opt.host);
+    }
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    return fd;
+}
+
+static void open_connection(struct connection *c)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+    c->fd = opt.socket != NULL ? open_unix() : open_tcp();
+    fcntl(c->fd, F_SETFL, O_NONBLOCK);
+    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &event) != 0) {
+        fail("epoll_ctl");
+    }
+    c->state = IDLE;
+}
+
+static void close_connection(struct connection *c)
+{
+    close(c->fd);
+    c->state = CLOSED;
+}
+
+static void ask(struct connection *c, struct task *task, double due)
+{
+    unsigned char request[REQUEST_BYTES];
+    size_t n = put_request(request, task);
+    if (c->state == CLOSED) {
+        open_connection(c);
+    }
+    c->state = BUSY;
+    c->task = task;
+    c->due = due;
+    c->record_have = c->content_left = c->padding_left = 0;
+    c->ended = c->in_body = 0;
+    c->head_bytes = c->body_bytes = 0;
+    // A request is far smaller than a socket's buffer: it goes in one piece.
+    if (write(c->fd, request, n) != (ssize_t)n) {
+        fail("write");
+    }
+    results.sent++;
+}
+
+// ---- the answer ----
+
+static void note_error(const struct connection *c, const char *what)
+{
+    if (results.errors++ == 0) {
+        snprintf(results.first_error, sizeof(results.first_error), "task %s: %s: %.60s",
+                 c->task->id, what, c->head);
+    }
+}
+
+static const char *header_value(const char *head, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *line = head; line != NULL; line = strchr(line, '\n')) {
+        line += line != head;
+        if (strncasecmp(line, name, n) == 0 && line[n] == ':') {
+            return line + n + 1 + strspn(line + n + 1, " ");
+        }
+    }
+    return NULL;
+}
+
+static void learn_tag(struct connection *c)
+{
+    const char *tag = header_value(c->head, "ETag");
+    if (tag == NULL) {
+        note_error(c, "no ETag");
+        return;
+    }
+    size_t n = strcspn(tag, "\r\n");
+    if (n >= TAG_BYTES) {
+        n = TAG_BYTES - 1;
+    }
+    memcpy(c->task->tag, tag, n);
+    c->task->tag[n] = '\0';
+}
+
+static int body_is_as_expected(const struct connection *c)
+{
+    static const char good[] = "{\"result\":true";
+    return c->body_bytes >= BODY_START_BYTES && memcmp(c->body_start, good, sizeof(good) - 1) == 0;
+}
+
+static void check_answer(struct connection *c)
+{
+    int expects_304 = opt.etag && !learning;
+    const char *status = header_value(c->head, "Status");
+    int code = status == NULL ? 200 : atoi(status);
+    if (code != (expects_304 ? 304 : 200)) {
+        note_error(c, "status");
+    } else if (expects_304 && c->body_bytes != 0) {
+        note_error(c, "304 with a body");
+    } else if (!expects_304 && !body_is_as_expected(c)) {
+        note_error(c, "body");
+    } else if (opt.same_length && c->task->body_bytes != 0 &&
+               c->task->body_bytes != c->body_bytes) {
+        note_error(c, "body length changed");
+    }
+    if (c->task->body_bytes == 0) {
+        c->task->body_bytes = c->body_bytes;
+    }
+    if (learning) {
+        learn_tag(c);
+    }
+}
+
+static void take_body(struct connection *c, const char *data, size_t n)
+{
+    if (c->body_bytes < BODY_START_BYTES) {
+        size_t part = BODY_START_BYTES - c->body_bytes;
+        memcpy(c->body_start + c->body_bytes, data, n < part ? n : part);
+    }
+    c->body_bytes += n;
+}
+
+// Collect the head; what follows its blank line is body.
+static void take_stdout(struct connection *c, const char *data, size_t n)
+{
+    if (c->in_body) {
+        take_body(c, data, n);
+        return;
+    }
+    size_t before = c->head_bytes, part = HEAD_BYTES - before < n ? HEAD_BYTES - before : n;
+    memcpy(c->head + before, data, part);
+    c->head_bytes += part;
+    c->head[c->head_bytes] = '\0';
+    char *end = strstr(c->head, "\r\n\r\n");
+    if (end == NULL) {
+        return;
+    }
+    size_t head_bytes = (size_t)(end - c->head) + 4;
+    end[2] = '\0';
+    c->in_body = 1;
+    take_body(c, data + (head_bytes - before), n - (head_bytes - before));
+}
+
+static size_t take_record_header(struct connection *c, const char *data, size_t n)
+{
+    size_t part = FCGI_HEADER_LEN - c->record_have;
+    part = n < part ? n : part;
+    memcpy(c->record + c->record_have, data, part);
+    c->record_have += part;
+    if (c->record_have == FCGI_HEADER_LEN) {
+        c->content_left = (size_t)c->record[4] << 8 | c->record[5];
+        c->padding_left = c->record[6];
+    }
+    return part;
+}
+
+static size_t take_content(struct connection *c, const char *data, size_t n)
+{
+    size_t part = n < c->content_left ? n : c->content_left;
+    if (c->record[1] == FCGI_STDOUT && part > 0) {
+        take_stdout(c, data, part);
+    }
+    c->content_left -= part;
+    return part;
+}
+
+// Walk through the records in these bytes.
+static void take_bytes(struct connection *c, const char *data, size_t n)
+{
+    while (n > 0) {
+        size_t used;
+        if (c->record_have < FCGI_HEADER_LEN) {
+            used = take_record_header(c, data, n);
+        } else if (c->content_left > 0) {
+            used = take_content(c, data, n);
+        } else {
+            c->padding_left -= used = n < c->padding_left ? n : c->padding_left;
+        }
+        data += used;
+        n -= used;
+        if (c->record_have == FCGI_HEADER_LEN && c->content_left == 0 && c->padding_left == 0) {
+            c->ended |= c->record[1] == FCGI_END_REQUEST;
+            c->record_have = 0;
+        }
+    }
+}
+
+// ---- the loop ----
+
+static void finish_answer(struct connection *c)
+{
+    check_answer(c);
+    latencies_add(&results.latencies, now() - c->due);
+    results.answered++;
+    c->state = IDLE;
+    if (opt.no_keep) {
+        close_connection(c);
+    }
+}
+
+// Whether an answer has become complete.
+static int read_connection(struct connection *c)
+{
+    static char buffer[READ_BYTES];
+    ssize_t n = read(c->fd, buffer, sizeof(buffer));
+    if (n < 0 && errno == EAGAIN) {
+        return 0;
+    }
+    if (n <= 0) {
+        int was_busy = c->state == BUSY;
+        if (was_busy) {
+            note_error(c, "connection closed before END_REQUEST");
+            results.answered++;
+        }
+        close_connection(c);
+        return was_busy;
+    }
+    results.bytes += (unsigned long long)n;
+    take_bytes(c, buffer, (size_t)n);
+    if (c->ended) {
+        finish_answer(c);
+    }
+    return c->ended;
+}
+
+static struct task *random_task(void)
+{
+    static uint64_t state = 88172645463325252ULL;
+    return &tasks[next_random(&state) % task_count];
+}
+
+static void wait_and_read(double until)
+{
+    struct epoll_event events[256];
+    double left = until - now();
+    struct timespec timeout = {0, 0};
+    if (left > 0) {
+        timeout.tv_sec = (time_t)left;
+        timeout.tv_nsec = (long)((left - (double)timeout.tv_sec) * 1e9);
+    }
+    int n = epoll_pwait2(epoll_fd, events, 256, &timeout, NULL);
+    for (int i = 0; i < n; i++) {
+        read_connection(events[i].data.ptr);
+    }
+}
+
+static struct connection *free_connection(void)
+{
+    static int at;
+    for (int i = 0; i < opt.connections; i++) {
+        struct connection *c = &connections[at++ % opt.connections];
+        if (c->state != BUSY) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+static int is_over(double end)
+{
+    return now() >= end || (opt.requests > 0 && results.sent >= opt.requests);
+}
+
+static void run_closed_loop(double end)
+{
+    struct connection *c;
+    while (!is_over(end)) {
+        while ((c = free_connection()) != NULL && !is_over(end)) {
+            ask(c, random_task(), now());
+        }
+        wait_and_read(end);
+    }
+}
+
+static void run_open_loop(double end)
+{
+    double due = now(), distance = 1 / opt.rate;
+    while (!is_over(end)) {
+        struct connection *c = free_connection();
+        if (c == NULL) {
+            wait_and_read(end); // only an answer can help
+        } else if (due > now()) {
+            wait_and_read(due);
+        } else {
+            ask(c, random_task(), due);
+            due += distance;
+        }
+    }
+}
+
+static void wait_for_the_rest(void)
+{
+    double end = now() + 30;
+    while (results.answered < results.sent && now() < end) {
+        wait_and_read(end);
+    }
+    for (; results.answered < results.sent; results.sent--) {
+        results.errors++;
+    }
+}
+
+static void learn_tags(void)
+{
+    struct connection *c;
+    learning = 1;
+    for (size_t i = 0; i < task_count; i++) {
+        while ((c = free_connection()) == NULL) {
+            wait_and_read(now() + 1);
+        }
+        ask(c, &tasks[i], now());
+    }
+    wait_for_the_rest();
+    learning = 0;
+    if (results.errors > 0) {
+        fprintf(stderr, "load: %s\n", results.first_error);
+        exit(1);
+    }
+    results.sent = results.answered = 0;
+    results.bytes = 0;
+    results.latencies.count = 0;
+}
+
+// ---- start and end ----
+
+static void report(double elapsed, double cpu)
+{
+    const double answered = (double)results.answered;
+    if (results.latencies.count == 0) {
+        die("load", "no answer");
+    }
+    printf("{\"requests\": %ld, \"errors\": %ld, \"rate\": %.1f, \"p50_us\": %.1f, "
+           "\"p99_us\": %.1f, \"bytes\": %llu, \"cpu_us\": %.2f}\n",
+           results.answered, results.errors, answered / elapsed,
+           latencies_percentile(&results.latencies, 50),
+           latencies_percentile(&results.latencies, 99), results.bytes, cpu * 1e6 / answered);
+    if (results.errors > 0) {
+        fprintf(stderr, "load: the first error: %s\n", results.first_error);
+    }
+}
+
+static void read_tasks(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    struct task task = {0};
+    if (f == NULL) {
+        fail(path);
+    }
+    while (fscanf(f, "%23s%*[^\n]", task.id) == 1) {
+        tasks = realloc(tasks, (task_count + 1) * sizeof(*tasks));
+        if (tasks == NULL) {
+            fail(path);
+        }
+        tasks[task_count++] = task;
+    }
+    fclose(f);
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    parse_options(argv, (const struct option_entry[]){
+                            {"socket", OPTION_TEXT, &opt.socket},
+                            {"host", OPTION_TEXT, &opt.host},
+                            {"port", OPTION_NUMBER, &opt.port},
+                            {"tasks", OPTION_TEXT, &opt.tasks_path},
+                            {"credentials", OPTION_TEXT, &opt.credentials},
+                            {"connections", OPTION_NUMBER, &opt.connections},
+                            {"seconds", OPTION_REAL, &opt.seconds},
+                            {"requests", OPTION_NUMBER, &opt.requests},
+                            {"rate", OPTION_REAL, &opt.rate},
+                            {"no-keep", OPTION_FLAG, &opt.no_keep},
+                            {"etag", OPTION_FLAG, &opt.etag},
+                            {"same-length", OPTION_FLAG, &opt.same_length},
+                            {NULL, OPTION_FLAG, NULL},
+                        });
+    if (opt.tasks_path == NULL || opt.connections < 1 || (opt.socket == NULL && opt.host == NULL)) {
+        die("usage",
+            "load --socket PATH | --host ADDRESS --port N, --tasks FILE [--credentials JSON] "
+            "[--connections N] [--seconds S] [--requests N] [--rate N] [--no-keep] [--etag] "
+            "[--same-length]");
+    }
+    read_tasks(opt.tasks_path);
+    prctl(PR_SET_TIMERSLACK, 1); // or the open loop's distances grow by 50 us
+    epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    connections = calloc((size_t)opt.connections, sizeof *connections);
+    if (connections == NULL || epoll_fd < 0 || task_count == 0) {
+        die("load", "no memory, no epoll or no task");
+    }
+    if (opt.etag) {
+        learn_tags();
+    }
+    puts("measuring");
+    fflush(stdout);
+    const double start = now(), cpu = cpu_seconds();
+    (opt.rate > 0 ? run_open_loop : run_closed_loop)(start + opt.seconds);
+    wait_for_the_rest();
+    report(now() - start, cpu_seconds() - cpu);
+    return 0;
+}
