@@ -240,11 +240,14 @@ class TestStart:
         "not-a-key": lambda keys: "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
         "certificate": lambda keys: pem(keys["main"]).replace("PUBLIC KEY", "CERTIFICATE"),
         "five": lambda keys: pem(keys["main"]) * 5,
+        # ES256 is ECDSA on P-256, and on no other curve of 256 bits (RFC 7518, section 3.4).
+        "another-curve": lambda keys: pem(keys["secp256k1"]),
     }
 
     @pytest.fixture(scope="class")
-    def with_small(self, lab, keys):
-        return keys | {"small": jwt.Key(lab, "RSA-1024")}
+    def unfit(self, lab, keys):
+        """The gateways' keys, and two that no gateway may have."""
+        return keys | {"small": jwt.Key(lab, "RSA-1024"), "secp256k1": jwt.Key(lab, "secp256k1")}
 
     def assert_refused(self, program, database, settings, *words):
         path = program.config(lab_responder.settings_for(database, **{"auth.gateway": "on"} | settings))
@@ -255,8 +258,8 @@ class TestStart:
                 assert str(word) in done.stderr.decode(), done.stderr
 
     @pytest.mark.parametrize("kind", KEY_FILES)
-    def test_bad_key_file(self, program, database, lab, with_small, kind):
-        path = lab.write("bad-key", ".pem", self.KEY_FILES[kind](with_small))
+    def test_bad_key_file(self, program, database, lab, unfit, kind):
+        path = lab.write("bad-key", ".pem", self.KEY_FILES[kind](unfit))
         self.assert_refused(program, database, {"auth.gateway_key_main": path}, path, "gateway_key_main")
 
     @pytest.mark.parametrize("path", ["/nonexistent/key.pem", "/", "relative.pem", ""],
@@ -264,10 +267,10 @@ class TestStart:
     def test_path_that_is_none(self, program, database, path):
         self.assert_refused(program, database, {"auth.gateway_key_main": path}, path, "gateway_key_main")
 
-    def test_all_mistakes_at_once(self, program, database, with_small):
-        settings = {"auth.gateway_key_a": with_small["small"].public_path, "auth.gateway_key_b": "/nonexistent/b",
+    def test_all_mistakes_at_once(self, program, database, unfit):
+        settings = {"auth.gateway_key_a": unfit["small"].public_path, "auth.gateway_key_b": "/nonexistent/b",
                     "auth.gateway_algorithms": "RS512,HS256", "auth.gateway_default": "c"}
-        self.assert_refused(program, database, settings, "gateway_key_a", with_small["small"].public_path,
+        self.assert_refused(program, database, settings, "gateway_key_a", unfit["small"].public_path,
                             "gateway_key_b", "/nonexistent/b", "HS256", "gateway_default")
 
     @pytest.mark.parametrize("names", ["none", "HS256", "RS512,HS512", "RS512,", "", "rs512", "RS512 ES256", "PS256"])
