@@ -42,7 +42,9 @@ struct host {
 };
 
 union cell {
-    long long number;
+    long long bigint_value;
+    int int_value;
+    signed char tinyint_value;
     MYSQL_TIME time;
     char *text; // owned, max_bytes of the column
 };
@@ -335,9 +337,17 @@ static bool bind_column(struct slot *slot, size_t i)
     MYSQL_BIND *const bind = &slot->binds[i];
     *bind = (MYSQL_BIND){.is_null = &slot->nulls[i], .length = &slot->lengths[i]};
     switch (column->type) {
-    case DB_NUMBER:
+    case DB_BIGINT:
         bind->buffer_type = MYSQL_TYPE_LONGLONG;
-        bind->buffer = &slot->cells[i].number;
+        bind->buffer = &slot->cells[i].bigint_value;
+        return true;
+    case DB_INT:
+        bind->buffer_type = MYSQL_TYPE_LONG;
+        bind->buffer = &slot->cells[i].int_value;
+        return true;
+    case DB_TINYINT:
+        bind->buffer_type = MYSQL_TYPE_TINY;
+        bind->buffer = &slot->cells[i].tinyint_value;
         return true;
     case DB_TIME:
         bind->buffer_type = MYSQL_TYPE_DATETIME;
@@ -455,8 +465,14 @@ static void read_cell(const struct slot *slot, size_t i, struct db_value *value)
         return;
     }
     switch (slot->statement->columns[i].type) {
-    case DB_NUMBER:
-        value->number = cell->number;
+    case DB_BIGINT:
+        value->number = cell->bigint_value;
+        break;
+    case DB_INT:
+        value->number = cell->int_value;
+        break;
+    case DB_TINYINT:
+        value->number = cell->tinyint_value;
         break;
     case DB_TIME:
         // MySQL's zero date, where a lax SQL mode let one in, is no date: so Django reads it.

@@ -13,13 +13,20 @@ struct db; // used by one thread at a time
 
 enum { DB_STATEMENTS_MAX = 12, DB_COLUMNS_MAX = 20, DB_PARAMETERS_MAX = 8 };
 
-enum db_type { DB_NUMBER, DB_TEXT, DB_TIME };
+// The column's own type: another one costs a conversion for each value.
+enum db_type {
+    DB_BIGINT,
+    DB_INT,
+    DB_TINYINT,
+    DB_TEXT,
+    DB_TIME,
+};
 
 // One column of the row fetched last. Texts point into memory of the connection: valid until the
 // next call.
 struct db_value {
     bool is_null;
-    int64_t number;  // DB_NUMBER; DB_TIME: microseconds since 1970 UTC. 0 when NULL
+    int64_t number;  // the integers; DB_TIME: microseconds since 1970 UTC. 0 when NULL
     struct str text; // DB_TEXT; absent when NULL
 };
 

@@ -88,11 +88,11 @@ _Static_assert((int)SLOT_NODES < (int)DB_STATEMENTS_MAX, "raise DB_STATEMENTS_MA
 #define NO_USER_COLUMNS "NULL, NULL"
 
 #define APP_TYPES                                                                                  \
-    VARCHAR(128), NUMBER, BINARY(STORE_SALT_BYTES), BINARY(STORE_DIGEST_BYTES),                    \
+    VARCHAR(128), FLAG, BINARY(STORE_SALT_BYTES), BINARY(STORE_DIGEST_BYTES),                      \
         BINARY(STORE_DIGEST_BYTES), TIME
-#define USER_TYPES     VARCHAR(255), NUMBER
-#define TASK_TYPES     NUMBER, NUMBER, NUMBER, VARCHAR(33), NUMBER
-#define TEMPLATE_TYPES NUMBER, VARCHAR(128)
+#define USER_TYPES     VARCHAR(255), FLAG
+#define TASK_TYPES     FLAG, FLAG, FLAG, VARCHAR(33), BIGINT
+#define TEMPLATE_TYPES FLAG, VARCHAR(128)
 
 enum { CALLER_WIDTH = 8, TASK_WIDTH = 5, TEMPLATE_WIDTH = 2 };
 
@@ -302,9 +302,9 @@ static const struct db_column usual_columns[] = {BINARY(STORE_SALT_BYTES),
                                                  BINARY(STORE_DIGEST_BYTES),
                                                  TIME,
                                                  VARCHAR(255),
-                                                 NUMBER,
+                                                 BIGINT,
                                                  VARCHAR(33),
-                                                 NUMBER,
+                                                 BIGINT,
                                                  NODE_TYPES};
 
 // A node's row comes only where the secret, the user, the task's state and the binding are all as

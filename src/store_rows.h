@@ -9,7 +9,9 @@
 
 // varchar(n) in utf8mb4 takes up to four bytes a character.
 // clang-format off
-#define NUMBER        {DB_NUMBER, 0}
+#define BIGINT        {DB_BIGINT, 0}
+#define INT           {DB_INT, 0}
+#define FLAG          {DB_TINYINT, 0}
 #define TIME          {DB_TIME, 0}
 #define VARCHAR(n)    {DB_TEXT, (n) * 4}
 #define BINARY(bytes) {DB_TEXT, (bytes)}
@@ -20,7 +22,7 @@
     "s.node_id, s.parent_id, s.name, s.version, s.`loop`, s.retry, s.skip, s.error_ignored, "      \
     "s.started_time, s.archived_time"
 #define NODE_TYPES                                                                                 \
-    VARCHAR(33), VARCHAR(33), VARCHAR(64), VARCHAR(33), NUMBER, NUMBER, NUMBER, NUMBER, TIME, TIME
+    VARCHAR(33), VARCHAR(33), VARCHAR(64), VARCHAR(33), INT, INT, FLAG, FLAG, TIME, TIME
 enum { NODE_WIDTH = 10 };
 
 // Adds the node that VALUES, in the order of NODE_COLUMNS, hold. Its texts are copied into ARENA,

@@ -111,6 +111,18 @@ static const struct zone_hour *find_hour(struct zone *zone, int64_t seconds,
 static void fill_day(struct zone *zone, int64_t day)
 {
     const struct clock_date date = clock_civil_from_days(day);
+    if (LIKELY(date.year >= 0 && date.year <= 9999)) {
+        char *to = put_two(zone->day_text, (unsigned)date.year / 100);
+        to = put_two(to, (unsigned)date.year % 100);
+        *to++ = '-';
+        to = put_two(to, date.month);
+        *to++ = '-';
+        to = put_two(to, date.day);
+        *to++ = ' ';
+        zone->day = day;
+        zone->day_len = (uint8_t)(to - zone->day_text);
+        return;
+    }
     const int len = snprintf(zone->day_text, sizeof zone->day_text, "%04lld-%02u-%02u ",
                              (long long)date.year, date.month, date.day);
     zone->day = day;
