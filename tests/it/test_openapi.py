@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: MIT
+"""docs/openapi.yaml: valid by OpenAPI's own schema, and true of what the program really answers."""
+
+import json
+import pathlib
+import re
+
+import demo_world
+import jsonschema
+import pytest
+import support
+import yaml
+from lab import client, fcgi
+from lab import responder as lab_responder
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Of Debian's package openapi-specification.
+OFFICIAL_SCHEMA = pathlib.Path("/usr/share/openapi-specification/schemas/v3.0/schema.json")
+STATES = "/task/{task_id}/get_task_states_by_app/"
+DOCUMENT = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text(encoding="utf-8"))
+MAX_REQUEST = 4096
+
+
+def resolved(part):
+    """A part of the document, or what it refers to."""
+    while "$ref" in part:
+        target = DOCUMENT
+        for name in part["$ref"].removeprefix("#/").split("/"):
+            target = target[name]
+        part = target
+    return part
+
+
+def plain(schema):
+    """OpenAPI's dialect as JSON Schema, which says `nullable` in another way."""
+    if isinstance(schema, list):
+        return [plain(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    changed = {name: plain(value) for name, value in schema.items() if name != "nullable"}
+    return changed | {"type": [schema["type"], "null"]} if schema.get("nullable") is True else changed
+
+
+PLAIN = plain(DOCUMENT)
+
+
+def mistakes(value, schema):
+    """Where the value is not as the schema of the document says."""
+    resolver = jsonschema.RefResolver("", PLAIN)
+    validator = jsonschema.Draft4Validator(plain(schema), resolver=resolver)
+    return [f"{list(error.absolute_path)}: {error.message[:200]}" for error in validator.iter_errors(value)]
+
+
+def documented(path, status, method="get"):
+    return resolved(DOCUMENT["paths"][path][method]["responses"][str(status)])
+
+
+def assert_as_documented(response, path, method="get"):
+    """Status, headers and body; nothing that is not documented, and nothing missing."""
+    told = documented(path, response.status, method)
+    assert_headers(response, told["headers"])
+    if "content" not in told or method == "head":
+        assert response.body == b""
+        return
+    content = told["content"][response.header("Content-Type")]
+    body = response.body.decode()
+    value = body if response.header("Content-Type").startswith("text/") else json.loads(body)
+    assert mistakes(value, content["schema"]) == []
+
+
+def assert_headers(response, told):
+    sent = dict(response.headers)
+    assert set(sent) - set(told) <= {"Status", "Content-Type"}
+    for name, header in told.items():
+        header = resolved(header)
+        assert name in sent or not header["required"], name
+        assert mistakes(sent[name], header["schema"]) == []
+
+
+# ---- the document itself ----
+
+def test_is_valid_openapi():
+    schema = json.loads(OFFICIAL_SCHEMA.read_text(encoding="utf-8"))
+    errors = jsonschema.Draft4Validator(schema).iter_errors(DOCUMENT)
+    assert [f"{list(error.absolute_path)}: {error.message[:200]}" for error in errors] == []
+
+
+def operations():
+    return [part for path in DOCUMENT["paths"].values() for part in path.values() if isinstance(part, dict)]
+
+
+def references(part):
+    if isinstance(part, dict):
+        yield from ([part["$ref"]] if isinstance(part.get("$ref"), str) else [])
+        part = list(part.values())
+    if isinstance(part, list):
+        for item in part:
+            yield from references(item)
+
+
+def test_every_reference_leads_somewhere_and_every_component_is_used():
+    used = set(references(DOCUMENT))
+    there = {f"#/components/{kind}/{name}" for kind, parts in DOCUMENT["components"].items() for name in parts}
+    secured = {f"#/components/securitySchemes/{name}"
+               for name in DOCUMENT["components"]["securitySchemes"]}
+    asked = {f"#/components/securitySchemes/{name}" for operation in operations()
+             for way in operation["security"] for name in way}
+    assert used == there - secured
+    assert asked == secured
+
+
+def test_operation_ids_are_unique():
+    names = [operation["operationId"] for operation in operations()]
+    assert len(names) == len(set(names)) == 5
+
+
+def test_the_examples_are_as_their_schemas_say():
+    parts = [*DOCUMENT["components"]["responses"].values(), documented(STATES, 200)]
+    seen = 0
+    for part in parts:
+        for content in part["content"].values():
+            for name, example in content.get("examples", {}).items():
+                assert mistakes(example["value"], content["schema"]) == [], name
+                seen += 1
+    assert seen > 30
+
+
+def test_a_schema_that_says_no_can_be_trusted():
+    """The validation above finds what it should: one thing wrong at a time."""
+    good = documented(STATES, 200)["content"]["application/json"]
+    schema, example = good["schema"], good["examples"]["running"]["value"]
+    for change in (lambda data: data.pop("root_id:"), lambda data: data.update(more=1),
+                   lambda data: data.update(loop="1"),
+                   lambda data: next(iter(data["children"].values())).update(start_time="yesterday")):
+        wrong = json.loads(json.dumps(example))
+        change(wrong["data"])
+        assert mistakes(wrong, schema)
+
+
+# ---- the error codes are those of src/err.h ----
+
+ERROR_ROW = re.compile(r'X\((ERR_\w+), (\d+), (\d+), "(\w+)",((?:\s*\\?\n?\s*"(?:[^"\\]|\\.)*"\s*\\?\n?)+),')
+
+
+def program_errors():
+    """Label to (status, code, English message with {placeholders})."""
+    text = (ROOT / "src" / "err.h").read_text(encoding="utf-8")
+    found = {label: (int(status), int(code), "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', words)))
+             for _kind, status, code, label, words in ERROR_ROW.findall(text)}
+    assert len(found) == len(re.findall(r"^    X\(ERR_", text, re.MULTILINE))
+    return found
+
+
+def documented_errors():
+    for response in DOCUMENT["components"]["responses"].values():
+        schema = response["content"]["application/json"]["schema"]
+        if "allOf" in schema:
+            codes = schema["allOf"][1]["properties"]["code"]["enum"]
+            yield response, codes, response["content"]["application/json"]["examples"]
+
+
+def test_every_cause_has_its_example_with_its_code_and_message():
+    told = {label: example["value"] for _response, _codes, examples in documented_errors()
+            for label, example in examples.items()}
+    errors = program_errors()
+    assert set(told) == set(errors)
+    for label, (_status, code, words) in errors.items():
+        assert told[label]["code"] == code, label
+        pattern = re.sub(r"\\\{\w+\\\}", ".+", re.escape(words))
+        assert re.fullmatch(pattern, told[label]["message"]), label
+
+
+def test_every_status_lists_its_codes():
+    by_status = {}
+    for status, code, _words in program_errors().values():
+        by_status.setdefault(status, set()).add(code)
+    told = {}
+    for response, codes, _examples in documented_errors():
+        statuses = {codes[0] // 100}
+        assert {code // 100 for code in codes} == statuses
+        told[statuses.pop()] = set(codes)
+        assert response["description"]
+    assert told == by_status
+    assert set(map(str, told)) <= set(DOCUMENT["paths"][STATES]["get"]["responses"])
+
+
+# ---- real answers ----
+
+KINDS = {"finished": 1, "nested and running": 2, "failed": 3, "suspended": 4, "not started": 5, "expired": 6}
+
+
+def ask(responder, task_id, headers=None, credentials=None, **others):
+    """One request with the demo's credentials."""
+    sent = (demo_world.GOOD if credentials is None else credentials) | (headers or {})
+    return responder.ask(client.variables(client.states_path(task_id), headers=sent, **others))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_states(demo, kind, method):
+    response = ask(demo.responder, KINDS[kind], method=method.upper())
+    assert response.status == 200
+    assert_as_documented(response, STATES, method)
+
+
+def test_a_started_task_without_nodes(demo, demo_tasks):
+    response = ask(demo.responder, demo_tasks.task(template_id=1))
+    assert response.json["data"] == {"state": "CREATED"}
+    assert_as_documented(response, STATES)
+
+
+def test_not_modified(demo):
+    tag = ask(demo.responder, 1).header("ETag")
+    response = ask(demo.responder, 1, {"If-None-Match": tag})
+    assert response.status == 304
+    assert_as_documented(response, STATES)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_pages_for_operators(demo, path):
+    response = demo.responder.ask(client.variables(path))
+    assert response.status == 200
+    assert_as_documented(response, path)
+
+
+def test_credentials_in_the_query(demo):
+    names = {scheme["name"] for scheme in DOCUMENT["components"]["securitySchemes"].values() if scheme["in"] == "query"}
+    assert names == {pair.split("=")[0] for pair in QUERY.split("&")}
+    assert_as_documented(ask(demo.responder, 1, credentials={}, query=QUERY), STATES)
+
+
+def test_both_spellings_of_the_path_are_served(demo):
+    path = client.states_path(1).rstrip("/")
+    assert_as_documented(demo.responder.ask(client.variables(path, headers=demo_world.GOOD)), STATES)
+
+
+def with_credentials(**members):
+    return {"X-Bkapi-Authorization": json.dumps(members)}
+
+
+WRONG = client.credentials(demo_world.APP, "wrong", demo_world.USER)
+QUERY = support.query_credentials(demo_world.APP, demo_world.SECRET, demo_world.USER)
+ERRORS = {
+    40001: dict(task_id="x"),
+    40003: dict(task_id=1, credentials={"X-Bkapi-Authorization": "[]"}),
+    40004: dict(task_id=1, credentials={}, query="%zz"),
+    40101: dict(task_id=1, credentials=with_credentials(bk_app_code="demo_app")),
+    40102: dict(task_id=1, credentials=WRONG),
+    40103: dict(task_id=1, credentials=client.credentials(demo_world.APP, demo_world.SECRET, "nobody")),
+    40302: dict(task_id=8),
+    40303: dict(task_id=7),
+    40402: dict(task_id=10),
+    40403: dict(task_id=9),
+    40501: dict(task_id=1, method="POST"),
+}
+
+
+@pytest.mark.parametrize("code", ERRORS)
+def test_errors(demo, code):
+    assert_error(ask(demo.responder, **ERRORS[code]), code)
+
+
+def assert_error(response, code, path=STATES):
+    assert response.status == code // 100
+    assert response.json["code"] == code
+    assert_as_documented(response, path)
+
+
+def test_errors_of_the_data(demo, demo_tasks):
+    assert_error(ask(demo.responder, demo_tasks.task(template_id=None)), 40301)
+    assert_error(ask(demo.responder, demo_tasks.task([support.node("orphan")], template_id=1)), 50002)
+
+
+def test_errors_of_the_request(demo):
+    variables = client.variables(client.states_path(1), headers=demo_world.GOOD)
+    assert_error(demo.responder.ask(variables | {"REQUEST_METHOD": ""}), 40501)
+    without_method = {name: value for name, value in variables.items() if name != "REQUEST_METHOD"}
+    assert_error(demo.responder.ask(without_method), 40000)
+    assert_error(demo.responder.ask(variables | {"PATH_INFO": ""}), 40401)
+    name = "HTTP_X_BKAPI_AUTHORIZATION"
+    with demo.responder.connect() as connection:
+        doubled = fcgi.pairs([*variables.items(), (name, variables[name])])
+        connection.send(fcgi.begin() + fcgi.stream(fcgi.PARAMS, doubled) + fcgi.stream(fcgi.STDIN, b""))
+        assert_error(connection.response(), 40002)
+
+
+def test_errors_of_operators_pages(demo):
+    for path in ("/healthz", "/readyz", "/metrics"):
+        assert "404" in DOCUMENT["paths"][path]["get"]["responses"]
+    assert_error(demo.responder.ask(client.variables("/metrics", address="192.0.2.1")), 40304, "/metrics")
+
+
+@pytest.fixture(scope="module")
+def strict(program, demo_database):
+    """A responder with every limit low, and little switched on."""
+    responder = program.listen(lab_responder.settings_for(demo_database, **{
+        "auth.query_credentials": "off", "auth.failure_limit": 3, "server.max_request_bytes": MAX_REQUEST,
+        "response.max_nodes": 3, "status.healthz": "off", "database.query_timeout": "500ms"}))
+    yield responder
+    responder.stop()
+
+
+def test_errors_of_limits(strict, demo_database):
+    variables = client.variables(client.states_path(1), headers=demo_world.GOOD)
+    assert_error(strict.ask(variables | {"CONTENT_LENGTH": str(MAX_REQUEST + 1)}, b"x" * (MAX_REQUEST + 1)), 41301)
+    assert_error(strict.ask(variables | {"HTTP_X_LARGE": "x" * MAX_REQUEST}), 43101)
+    assert_error(ask(strict, 2), 50003)
+    assert_error(ask(strict, 1, credentials={}, query=QUERY), 40105)
+    assert_error(strict.ask(client.variables("/healthz")), 40401, "/healthz")
+    with support.locked(demo_database, "eri_state", seconds=1.5):
+        assert_error(ask(strict, 1), 50401)
+    for _ in range(3):
+        assert_error(ask(strict, 1, credentials=WRONG), 40102)
+    assert_error(ask(strict, 1, credentials=WRONG), 42901)
+
+
+def test_errors_of_the_database(program, demo_database):
+    responder = program.listen(lab_responder.settings_for(demo_database, **demo_world.NOWHERE))
+    assert_error(ask(responder, 1), 50301)
+    assert_error(responder.ask(client.variables("/readyz")), 50301, "/readyz")
+    responder.stop()
