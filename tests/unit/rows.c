@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+#include "rows.h"
+
+#include "binding.h"
+#include "clock.h"
+
+#include <openssl/evp.h>
+
+static bool copy_text(struct arena *arena, const char *text, const char **copy, uint16_t *len)
+{
+    const struct str source = text == NULL ? STR("") : str_from(text);
+    char *const bytes = arena_text(arena, source.len);
+    if (bytes == NULL) {
+        return false;
+    }
+    memcpy(bytes, source.ptr, source.len);
+    *copy = bytes;
+    *len = (uint16_t)source.len;
+    return true;
+}
+
+int row_add(struct store_nodes *nodes, struct arena *arena, const struct row *row)
+{
+    struct store_node *const node = store_nodes_add(nodes, arena);
+    if (node == NULL || !copy_text(arena, row->id, &node->id, &node->id_len) ||
+        !copy_text(arena, row->parent, &node->parent_id, &node->parent_id_len) ||
+        !copy_text(arena, row->state, &node->state, &node->state_len) ||
+        !copy_text(arena, row->version, &node->version, &node->version_len)) {
+        return -1;
+    }
+    node->started_us = row->started == 0 ? STORE_NO_TIME : row->started;
+    node->archived_us = row->archived == 0 ? STORE_NO_TIME : row->archived;
+    node->loop = row->loop;
+    node->retry = row->retry;
+    node->flags = row->flags;
+    return 0;
+}
+
+struct store_nodes rows_load(struct arena *arena, const struct row *rows, size_t count)
+{
+    struct store_nodes nodes = {0};
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(row_add(&nodes, arena, &rows[i]), 0);
+    }
+    return nodes;
+}
+
+static const char *const ids[] = {"n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7",
+                                  "n8", "n9", "na", "nb", "nc", "nd", "ne", "nf"};
+static const char *const states[] = {"RUNNING",   "RUNNING",  "RUNNING", "FAILED",
+                                     "SUSPENDED", "FINISHED", "READY",   "NODE_SUSPENDED"};
+static const char *const versions[] = {"v1", "v2", "", "0123456789abcdef0123456789abcdef"};
+
+static int64_t random_moment(struct dice *dice)
+{
+    if (dice_below(dice, 4) == 0) {
+        return 0;
+    }
+    return INT64_C(1600000000) * US_PER_SECOND + (int64_t)dice_below(dice, 400) * US_PER_SECOND / 2;
+}
+
+static const char *random_parent(size_t index, struct dice *dice)
+{
+    switch (dice_below(dice, 12)) {
+    case 0:
+        return "nowhere";
+    case 1:
+        return ids[dice_below(dice, COUNT_OF(ids))]; // itself, or in a circle, at times
+    default:
+        return ids[index == 0 ? 0 : dice_below(dice, index)];
+    }
+}
+
+void rows_random(struct row *rows, size_t count, struct dice *dice)
+{
+    assert_true(count <= COUNT_OF(ids));
+    for (size_t i = 0; i < count; i++) {
+        const bool is_double = i > 0 && dice_below(dice, 20) == 0;
+        rows[i] = (struct row){
+            .id = ids[is_double ? dice_below(dice, i) : i],
+            .parent = random_parent(i, dice),
+            .state = states[dice_below(dice, COUNT_OF(states))],
+            .version = versions[dice_below(dice, COUNT_OF(versions))],
+            .started = random_moment(dice),
+            .archived = random_moment(dice),
+            .loop = (int32_t)dice_below(dice, 3),
+            .retry = (int32_t)dice_below(dice, 3),
+            .flags = (uint8_t)dice_below(dice, 4),
+        };
+    }
+    for (size_t i = count; i > 1; i--) { // children before parents too
+        const size_t other = dice_below(dice, i);
+        const struct row moved = rows[i - 1];
+        rows[i - 1] = rows[other];
+        rows[other] = moved;
+    }
+}
+
+// ---- the fake store ----
+
+static int count_call(struct fake_store *fake, struct err *err)
+{
+    fake->calls++;
+    if (fake->fail_at != 0 && fake->calls == fake->fail_at) {
+        return err_set(err, fake->failure, "the fake store was told to fail");
+    }
+    return 0;
+}
+
+static int fake_look_up(void *store, const struct store_question *question, struct arena *arena,
+                        struct store_facts *facts, struct err *err)
+{
+    struct fake_store *const fake = store;
+    fake->look_ups++;
+    *facts = (struct store_facts){0};
+    if (count_call(fake, err) != 0) {
+        return -1;
+    }
+    if (str_equal(question->app_code, str_from(fake->app_code))) {
+        facts->app = fake->app;
+    }
+    facts->user_is_active = str_equal(question->username, str_from(fake->username));
+    if (question->task_id == fake->task_id) {
+        facts->task = fake->task;
+        facts->template = fake->template;
+        facts->task.instance_id = arena_copy(arena, fake->task.instance_id);
+        if (str_is_absent(facts->task.instance_id)) {
+            return err_set(err, ERR_NO_MEMORY, "instance_id");
+        }
+    }
+    return 0;
+}
+
+static int fake_load_nodes(void *store, const struct grant *grant, size_t limit,
+                           struct arena *arena, struct store_nodes *nodes, struct err *err)
+{
+    struct fake_store *const fake = store;
+    fake->loads++;
+    fake->limit = limit;
+    fake->granted_task = grant_task_id(grant);
+    *nodes = (struct store_nodes){0};
+    if (count_call(fake, err) != 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < fake->row_count; i++) {
+        if (i == limit) {
+            return err_set(err, ERR_TOO_MANY_NODES, "more than %zu nodes", limit);
+        }
+        if (row_add(nodes, arena, &fake->rows[i]) != 0) {
+            return err_set(err, ERR_NO_MEMORY, "node %zu", i);
+        }
+    }
+    return 0;
+}
+
+static int fake_ping(void *store, struct err *err)
+{
+    struct fake_store *const fake = store;
+    fake->pings++;
+    return count_call(fake, err);
+}
+
+const struct store_ops fake_store_ops = {
+    .look_up = fake_look_up,
+    .load_nodes = fake_load_nodes,
+    .ping = fake_ping,
+};
+
+void digest_of_secret(const uint8_t salt[STORE_SALT_BYTES], const char *secret,
+                      uint8_t digest[STORE_DIGEST_BYTES])
+{
+    EVP_MD_CTX *const context = EVP_MD_CTX_new();
+    assert_non_null(context);
+    assert_int_equal(EVP_DigestInit_ex(context, EVP_sha256(), NULL), 1);
+    assert_int_equal(EVP_DigestUpdate(context, salt, STORE_SALT_BYTES), 1);
+    assert_int_equal(EVP_DigestUpdate(context, secret, strlen(secret)), 1);
+    assert_int_equal(EVP_DigestFinal_ex(context, digest, NULL), 1);
+    EVP_MD_CTX_free(context);
+}
+
+void app_with_secret(struct store_app *app, const char *secret)
+{
+    *app = (struct store_app){.exists = true, .is_enabled = true};
+    for (unsigned i = 0; i < STORE_SALT_BYTES; i++) {
+        app->salt[i] = (uint8_t)(0xA0 + i);
+    }
+    digest_of_secret(app->salt, secret, app->digest);
+}

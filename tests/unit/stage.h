@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// stage: a whole service with a fake store, a fixed clock and a sink for its answers.
+#ifndef BKFLOW_TEST_STAGE_H
+#define BKFLOW_TEST_STAGE_H
+
+#include "auth_gateway.h"
+#include "rows.h"
+#include "service.h"
+#include "support.h"
+
+// What the stage is set up with; tests may change the fake store.
+#define STAGE_APP    "demo_app"
+#define STAGE_SECRET "demo-secret"
+#define STAGE_USER   "admin"
+#define STAGE_TASK   10
+#define STAGE_PATH   "/task/10/get_task_states_by_app/"
+#define STAGE_ROOT   "n0000000000000000000000000000001"
+// 2023-06-15 09:30:00 UTC, which is 17:30:00 in Shanghai.
+#define STAGE_NOW_US INT64_C(1686821400000000)
+#define STAGE_CREDENTIALS                                                                          \
+    "{\"bk_app_code\":\"" STAGE_APP "\",\"bk_app_secret\":\"" STAGE_SECRET                         \
+    "\",\"bk_username\":\"" STAGE_USER "\"}"
+
+enum { STAGE_ARENA_BYTES = 16 << 20, STAGE_BUFFER_BYTES = 4096 };
+
+struct stage {
+    struct conf *conf;
+    struct gateways *gateways;
+    struct limiter *limiter;
+    struct metrics *metrics;
+    struct fake_store fake;
+    struct service service;
+    struct sink *sink;
+    char buffer[STAGE_BUFFER_BYTES];
+    struct http_response response; // of the last request
+};
+
+// ENVIRONMENT sets configuration keys, as for conf_load; NULL: all defaults.
+struct stage *stage_new(char *const *environment);
+void stage_free(struct stage *stage);
+
+// One variable of a request. A request is an array of them that ends with one without name.
+struct variable {
+    const char *name;
+    const char *value;
+};
+
+// Before and after an answer that a test asks for itself.
+void stage_begin(struct stage *stage);
+int stage_end(struct stage *stage);
+
+// Has the service answer and flushes the answer into the sink, which is emptied before. Returns the
+// status.
+int stage_handle(struct stage *stage, const struct variable *variables);
+
+// The same for GET PATH with good credentials in the header, and up to one more variable.
+int stage_get(struct stage *stage, const char *path, struct variable more);
+#define NO_VARIABLE ((struct variable){NULL, NULL})
+
+// The value of a header of the last answer, absent when it has none; the test fails when it stands
+// there twice.
+struct str stage_header(const struct stage *stage, const char *name);
+struct str stage_body(const struct stage *stage);
+
+// The last answer's body is the error envelope, with all its members in their order and this code;
+// the message is to be freed by json_object_put of what is returned.
+struct json_object *stage_error(const struct stage *stage, int code);
+
+#endif

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: MIT
+#include "support.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// ---- comparing ----
+
+// cmocka's _fail does not return; the abort tells the compiler so.
+static void fail_at(const char *file, int line)
+{
+    _fail(file, line);
+    abort();
+}
+
+void support_assert_text(struct str actual, const char *expected, const char *row, const char *file,
+                         int line)
+{
+    if (str_equal(actual, str_from(expected))) {
+        return;
+    }
+    print_error("%s%s\"%.*s\" (%zu bytes) instead of \"%s\"\n", row, row[0] == '\0' ? "" : ": ",
+                (int)actual.len, actual.ptr == NULL ? "" : actual.ptr, actual.len,
+                expected == NULL ? "(absent)" : expected);
+    fail_at(file, line);
+}
+
+void support_check(bool condition, const char *row, const char *text, const char *file, int line)
+{
+    if (!condition) {
+        print_error("%s: not true: %s\n", row, text);
+        fail_at(file, line);
+    }
+}
+
+void support_check_number(long long actual, long long expected, const char *row, const char *text,
+                          const char *file, int line)
+{
+    if (actual != expected) {
+        print_error("%s: %s is %lld instead of %lld\n", row, text, actual, expected);
+        fail_at(file, line);
+    }
+}
+
+bool has_text(struct str text, const char *needle)
+{
+    return memmem(text.ptr, text.len, needle, strlen(needle)) != NULL;
+}
+
+// ---- a sink ----
+
+struct sink *sink_new(void)
+{
+    struct sink *const sink = calloc(1, sizeof *sink);
+    assert_non_null(sink);
+    sink->bytes = malloc(SINK_BYTES + 1);
+    assert_non_null(sink->bytes);
+    sink_clear(sink);
+    return sink;
+}
+
+void sink_free(struct sink *sink)
+{
+    free(sink->bytes);
+    free(sink);
+}
+
+void sink_clear(struct sink *sink)
+{
+    *sink = (struct sink){.bytes = sink->bytes};
+    sink->bytes[0] = '\0';
+}
+
+int sink_drain(void *context, const char *bytes, size_t len)
+{
+    struct sink *const sink = context;
+    sink->calls++;
+    if (sink->fail_at != 0 && sink->calls >= sink->fail_at) {
+        return -1;
+    }
+    sink->largest = len > sink->largest ? len : sink->largest;
+    sink->total += len;
+    if (!sink->is_discarding) {
+        assert_true(len <= SINK_BYTES - sink->len);
+        memcpy(sink->bytes + sink->len, bytes, len);
+        sink->len += len;
+        sink->bytes[sink->len] = '\0';
+    }
+    return 0;
+}
+
+struct str sink_text(const struct sink *sink)
+{
+    return (struct str){sink->bytes, sink->len};
+}
+
+// ---- JSON ----
+
+struct json_object *parse_json(struct str text)
+{
+    json_tokener *const tokener = json_tokener_new_ex(512);
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    struct json_object *const object = json_tokener_parse_ex(tokener, text.ptr, (int)text.len);
+    const enum json_tokener_error error = json_tokener_get_error(tokener);
+    const bool is_all = json_tokener_get_parse_end(tokener) == text.len;
+    json_tokener_free(tokener);
+    if (error != json_tokener_success || !is_all) {
+        print_error("not JSON (%s): %.*s\n", json_tokener_error_desc(error),
+                    text.len < 2000 ? (int)text.len : 2000, text.ptr);
+        fail();
+    }
+    return object;
+}
+
+struct json_object *json_at(struct json_object *object, const char *path)
+{
+    struct str rest = str_from(path);
+    while (!str_is_absent(rest)) {
+        const struct str step = str_cut(&rest, '/');
+        char name[128];
+        assert_true(step.len < sizeof name);
+        memcpy(name, step.ptr, step.len);
+        name[step.len] = '\0';
+        struct json_object *next = NULL;
+        if (!json_object_object_get_ex(object, name, &next)) {
+            print_error("no member %s of %s\n", name, path);
+            fail();
+        }
+        object = next;
+    }
+    return object;
+}
+
+const char *json_text(struct json_object *object, const char *path)
+{
+    return json_object_get_string(json_at(object, path));
+}
+
+int64_t json_number(struct json_object *object, const char *path)
+{
+    struct json_object *const number = json_at(object, path);
+    assert_true(json_object_is_type(number, json_type_int));
+    return json_object_get_int64(number);
+}
+
+// ---- files ----
+
+char *scratch_new(void)
+{
+    const char *const base = getenv("TMPDIR");
+    char *folder = NULL;
+    assert_true(asprintf(&folder, "%s/bkflow-unit-XXXXXX", base == NULL ? "/tmp" : base) > 0);
+    assert_non_null(mkdtemp(folder));
+    return folder;
+}
+
+void scratch_free(char *folder)
+{
+    DIR *const listing = opendir(folder);
+    assert_non_null(listing);
+    for (struct dirent *entry = readdir(listing); entry != NULL; entry = readdir(listing)) {
+        if (entry->d_name[0] != '.') {
+            char *const path = scratch_path(folder, entry->d_name);
+            unlink(path);
+            free(path);
+        }
+    }
+    closedir(listing);
+    rmdir(folder);
+    free(folder);
+}
+
+char *scratch_path(const char *folder, const char *name)
+{
+    char *path = NULL;
+    assert_true(asprintf(&path, "%s/%s", folder, name) > 0);
+    return path;
+}
+
+char *scratch_write(const char *folder, const char *name, const char *text)
+{
+    char *const path = scratch_path(folder, name);
+    FILE *const file = fopen(path, "we");
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+    return path;
+}
+
+char *read_whole_file(const char *path)
+{
+    FILE *const file = fopen(path, "re");
+    assert_non_null(file);
+    char *text = NULL;
+    size_t len = 0;
+    FILE *const memory = open_memstream(&text, &len);
+    assert_non_null(memory);
+    for (int c = getc(file); c != EOF; c = getc(file)) {
+        putc(c, memory);
+    }
+    fclose(file);
+    fclose(memory);
+    return text;
+}
+
+// ---- memory ----
+
+enum { GUARDED_BYTES = 64 * 1024 }; // a multiple of any page size
+
+struct str guarded_copy(struct str text)
+{
+    assert_true(text.len <= GUARDED_BYTES);
+    char *const block =
+        mmap(NULL, 2 * GUARDED_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(block != MAP_FAILED);
+    assert_int_equal(mprotect(block + GUARDED_BYTES, GUARDED_BYTES, PROT_NONE), 0);
+    char *const copy = block + GUARDED_BYTES - text.len;
+    if (text.len > 0) {
+        memcpy(copy, text.ptr, text.len);
+    }
+    return (struct str){copy, text.len};
+}
+
+void guarded_free(struct str copy)
+{
+    char *const block = (char *)(uintptr_t)copy.ptr + copy.len - GUARDED_BYTES;
+    assert_int_equal(munmap(block, 2 * GUARDED_BYTES), 0);
+}
+
+// ---- processes ----
+
+// cmocka would catch a crash of the child and go on with the tests there, a second time.
+static void let_crashes_end_the_process(void)
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGABRT};
+    for (size_t i = 0; i < COUNT_OF(signals); i++) {
+        signal(signals[i], SIG_DFL);
+    }
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+}
+
+int run_in_child(int (*function)(void *context), void *context)
+{
+    fflush(stdout); // or the child would write it a second time
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        let_crashes_end_the_process();
+        exit(function(context)); // not _exit: the leak checker works at exit
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) ? CHILD_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+// ---- chance ----
+
+uint64_t dice_roll(struct dice *dice)
+{
+    uint64_t x = dice->state;
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    dice->state = x;
+    return x * UINT64_C(2685821657736338717);
+}

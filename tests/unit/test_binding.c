@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: MIT
+#include "binding.h"
+#include "rows.h"
+#include "support.h"
+
+struct fixture {
+    struct auth *auth;
+    struct conf *conf;
+    struct arena *arena;
+    const struct caller *caller; // of application "demo_app"
+};
+
+static struct fixture fixture;
+
+static void complain(void *context, const char *sentence)
+{
+    (void)context;
+    print_error("configuration: %s\n", sentence);
+}
+
+// Only auth_judge makes a caller: so this one has proved itself.
+static const struct caller *make_caller(void)
+{
+    const struct claim claim = {
+        .app_code = STR("demo_app"),
+        .secret = STR("demo-secret"),
+        .username = STR("admin"),
+    };
+    struct store_facts facts = {.user_is_active = true};
+    const struct caller *caller = NULL;
+    struct err err = {0};
+    app_with_secret(&facts.app, "demo-secret");
+    assert_int_equal(
+        auth_judge(fixture.auth, fixture.conf, &claim, &facts, 0, fixture.arena, &caller, &err), 0);
+    return caller;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    static char *const nothing[] = {NULL};
+    fixture = (struct fixture){
+        .auth = auth_new(),
+        .conf = conf_load(NULL, nothing, complain, NULL),
+        .arena = arena_new(1 << 20),
+    };
+    assert_non_null(fixture.auth);
+    assert_non_null(fixture.conf);
+    fixture.caller = make_caller();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    auth_free(fixture.auth);
+    conf_free(fixture.conf);
+    arena_free(fixture.arena);
+    return 0;
+}
+
+static struct store_facts good_facts(void)
+{
+    return (struct store_facts){
+        .task = {.exists = true,
+                 .is_started = true,
+                 .instance_id = STR("n0123456789abcdef0123456789abcdef"),
+                 .template_id = 3},
+        .template = {.exists = true, .app_code = STR("demo_app")},
+    };
+}
+
+// The message of the refusal, or "" when there is a grant. *STATUS is 0 then.
+static const char *check_binding(const struct store_facts *facts, int *status)
+{
+    static char message[512];
+    const struct grant *grant = NULL;
+    struct err err = {0};
+    const int outcome = binding_check(fixture.caller, facts, 10, fixture.arena, &grant, &err);
+    assert_int_equal(outcome == 0, grant != NULL);
+    message[0] = '\0';
+    *status = 0;
+    if (outcome != 0) {
+        *status = err_status(err.kind);
+        (void)err_message(&err, LANG_EN, message, sizeof message);
+    }
+    return message;
+}
+
+#define assert_refused(facts, expected_status, expected_message)                                   \
+    do {                                                                                           \
+        int status;                                                                                \
+        assert_string_equal(check_binding((facts), &status), (expected_message));                  \
+        assert_int_equal(status, (expected_status));                                               \
+    } while (0)
+
+static void a_bound_task_is_granted(void **state)
+{
+    (void)state;
+    const struct store_facts facts = good_facts();
+    const struct grant *grant = NULL;
+    struct err err = {0};
+    assert_int_equal(binding_check(fixture.caller, &facts, 10, fixture.arena, &grant, &err), 0);
+    assert_int_equal(grant_task_id(grant), 10);
+    assert_int_equal(grant_kind(grant), GRANT_STARTED);
+    assert_text(grant_root_id(grant), "n0123456789abcdef0123456789abcdef");
+}
+
+#define NO_TASK "Task does not exist. task_id=10"
+
+static void no_such_task_is_404(void **state)
+{
+    (void)state;
+    struct store_facts facts = good_facts();
+    facts.task.exists = false;
+    assert_refused(&facts, 404, NO_TASK);
+}
+
+static void a_deleted_task_is_404(void **state)
+{
+    (void)state;
+    struct store_facts facts = good_facts();
+    facts.task.is_deleted = true;
+    assert_refused(&facts, 404, NO_TASK);
+}
+
+static void a_task_without_template_is_403(void **state)
+{
+    (void)state;
+    struct store_facts facts = good_facts();
+    facts.task.template_id = 0;
+    assert_refused(&facts, 403, "Task is not associated with any template. task_id=10");
+}
+
+#define NO_TEMPLATE "Template associated with task does not exist. task_id=10, template_id=3"
+
+static void no_such_template_is_404(void **state)
+{
+    (void)state;
+    struct store_facts facts = good_facts();
+    facts.template.exists = false;
+    assert_refused(&facts, 404, NO_TEMPLATE);
+}
+
+static void a_deleted_template_is_404(void **state)
+{
+    (void)state;
+    struct store_facts facts = good_facts();
+    facts.template.is_deleted = true;
+    assert_refused(&facts, 404, NO_TEMPLATE);
+}
+
+#define UNBOUND                                                                                    \
+    "Template associated with task is not bindedto any bk_app_code. task_id=10, template_id=3"
+
+static void a_template_without_application_is_403(void **state)
+{
+    (void)state;
+    struct store_facts facts = good_facts();
+    facts.template.app_code = STR_ABSENT;
+    assert_refused(&facts, 403, UNBOUND);
+}
+
+static void a_template_with_an_empty_application_is_403(void **state)
+{
+    (void)state;
+    struct store_facts facts = good_facts();
+    facts.template.app_code = STR("");
+    assert_refused(&facts, 403, UNBOUND);
+}
+
+static void another_application_is_403_and_both_are_named(void **state)
+{
+    (void)state;
+    struct store_facts facts = good_facts();
+    facts.template.app_code = STR("your_app");
+    assert_refused(&facts, 403,
+                   "The current application does not have permission to operate this task, "
+                   "app=demo_app, template bindedapp=your_app");
+}
+
+static void codes_are_compared_byte_for_byte(void **state)
+{
+    (void)state;
+    static const struct str codes[] = {
+        STR("Demo_app"),  STR("DEMO_APP"),        STR("demo_app "),
+        STR(" demo_app"), STR("demo_ap"),         STR("demo_app\0"),
+        STR("demo-app"),  STR("d\xC3\xA9mo_app"), STR("demo_appx"),
+    };
+    for (size_t i = 0; i < COUNT_OF(codes); i++) {
+        struct store_facts facts = good_facts();
+        int status;
+        facts.template.app_code = codes[i];
+        (void)check_binding(&facts, &status);
+        check_number(codes[i].ptr, status, 403);
+    }
+}
+
+// Everything is wrong at once, then one thing after the other is put right.
+static void the_order_of_the_checks_is_bkflows(void **state)
+{
+    (void)state;
+    struct store_facts facts = good_facts();
+    facts.task.exists = false;
+    facts.task.template_id = 0;
+    facts.template = (struct store_template){0};
+    assert_refused(&facts, 404, NO_TASK);
+    facts.task.exists = true;
+    assert_refused(&facts, 403, "Task is not associated with any template. task_id=10");
+    facts.task.template_id = 3;
+    assert_refused(&facts, 404, NO_TEMPLATE);
+    facts.template.exists = true;
+    assert_refused(&facts, 403, UNBOUND);
+    facts.template.app_code = STR("demo_app");
+    int status;
+    (void)check_binding(&facts, &status);
+    assert_int_equal(status, 0);
+}
+
+static void the_state_of_the_task_makes_the_kind_of_grant(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        bool is_started;
+        bool is_expired;
+        enum grant_kind kind;
+    } rows[] = {
+        {"not started", false, false, GRANT_NOT_STARTED},
+        {"started", true, false, GRANT_STARTED},
+        {"expired", true, true, GRANT_EXPIRED},
+        {"expired before it was started", false, true, GRANT_EXPIRED},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct store_facts facts = good_facts();
+        const struct grant *grant = NULL;
+        struct err err = {0};
+        facts.task.is_started = rows[i].is_started;
+        facts.task.is_expired = rows[i].is_expired;
+        check(rows[i].name,
+              binding_check(fixture.caller, &facts, 10, fixture.arena, &grant, &err) == 0);
+        check_number(rows[i].name, grant_kind(grant), rows[i].kind);
+    }
+}
+
+static void a_refusal_comes_before_the_state_of_the_task(void **state)
+{
+    (void)state;
+    struct store_facts facts = good_facts();
+    facts.task.is_expired = true;
+    facts.template.app_code = STR("your_app");
+    int status;
+    (void)check_binding(&facts, &status);
+    assert_int_equal(status, 403);
+}
+
+static void without_memory_there_is_no_grant(void **state)
+{
+    (void)state;
+    const struct store_facts facts = good_facts();
+    const struct grant *grant = NULL;
+    struct err err = {0};
+    struct arena *const small = arena_new(1);
+    assert_int_equal(binding_check(fixture.caller, &facts, 10, small, &grant, &err), -1);
+    assert_int_equal(err.kind, ERR_NO_MEMORY);
+    assert_null(grant);
+    arena_free(small);
+}
+
+#define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_FIXTURE(a_bound_task_is_granted),
+        WITH_FIXTURE(no_such_task_is_404),
+        WITH_FIXTURE(a_deleted_task_is_404),
+        WITH_FIXTURE(a_task_without_template_is_403),
+        WITH_FIXTURE(no_such_template_is_404),
+        WITH_FIXTURE(a_deleted_template_is_404),
+        WITH_FIXTURE(a_template_without_application_is_403),
+        WITH_FIXTURE(a_template_with_an_empty_application_is_403),
+        WITH_FIXTURE(another_application_is_403_and_both_are_named),
+        WITH_FIXTURE(codes_are_compared_byte_for_byte),
+        WITH_FIXTURE(the_order_of_the_checks_is_bkflows),
+        WITH_FIXTURE(the_state_of_the_task_makes_the_kind_of_grant),
+        WITH_FIXTURE(a_refusal_comes_before_the_state_of_the_task),
+        WITH_FIXTURE(without_memory_there_is_no_grant),
+    };
+    return cmocka_run_group_tests_name("binding", tests, NULL, NULL);
+}

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: MIT
+// Whatever single thing fails while a request is answered - an allocation, a drain of the output, a
+// call of the store - the answer is whole or the sink's own failure cut it, nothing leaks, and the
+// next request works. Each thing is made to fail in turn, until there is none left to fail.
+#include "alloc.h"
+#include "log.h"
+#include "stage.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+// ---- a task large enough to make the arena grow and the buffer drain, several times ----
+
+enum { NODES = 1500 };
+
+static struct row rows[NODES];
+static char ids[NODES][40];
+
+static void make_rows(void)
+{
+    for (size_t i = 0; i < NODES; i++) {
+        snprintf(ids[i], sizeof ids[i], "n%031zx", i);
+        rows[i] = (struct row){
+            .id = i == 0 ? STAGE_ROOT : ids[i],
+            .parent = i < 10 ? STAGE_ROOT : ids[i / 3],
+            .state = i == NODES - 1 ? "FAILED" : "RUNNING",
+            .version = "0123456789abcdef0123456789abcdef",
+            .started = STAGE_NOW_US - US_PER_SECOND * (int64_t)i,
+        };
+    }
+}
+
+static struct stage *stage;
+
+static int set_up(void **state)
+{
+    (void)state;
+    make_rows();
+    stage = stage_new(NULL);
+    stage->fake.rows = rows;
+    stage->fake.row_count = NODES;
+    return log_open(&(struct log_options){"file:/dev/null", LOG_LEVEL_DEBUG, LOG_FORMAT_TEXT});
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    alloc_watch_stop();
+    stage_free(stage);
+    return 0;
+}
+
+// ---- requests, each with what it is answered when nothing fails ----
+
+struct request {
+    const char *name;
+    const char *method;
+    const char *path;
+    const char *header; // credentials, NULL: none
+    const char *query;
+    int status;
+};
+
+static const struct request nested_task = {
+    "a nested task", "GET", STAGE_PATH, STAGE_CREDENTIALS, "", 200,
+};
+
+static const struct request nested_task_by_query = {
+    "a nested task by query",
+    "GET",
+    STAGE_PATH,
+    NULL,
+    "bk_app_code=demo_app&bk_app_secret=demo-secret&bk_username=admin",
+    200,
+};
+
+static const struct request head_of_task = {
+    "the head of a task", "HEAD", STAGE_PATH, STAGE_CREDENTIALS, "", 200,
+};
+
+static const struct request no_such_task = {
+    "no such task", "GET", "/task/11/get_task_states_by_app", STAGE_CREDENTIALS, "", 404,
+};
+
+static const struct request no_credentials = {
+    "no credentials", "GET", STAGE_PATH, NULL, "", 401,
+};
+
+static const struct request ready = {"readyz", "GET", "/readyz", NULL, "", 200};
+static const struct request metrics = {"metrics", "GET", "/metrics", NULL, "", 200};
+
+static const struct request *const requests[] = {
+    &nested_task, &nested_task_by_query, &head_of_task, &no_such_task, &no_credentials, &ready,
+    &metrics,
+};
+
+// Answers without stage_handle, whose own allocations are none of the product's.
+static int handle(const struct request *request)
+{
+    struct http_var vars[8] = {
+        {STR("REQUEST_METHOD"), str_from(request->method)},
+        {STR("PATH_INFO"), str_from(request->path)},
+        {STR("QUERY_STRING"), str_from(request->query)},
+        {STR("REMOTE_ADDR"), STR("127.0.0.1")},
+        {STR("HTTP_X_REQUEST_ID"), STR("id-1")},
+    };
+    size_t count = 5;
+    if (request->header != NULL) {
+        vars[count++] =
+            (struct http_var){STR("HTTP_X_BKAPI_AUTHORIZATION"), str_from(request->header)};
+    }
+    stage_begin(stage);
+    service_handle(&stage->service, vars, count, &stage->response);
+    return stage_end(stage);
+}
+
+// The last answer is whole: a head, and a body that is JSON to its end; metrics end in a line.
+static void expect_whole(const struct request *request)
+{
+    const struct str body = stage_body(stage);
+    if (strcmp(request->method, "HEAD") == 0) {
+        check_text(request->name, body, "");
+    } else if (request == &metrics && stage->response.status == 200) {
+        check(request->name, has_text(body, "bkflow_states_build_info{version=\"test\"} 1\n"));
+    } else {
+        json_object_put(parse_json(body));
+    }
+}
+
+// What is answered when nothing fails.
+static void expect_usual(const struct request *request)
+{
+    stage->sink->fail_at = 0;
+    stage->fake.fail_at = 0;
+    check_number(request->name, handle(request), request->status);
+    expect_whole(request);
+    check_number(request->name, arena_used(stage->service.arena), 0);
+}
+
+// ---- allocations ----
+
+// Lets allocation N fail; false when there was none.
+static bool fail_allocation(const struct request *request, unsigned long n)
+{
+    alloc_watch_start(n);
+    const int status = handle(request);
+    alloc_watch_stop();
+    if (!alloc_watch.has_failed) {
+        check_number(request->name, status, request->status);
+        return false;
+    }
+    expect_whole(request);
+    check_number(request->name, status, 500);
+    if (strcmp(request->method, "HEAD") != 0) {
+        json_object_put(stage_error(stage, 50004));
+    }
+    expect_usual(request);
+    return true;
+}
+
+static void a_failing_allocation_is_answered_500_and_nothing_else_breaks(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(requests); i++) {
+        unsigned long n = 1;
+        while (fail_allocation(requests[i], n)) {
+            n++;
+        }
+        // A large task makes the arena grow at least three times; small requests need no heap.
+        const bool is_large = requests[i]->status == 200 && requests[i]->path[1] == 't';
+        check(requests[i]->name, is_large ? n > 3 : n == 1);
+    }
+}
+
+static void whatever_the_arenas_cap_the_answer_is_whole(void **state)
+{
+    (void)state;
+    unsigned served = 0;
+    unsigned refused = 0;
+    for (size_t cap = 0; cap < 700000; cap += cap < 4000 ? 61 : 20011) {
+        arena_free(stage->service.arena);
+        stage->service.arena = arena_new(cap);
+        assert_non_null(stage->service.arena);
+        const int status = handle(&nested_task);
+        expect_whole(&nested_task);
+        served += status == 200;
+        refused += status == 500;
+        assert_true(status == 200 || status == 500);
+        assert_int_equal(arena_used(stage->service.arena), 0);
+    }
+    assert_true(served > 3 && refused > 50);
+}
+
+// ---- the output ----
+
+// Lets drain N and all after it fail; false when there was none.
+static bool fail_drain(const struct request *request, unsigned n, const char *usual,
+                       size_t usual_len)
+{
+    stage->sink->fail_at = n;
+    const int status = handle(request);
+    const bool has_failed = stage->response.out.failed;
+    check_number(request->name, status, request->status);
+    check_number(request->name, has_failed, stage->sink->calls >= n);
+    // What did get out is how the usual answer begins: no second answer, no error in its middle.
+    check(request->name, stage->sink->len <= usual_len);
+    check(request->name, memcmp(stage->sink->bytes, usual, stage->sink->len) == 0);
+    check(request->name, has_failed == (stage->sink->len < usual_len));
+    // Asked once more at the end at the most, then left alone.
+    check(request->name, !has_failed || stage->sink->calls == n);
+    return has_failed;
+}
+
+static void a_failing_drain_ends_the_answer_and_nothing_else(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(requests); i++) {
+        if (requests[i] == &metrics) {
+            continue; // no two of its answers are the same
+        }
+        expect_usual(requests[i]);
+        const size_t usual_len = stage->sink->len;
+        char *const usual = strndup(stage->sink->bytes, usual_len);
+        unsigned n = 1;
+        while (fail_drain(requests[i], n, usual, usual_len)) {
+            stage->sink->fail_at = 0;
+            check_number(requests[i]->name, handle(requests[i]), requests[i]->status);
+            check_text(requests[i]->name, sink_text(stage->sink), usual);
+            n++;
+        }
+        check(requests[i]->name, requests[i] == &nested_task ? n > 50 : n > 1);
+        free(usual);
+    }
+}
+
+static void a_hang_up_is_counted_once_and_the_outcome_stays(void **state)
+{
+    (void)state;
+    struct metrics_shard *const shard = &stage->metrics->shards[0];
+    stage->sink->fail_at = 2;
+    assert_int_equal(handle(&nested_task), 200);
+    assert_int_equal(atomic_load(&shard->hangups), 1);
+    assert_int_equal(atomic_load(&shard->outcomes[METRICS_OK]), 1);
+    expect_usual(&nested_task);
+    assert_int_equal(atomic_load(&shard->hangups), 1);
+}
+
+// ---- the store ----
+
+static bool fail_store(const struct request *request, unsigned n, enum err_kind kind)
+{
+    stage->fake.calls = 0;
+    stage->fake.fail_at = n;
+    stage->fake.failure = kind;
+    const int status = handle(request);
+    if (stage->fake.calls < n) {
+        check_number(request->name, status, request->status);
+        return false;
+    }
+    expect_whole(request);
+    check_number(request->name, status, err_status(kind));
+    expect_usual(request);
+    return true;
+}
+
+static void a_failing_store_is_answered_with_its_cause(void **state)
+{
+    (void)state;
+    static const enum err_kind kinds[] = {ERR_DATABASE_DOWN, ERR_DATABASE_FAULT, ERR_QUERY_TIMEOUT,
+                                          ERR_NO_MEMORY,     ERR_TOO_MANY_NODES, ERR_INTERNAL};
+    static const struct {
+        const struct request *request;
+        unsigned calls; // of the store
+    } rows_of_calls[] = {
+        {&nested_task, 2},  {&nested_task_by_query, 2}, {&head_of_task, 2},
+        {&no_such_task, 1}, {&no_credentials, 0},       {&ready, 1},
+        {&metrics, 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows_of_calls) * COUNT_OF(kinds); i++) {
+        const struct request *const request = rows_of_calls[i / COUNT_OF(kinds)].request;
+        unsigned n = 1;
+        while (fail_store(request, n, kinds[i % COUNT_OF(kinds)])) {
+            n++;
+        }
+        check_number(request->name, n - 1, rows_of_calls[i / COUNT_OF(kinds)].calls);
+    }
+}
+
+// ---- all at once ----
+
+static void requests_that_fail_by_chance_leave_the_service_in_order(void **state)
+{
+    (void)state;
+    struct dice dice = {53};
+    for (unsigned round = 0; round < 500; round++) {
+        const struct request *const request = requests[dice_below(&dice, COUNT_OF(requests))];
+        stage->sink->fail_at = dice_below(&dice, 3) == 0 ? 1 + (unsigned)dice_below(&dice, 200) : 0;
+        stage->fake.fail_at = dice_below(&dice, 3) == 0 ? 1 + (unsigned)dice_below(&dice, 2) : 0;
+        stage->fake.calls = 0;
+        alloc_watch_start(dice_below(&dice, 3) == 0 ? 1 + dice_below(&dice, 8) : 0);
+        (void)handle(request);
+        alloc_watch_stop();
+        if (!stage->response.out.failed) {
+            expect_whole(request);
+        }
+        assert_int_equal(arena_used(stage->service.arena), 0);
+    }
+    for (size_t i = 0; i < COUNT_OF(requests); i++) {
+        expect_usual(requests[i]);
+    }
+}
+
+#define ON_STAGE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_STAGE(a_failing_allocation_is_answered_500_and_nothing_else_breaks),
+        ON_STAGE(whatever_the_arenas_cap_the_answer_is_whole),
+        ON_STAGE(a_failing_drain_ends_the_answer_and_nothing_else),
+        ON_STAGE(a_hang_up_is_counted_once_and_the_outcome_stays),
+        ON_STAGE(a_failing_store_is_answered_with_its_cause),
+        ON_STAGE(requests_that_fail_by_chance_leave_the_service_in_order),
+    };
+    return cmocka_run_group_tests_name("faults", tests, NULL, NULL);
+}
