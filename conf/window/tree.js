@@ -197,8 +197,8 @@ export class TreeView {
       PageUp: () => this.#moveTo(this.active.line - page),
       Home: () => this.#moveTo(0),
       End: () => this.#moveTo(this.lines.length - 1),
-      ArrowRight: () => (this.#isOpen(this.active) ? this.#moveTo(this.active.line + 1) : this.#setOpen(this.active, true)),
-      ArrowLeft: () => (this.#isOpen(this.active) ? this.#setOpen(this.active, false) : this.activate(this.active.parent ?? this.active)),
+      ArrowRight: () => this.#moveIn(),
+      ArrowLeft: () => this.#moveOut(),
       '*': () => this.#openSiblings(),
       ' ': () => this.#setOpen(this.active, !this.#isOpen(this.active)),
       Enter: () => this.onEnter(this.active),
@@ -211,6 +211,22 @@ export class TreeView {
 
   #moveTo(line) {
     this.activate(this.lines[Math.min(Math.max(line, 0), this.lines.length - 1)]);
+  }
+
+  #moveIn() {
+    if (this.#isOpen(this.active)) {
+      this.#moveTo(this.active.line + 1);
+    } else {
+      this.#setOpen(this.active, true);
+    }
+  }
+
+  #moveOut() {
+    if (this.#isOpen(this.active)) {
+      this.#setOpen(this.active, false);
+    } else {
+      this.activate(this.active.parent ?? this.active);
+    }
   }
 
   #setOpen(node, isOpen) {

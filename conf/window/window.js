@@ -38,6 +38,9 @@ const tree = new TreeView(by('tree'), visibleSpan, openDetails);
 // ---- asking ----
 
 async function ask() {
+  if (performance.now() < waitsUntil) {
+    return; // the service said so
+  }
   request?.abort();
   const mine = request = new AbortController();
   dueAt = Infinity;
@@ -83,11 +86,14 @@ function takeProblem(outcome) {
   problem = outcome;
   if (PASSING.has(outcome.status)) {
     failures++;
-    dueAt = performance.now() + 1000 * Math.min(LONGEST_WAIT_SECONDS, Math.max(outcome.retryAfter, 2 ** (failures - 1)));
+    const wait = Math.min(LONGEST_WAIT_SECONDS, Math.max(outcome.retryAfter, 2 ** (failures - 1)));
+    dueAt = performance.now() + 1000 * wait;
+  } else if (outcome.status === 429) {
+    waitsUntil = performance.now() + 1000 * outcome.retryAfter;
+    dueAt = model === null ? Infinity : waitsUntil; // what was let in before is worth another try, a guess is not
   } else if (outcome.status < 500) {
     forgetAnswer(); // whoever is not let in any more has nothing to look at either
   }
-  waitsUntil = outcome.status === 429 ? performance.now() + 1000 * outcome.retryAfter : 0;
   showProblem();
   showResult();
   by('problem').scrollIntoView({block: 'nearest'});
@@ -98,14 +104,16 @@ function takeProblem(outcome) {
   pointAtMistake(outcome);
 }
 
-// Where the person has to change something, that is where they are put.
+// Where the person has to change something, that is where they are put, unless they are typing already.
 function pointAtMistake({status, code}) {
+  const isTyping = document.activeElement.matches('input[type=text], input[type=password]');
   if (status === 401) {
     showCredentials(true);
-    by(code === 40103 ? 'user' : 'secret').focus();
-  } else if (status === 400 || status === 403 || status === 404) {
-    by('task').focus();
-    by('task').select();
+  }
+  const field = {400: 'task', 401: code === 40103 ? 'user' : 'secret', 403: 'task', 404: 'task'}[status];
+  if (field && !isTyping) {
+    by(field).focus();
+    by(field).select();
   }
 }
 
@@ -237,7 +245,7 @@ function waitWords(now) {
   if (request !== null) {
     return words.tryingAgain;
   }
-  if (problem.status === 429) {
+  if (problem.status === 429 && dueAt === Infinity) {
     return now < waitsUntil ? words.wait(durationWords(words, secondsUntil(waitsUntil, now))) : words.mayTry;
   }
   return dueAt === Infinity ? '' : words.again(durationWords(words, secondsUntil(dueAt, now)));
@@ -249,7 +257,8 @@ function secondsUntil(time, now) {
 
 function showResult() {
   by('result').hidden = model === null;
-  document.title = [model && `${stateWord(words, model.data.state)} · ${words.taskTitle(taskId)}`, words.title].filter(Boolean).join(' · ');
+  document.title = [model && stateWord(words, model.data.state), model && words.taskTitle(taskId), words.title]
+    .filter(Boolean).join(' · ');
   if (model === null) {
     return;
   }

@@ -157,5 +157,6 @@ export function problemWords(words, {status, code}) {
   if (status !== 0 && code === 0) {
     return words.problems.proxy;
   }
-  return words.problems[code] ?? words.problems[status] ?? words.problems[Math.floor(status / 100) * 100] ?? words.problems[500];
+  return words.problems[code] ?? words.problems[status] ?? words.problems[Math.floor(status / 100) * 100]
+    ?? words.problems[500];
 }

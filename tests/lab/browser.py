@@ -40,8 +40,8 @@ class Driver:
         self._service.wait_until(functools.partial(lab.accepts, ("127.0.0.1", port)))
         self.url = f"http://127.0.0.1:{port}"
 
-    def open(self, width=1280, height=900, language="en-GB", mobile=False, switches=()):
-        return Browser(self, width, height, language, mobile, switches)
+    def open(self, width=1280, height=900, language="en-GB"):
+        return Browser(self, width, height, language)
 
     def call(self, method, path, body=None, timeout=60):
         request = urllib.request.Request(
@@ -62,13 +62,11 @@ class Driver:
 class Browser:
     """One window of one browser with a fresh profile."""
 
-    def __init__(self, driver, width, height, language, mobile, switches):
+    def __init__(self, driver, width, height, language):
         self._driver = driver
         options = {"args": [*SWITCHES, f"--window-size={width},{height}", f"--lang={language}",
-                            f"--user-data-dir={driver.scratch.path('profile')}", *switches],
+                            f"--user-data-dir={driver.scratch.path('profile')}"],
                    "prefs": {"intl.accept_languages": language}}
-        if mobile:
-            options["mobileEmulation"] = {"deviceMetrics": {"width": width, "height": height, "pixelRatio": 2.0}}
         wanted = {"browserName": "chrome", "goog:chromeOptions": options,
                   "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}
         session = driver.call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
@@ -112,7 +110,8 @@ class Browser:
         deadline = time.monotonic() + timeout
         while not (value := self.run(f"return {script}")):
             if time.monotonic() > deadline:
-                raise AssertionError(f"not so after {timeout} s: {script}\n{self.run('return document.body.innerText')}")
+                shown = self.run("return document.body.innerText")
+                raise AssertionError(f"not so after {timeout} s: {script}\n{shown}")
             time.sleep(lab.POLL_SECONDS)
         return value
 
