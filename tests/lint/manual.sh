@@ -58,8 +58,6 @@ keys() {
         /^\[.*\]$/ {
             end_list()
             print ".Ss \\(lB" substr($0, 2, length($0) - 2) "\\(rB"
-            print ".Bl -tag -width Ds"
-            in_list = 1
             about = ""
             next
         }
@@ -68,6 +66,10 @@ keys() {
             next
         }
         /^#[a-zA-Z_]+ =/ {
+            if (!in_list) {
+                print ".Bl -tag -width Ds"
+                in_list = 1
+            }
             match($0, / = ?/)
             key = substr($0, 2, RSTART - 2)
             value = substr($0, RSTART + RLENGTH)
@@ -76,7 +78,12 @@ keys() {
             about = ""
             next
         }
-        /^$/ { next }
+        # What stands before an empty line is about the section.
+        /^$/ {
+            put_sentences(about)
+            about = ""
+            next
+        }
         {
             printf "manual: cannot read this line of the reference: %s\n", $0 >"/dev/stderr"
             exit 1
