@@ -42,7 +42,7 @@ def test_unknown_inactive_or_spelt_in_another_way(standard, ask, username):
     support.assert_error(ask(standard, username), 401, NO_USER)
 
 
-@pytest.mark.parametrize("username", ["J\u00fcrgen", "\u5f20\u4e09", "name with blanks", "a@b.c", "UPPER"])
+@pytest.mark.parametrize("username", ["J\u00fcrgen", "\u674e\u56db", "name with blanks", "a@b.c", "UPPER"])
 def test_a_user_by_that_very_name(standard, database, ask, username):
     """And by no other that the database's collation takes for the same."""
     database.sql("DELETE FROM account_user WHERE id > 100;" + mariadb.insert(
