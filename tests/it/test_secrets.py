@@ -2,13 +2,13 @@
 """No secret, password or token comes out anywhere: answers, logs, metrics, printed configuration, /proc, memory."""
 
 import json
-import re
 import secrets
 import signal
 import socket
 import time
 
 import gateway
+import memory
 import pytest
 import support
 from lab import client, fcgi, jwt, mariadb
@@ -240,6 +240,10 @@ def with_password_line(settings, line):
 class TestMemory:
     """After a request nothing of its secret is left in the process: neither used nor freed memory."""
 
+    @pytest.fixture(autouse=True)
+    def as_shipped(self, program):
+        memory.skip_if_sanitized(program)
+
     WAYS = {
         "header": lambda application: application.header(),
         "query": lambda application: application.query(),
@@ -330,7 +334,7 @@ class TestMemory:
         """The database's password, which the program needs as long as it runs."""
         password = settings["database.password"]
         responder = program.listen(settings)
-        assert found_in_memory(responder, [password])
+        assert memory.find(responder, [password])
         assert responder.stop() == 0
 
     def assert_forgotten(self, program, settings, application, ask):
@@ -344,27 +348,5 @@ class TestMemory:
 def assert_forgotten(responder, *texts):
     """An answer may be read a moment before the worker has cleared up behind it."""
     time.sleep(0.2)
-    where = found_in_memory(responder, [fragment for text in texts for fragment in fragments(text)])
+    where = memory.find(responder, [fragment for text in texts for fragment in fragments(text)])
     assert not where, "\n".join(where)
-
-
-# What a sanitizer reserves for its own books is larger than anything that the program has.
-LARGEST_MAPPING = 1 << 30
-
-
-def found_in_memory(responder, texts):
-    """Where in the process's writable memory one of the texts stands, with what is around it."""
-    pattern = re.compile(b"|".join(re.escape(text.encode()) for text in texts))
-    found = []
-    with open(f"/proc/{responder.service.pid}/maps", encoding="ascii") as maps:
-        mappings = [re.match(r"(\w+)-(\w+) (\S+) \S+ \S+ \S+\s*(.*)", line).groups() for line in maps]
-    with open(f"/proc/{responder.service.pid}/mem", "rb", buffering=0) as memory:
-        for start, end, access, name in mappings:
-            start, end = int(start, 16), int(end, 16)
-            if access.startswith("rw") and end - start < LARGEST_MAPPING:
-                memory.seek(start)
-                content = memory.read(end - start)
-                for hit in pattern.finditer(content):
-                    around = content[max(0, hit.start() - 40):hit.end() + 40]
-                    found.append(f"{name or 'anonymous'}+{hit.start():#x}: {around!r}")
-    return found
