@@ -208,7 +208,10 @@ void auth_direct_digest(struct auth_direct *direct, const struct claim *claim,
     const struct known_salt *const known = place_of_salt(direct, claim->app_code);
     const bool is_known = str_equal((struct str){known->code, known->code_len}, claim->app_code);
     uint8_t whole[EVP_MAX_MD_SIZE] = {0};
-    if (digest_secret(direct, is_known ? known->salt : no_salt, claim->secret, whole)) {
+    const bool is_made =
+        digest_secret(direct, is_known ? known->salt : no_salt, claim->secret, whole);
+    // The work is the same, but a digest without salt must not leave the process.
+    if (is_made && is_known) {
         memcpy(digest, whole, STORE_DIGEST_BYTES);
     } else {
         memset(digest, 0, STORE_DIGEST_BYTES);

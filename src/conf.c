@@ -41,7 +41,16 @@ static void complain(struct load *load, const char *format, ...)
     load->mistakes++;
 }
 
-// Takes TEXT as the value of a key that PLACE ("file:line: [section] key") gives.
+static void free_secret(char *secret)
+{
+    if (secret != NULL) {
+        explicit_bzero(secret, strlen(secret));
+        free(secret);
+    }
+}
+
+// Takes TEXT as the value of a key that PLACE ("file:line: [section] key") gives. One that is
+// refused leaves the key as it was.
 static void set_value(struct load *load, size_t index, const char *text, const char *place)
 {
     const struct conf_key *const key = &conf_keys[index];
@@ -51,17 +60,16 @@ static void set_value(struct load *load, size_t index, const char *text, const c
         complain(load, "%s: out of memory", place);
         return;
     }
-    if (load->conf->texts[index] != NULL) {
-        explicit_bzero(load->conf->texts[index], strlen(load->conf->texts[index]));
-        free(load->conf->texts[index]);
-    }
-    load->conf->texts[index] = copy;
     if (key->parse(key, copy, (char *)load->conf + key->member) != 0) {
         // Also a password that ended up as password_file stays out of the message.
         const bool may_be_secret = strncmp(key->name, "password", strlen("password")) == 0;
         complain(load, "%s: expected %s, not \"%s\"", place, key->expected,
                  may_be_secret ? "****" : text);
+        free_secret(copy);
+        return;
     }
+    free_secret(load->conf->texts[index]);
+    load->conf->texts[index] = copy;
 }
 
 static void set_defaults(struct load *load)
@@ -193,6 +201,8 @@ static void load_file(struct load *load)
         complain(load, "%s: cannot be read: %s", load->path, strerror(errno));
         return;
     }
+    char buffer[BUFSIZ]; // ours, so that a password in it can be wiped
+    setvbuf(load->file, buffer, _IOFBF, sizeof buffer);
     const int bad_line = ini_parse_stream(read_line, load, take_entry, load);
     if (bad_line > 0) {
         complain(load, "%s:%d: neither [section] nor key = value", load->path, bad_line);
@@ -203,6 +213,7 @@ static void load_file(struct load *load)
         complain(load, "%s: cannot be read: %s", load->path, strerror(errno));
     }
     fclose(load->file);
+    explicit_bzero(buffer, sizeof buffer);
 }
 
 static const char environment_prefix[] = "BKFLOW_STATES_";
@@ -428,14 +439,6 @@ struct conf *conf_load(const char *path, char *const *environment, conf_complain
         return NULL;
     }
     return load.conf;
-}
-
-static void free_secret(char *secret)
-{
-    if (secret != NULL) {
-        explicit_bzero(secret, strlen(secret));
-        free(secret);
-    }
 }
 
 void conf_free(struct conf *conf)

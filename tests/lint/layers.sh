@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 layers='
 0 base utf8 hash err arena clock outbuf log metrics
 1 conf conf_keys http jsonr jsonw jwt db limiter net trace zone
-2 auth auth_direct auth_gateway binding tree store store_mysql store_rows
+2 auth auth_direct auth_gateway binding tree tree_write store store_mysql store_rows apps
 3 service
 4 fcgi-app
 '
