@@ -96,6 +96,12 @@ def demo_database(lab):
 
 
 @pytest.fixture(scope="session")
+def demo_tasks(demo_database):
+    """For further tasks among the demo's own; template 1 is bound to its application."""
+    return support.World(demo_database)
+
+
+@pytest.fixture(scope="session")
 def demo(lab, program, demo_database):
     with demo_world.serving(lab, program, demo_database) as served:
         yield served
