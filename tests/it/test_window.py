@@ -155,6 +155,7 @@ def start_apache(lab, responder, name):
     lab.folder.chmod(0o711)
     os.chmod(responder.address, 0o666)
     files = shutil.copytree(WINDOW, lab.path("window-files"))
+    files.chmod(0o755)  # in "make distcheck" the original is read-only
     return webserver.WebServer(lab, name, responder.address, sample=lab.write("with-window", ".conf", text),
                                replacing={demo_world.WINDOW_INSTALLED: files})
 
