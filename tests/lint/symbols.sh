@@ -14,6 +14,7 @@ auth_gateway  gateways_
 binding       grant_
 conf_keys     conf_
 fcgi_conn     fcgi_put_
+tree_write    tree_
 '
 
 # No bound on what they write, or a hidden state that threads would share.
