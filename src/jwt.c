@@ -117,7 +117,9 @@ static struct jwt_key *parse_key(const char *label, const unsigned char *der, lo
         EVP_PKEY_free(pkey);
         return NULL;
     }
-    return wrap_key(pkey);
+    struct jwt_key *const key = wrap_key(pkey);
+    *why = key == NULL ? "out of memory" : NULL;
+    return key;
 }
 
 // The next key of the file; NULL at its end, or with *WHY when what comes is none.

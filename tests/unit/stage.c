@@ -56,6 +56,7 @@ struct stage *stage_new(char *const *environment)
     stage->limiter = limiter_new(1);
     stage->metrics = metrics_new(1, "test", 0);
     stage->sink = sink_new();
+    stage->buffer = guarded_new(STAGE_BUFFER_BYTES);
     assert_non_null(stage->gateways);
     assert_non_null(stage->limiter);
     assert_non_null(stage->metrics);
@@ -83,6 +84,7 @@ void stage_free(struct stage *stage)
     arena_free(stage->service.arena);
     auth_free(stage->service.auth);
     sink_free(stage->sink);
+    guarded_free(stage->buffer, STAGE_BUFFER_BYTES);
     metrics_free(stage->metrics);
     limiter_free(stage->limiter);
     gateways_free(stage->gateways);
@@ -95,7 +97,7 @@ void stage_begin(struct stage *stage)
     stage->sink->len = 0;
     stage->sink->calls = 0;
     stage->response = (struct http_response){0};
-    outbuf_init(&stage->response.out, stage->buffer, sizeof stage->buffer, sink_drain, stage->sink);
+    outbuf_init(&stage->response.out, stage->buffer, STAGE_BUFFER_BYTES, sink_drain, stage->sink);
 }
 
 int stage_end(struct stage *stage)
@@ -118,7 +120,7 @@ int stage_handle(struct stage *stage, const struct variable *variables)
     stage_begin(stage);
     service_handle(&stage->service, vars, count, &stage->response);
     for (size_t i = 0; i < count; i++) {
-        guarded_free(vars[i].value);
+        guarded_free_copy(vars[i].value);
     }
     return stage_end(stage);
 }

@@ -31,7 +31,7 @@ struct stage {
     struct fake_store fake;
     struct service service;
     struct sink *sink;
-    char buffer[STAGE_BUFFER_BYTES];
+    char *buffer;                  // STAGE_BUFFER_BYTES, guarded
     struct http_response response; // of the last request
 };
 

@@ -211,26 +211,33 @@ char *read_whole_file(const char *path)
 
 // ---- memory ----
 
-enum { GUARDED_BYTES = 64 * 1024 }; // a multiple of any page size
+char *guarded_new(size_t size)
+{
+    assert_true(size <= GUARDED_MAX);
+    char *const block =
+        mmap(NULL, 2 * GUARDED_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(block != MAP_FAILED);
+    assert_int_equal(mprotect(block + GUARDED_MAX, GUARDED_MAX, PROT_NONE), 0);
+    return block + GUARDED_MAX - size;
+}
+
+void guarded_free(char *bytes, size_t size)
+{
+    assert_int_equal(munmap(bytes + size - GUARDED_MAX, 2 * GUARDED_MAX), 0);
+}
 
 struct str guarded_copy(struct str text)
 {
-    assert_true(text.len <= GUARDED_BYTES);
-    char *const block =
-        mmap(NULL, 2 * GUARDED_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert_true(block != MAP_FAILED);
-    assert_int_equal(mprotect(block + GUARDED_BYTES, GUARDED_BYTES, PROT_NONE), 0);
-    char *const copy = block + GUARDED_BYTES - text.len;
+    char *const copy = guarded_new(text.len);
     if (text.len > 0) {
         memcpy(copy, text.ptr, text.len);
     }
     return (struct str){copy, text.len};
 }
 
-void guarded_free(struct str copy)
+void guarded_free_copy(struct str copy)
 {
-    char *const block = (char *)(uintptr_t)copy.ptr + copy.len - GUARDED_BYTES;
-    assert_int_equal(munmap(block, 2 * GUARDED_BYTES), 0);
+    guarded_free((char *)(uintptr_t)copy.ptr, copy.len);
 }
 
 // ---- processes ----

@@ -85,10 +85,15 @@ char *read_whole_file(const char *path);
 
 // ---- memory ----
 
-// A copy of TEXT whose last byte is the last of a page, with no memory behind: whoever reads one
-// byte too far is stopped, with or without a sanitizer. To be given back by guarded_free.
+// SIZE bytes, at most GUARDED_MAX, the last of which is the last of a page with no memory behind:
+// whoever goes one byte too far is stopped, with or without a sanitizer.
+enum { GUARDED_MAX = 64 * 1024 }; // a multiple of any page size
+char *guarded_new(size_t size);
+void guarded_free(char *bytes, size_t size);
+
+// A copy of TEXT in such memory, to be given back by guarded_free_copy.
 struct str guarded_copy(struct str text);
-void guarded_free(struct str copy);
+void guarded_free_copy(struct str copy);
 
 // ---- processes ----
 

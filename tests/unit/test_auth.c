@@ -259,7 +259,7 @@ static void words_and_numbers_that_json_lacks_are_refused(void **state)
     unsigned taken = 0;
     for (size_t i = 0; i < COUNT_OF(values); i++) {
         char header[256];
-        const int len = snprintf(header, sizeof header, "{\"n\":%s,%s", values[i], GOOD_HEADER + 1);
+        const int len = snprintf(header, sizeof header, "{\"n\":%s,%s", values[i], &GOOD_HEADER[1]);
         if (read_header((struct str){header, (size_t)len}) != 40003) {
             print_error("taken for JSON: %s\n", values[i]);
             taken++;

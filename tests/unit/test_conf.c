@@ -546,6 +546,7 @@ static void words_are_taken_to_the_letter(void **state)
               load(one_key(rows[i].section, rows[i].key, rows[i].value), NULL) == NULL);
         snprintf(expected, sizeof expected, ":2: [%s] %s: expected ", rows[i].section, rows[i].key);
         check(rows[i].value, has_text(str_from(fixture.complaints), expected));
+        check_number(rows[i].value, fixture.count, 1); // and nothing follows from it
     }
 }
 

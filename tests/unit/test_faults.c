@@ -6,6 +6,8 @@
 #include "log.h"
 #include "stage.h"
 
+#include <openssl/ec.h>
+#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -191,6 +193,74 @@ static void whatever_the_arenas_cap_the_answer_is_whole(void **state)
     assert_true(served > 3 && refused > 50);
 }
 
+static void without_memory_no_thread_gets_tools_for_authenticating(void **state)
+{
+    (void)state;
+    unsigned long n = 0;
+    struct auth *auth = NULL;
+    while (auth == NULL) {
+        alloc_watch_start(++n);
+        auth = auth_new();
+        alloc_watch_stop();
+        assert_true(alloc_watch.has_failed == (auth == NULL));
+    }
+    auth_free(auth);
+    assert_true(n > 4);
+}
+
+// A file with COUNT public keys; to be freed.
+static char *write_keys(const char *folder, size_t count)
+{
+    char *const path = scratch_path(folder, "keys.pem");
+    FILE *const file = fopen(path, "we");
+    assert_non_null(file);
+    for (size_t i = 0; i < count; i++) {
+        EVP_PKEY *const key = EVP_EC_gen("P-256");
+        assert_int_equal(PEM_write_PUBKEY(file, key), 1);
+        EVP_PKEY_free(key);
+    }
+    fclose(file);
+    return path;
+}
+
+static void count_complaint(void *context, const char *sentence)
+{
+    (void)sentence;
+    ++*(unsigned *)context;
+}
+
+static void without_memory_no_gateway_is_loaded_by_half(void **state)
+{
+    (void)state;
+    char *const folder = scratch_new();
+    char *const path = write_keys(folder, 3);
+    char on[] = "BKFLOW_STATES_AUTH_GATEWAY=on";
+    char *key = NULL;
+    assert_true(asprintf(&key, "BKFLOW_STATES_AUTH_GATEWAY_KEY_gw=%s", path) > 0);
+    char *const environment[] = {on, key, NULL};
+    unsigned complaints = 0;
+    struct conf *const conf = conf_load(NULL, environment, count_complaint, &complaints);
+    assert_non_null(conf);
+    unsigned long n = 0;
+    struct gateways *gateways = NULL;
+    while (gateways == NULL) {
+        complaints = 0;
+        alloc_watch_start(++n);
+        gateways = gateways_load(conf, count_complaint, &complaints);
+        alloc_watch_stop();
+        assert_true((gateways == NULL) == (complaints > 0));
+    }
+    // The first that lacks nothing: not one in which a key was left out for want of memory.
+    const bool has_lacked = alloc_watch.has_failed;
+    gateways_free(gateways);
+    conf_free(conf);
+    free(key);
+    free(path);
+    scratch_free(folder);
+    assert_false(has_lacked);
+    assert_int_equal(n, 5); // the gateways, three keys, and none left to fail
+}
+
 // ---- the output ----
 
 // Lets drain N and all after it fail; false when there was none.
@@ -317,6 +387,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_STAGE(a_failing_allocation_is_answered_500_and_nothing_else_breaks),
         ON_STAGE(whatever_the_arenas_cap_the_answer_is_whole),
+        ON_STAGE(without_memory_no_thread_gets_tools_for_authenticating),
+        ON_STAGE(without_memory_no_gateway_is_loaded_by_half),
         ON_STAGE(a_failing_drain_ends_the_answer_and_nothing_else),
         ON_STAGE(a_hang_up_is_counted_once_and_the_outcome_stays),
         ON_STAGE(a_failing_store_is_answered_with_its_cause),

@@ -166,7 +166,7 @@ static void a_bad_document_does_not_spoil_the_next(void **state)
         const struct str cut = guarded_copy((struct str){good, len});
         assert_false(is_read(cut));
         assert_true(is_read(STR(good)));
-        guarded_free(cut);
+        guarded_free_copy(cut);
     }
 }
 

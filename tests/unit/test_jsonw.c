@@ -7,7 +7,7 @@ struct fixture {
     struct sink *sink;
     struct outbuf out;
     struct jsonw json;
-    char bytes[70000];
+    char *bytes; // GUARDED_MAX of them
 };
 
 static struct fixture fixture;
@@ -15,7 +15,8 @@ static struct fixture fixture;
 static void begin(size_t capacity)
 {
     sink_clear(fixture.sink);
-    outbuf_init(&fixture.out, fixture.bytes, capacity, sink_drain, fixture.sink);
+    char *const buffer = fixture.bytes + GUARDED_MAX - capacity; // up to the guard
+    outbuf_init(&fixture.out, buffer, capacity, sink_drain, fixture.sink);
     jsonw_init(&fixture.json, &fixture.out);
 }
 
@@ -23,6 +24,7 @@ static int set_up(void **state)
 {
     (void)state;
     fixture.sink = sink_new();
+    fixture.bytes = guarded_new(GUARDED_MAX);
     begin(OUTBUF_MIN_CAPACITY);
     return 0;
 }
@@ -31,6 +33,7 @@ static int tear_down(void **state)
 {
     (void)state;
     sink_free(fixture.sink);
+    guarded_free(fixture.bytes, GUARDED_MAX);
     return 0;
 }
 
@@ -151,6 +154,26 @@ static void strings_longer_than_the_buffer_come_whole(void **state)
     json_object_put(string);
 }
 
+static void the_longest_escapes_stay_within_the_buffer_wherever_they_begin(void **state)
+{
+    (void)state;
+    static char filling[OUTBUF_MIN_CAPACITY];
+    static char controls[400];
+    memset(filling, 'f', sizeof filling);
+    memset(controls, '\x01', sizeof controls);
+    for (size_t offset = 0; offset < sizeof filling; offset++) {
+        begin(OUTBUF_MIN_CAPACITY);
+        jsonw_open(&fixture.json);
+        jsonw_key(&fixture.json, (struct str){filling, offset});
+        jsonw_string(&fixture.json, (struct str){controls, sizeof controls});
+        jsonw_key(&fixture.json, (struct str){controls, sizeof controls});
+        jsonw_number(&fixture.json, INT64_MIN);
+        jsonw_close(&fixture.json);
+        assert_int_equal(finish().len,
+                         strlen("{'':'','':-9223372036854775808}") + offset + 12 * sizeof controls);
+    }
+}
+
 // ---- numbers and words ----
 
 static void numbers_are_written_in_decimal(void **state)
@@ -262,7 +285,7 @@ static void any_buffer_size_gives_the_same_bytes(void **state)
 {
     (void)state;
     static char first[SINK_BYTES];
-    begin(sizeof fixture.bytes);
+    begin(GUARDED_MAX);
     write_sample(&fixture.json);
     const struct str whole = finish();
     memcpy(first, whole.ptr, whole.len);
@@ -476,6 +499,7 @@ int main(void)
         WITH_FIXTURE(a_string_is_not_read_beyond_its_length),
         WITH_FIXTURE(random_bytes_are_read_back_by_json_c),
         WITH_FIXTURE(strings_longer_than_the_buffer_come_whole),
+        WITH_FIXTURE(the_longest_escapes_stay_within_the_buffer_wherever_they_begin),
         WITH_FIXTURE(numbers_are_written_in_decimal),
         WITH_FIXTURE(words_are_written_as_json_has_them),
         WITH_FIXTURE(keys_that_are_data_are_escaped),

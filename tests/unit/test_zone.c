@@ -86,7 +86,7 @@ static int64_t next_change(int64_t from, int64_t until)
 static void the_seconds_around_every_change_of_the_offset_are_the_librarys(void **state)
 {
     (void)state;
-    const int64_t start = clock_days_from_civil(1975, 1, 1) * 24 * HOUR;
+    const int64_t start = clock_days_from_civil(1940, 1, 1) * 24 * HOUR;
     const int64_t until = clock_days_from_civil(2030, 1, 1) * 24 * HOUR;
     unsigned changes = 0;
     for (size_t i = 0; i < COUNT_OF(zones); i++) {
@@ -99,7 +99,7 @@ static void the_seconds_around_every_change_of_the_offset_are_the_librarys(void 
             }
         }
     }
-    assert_true(changes > 500);
+    assert_true(changes > 900);
 }
 
 static void moments_in_any_order_are_the_librarys(void **state)
