@@ -44,6 +44,22 @@ static enum grant_kind kind_of(const struct store_task *task)
     return task->is_started ? GRANT_STARTED : GRANT_NOT_STARTED;
 }
 
+static int make_grant(const struct store_task *task, int64_t task_id, struct arena *arena,
+                      const struct grant **grant, struct err *err)
+{
+    struct grant *const granted = arena_alloc(arena, 1, sizeof(struct grant));
+    if (granted == NULL) {
+        return err_set(err, ERR_NO_MEMORY, "grant");
+    }
+    *granted = (struct grant){
+        .task_id = task_id,
+        .root_id = task->instance_id,
+        .kind = kind_of(task),
+    };
+    *grant = granted;
+    return 0;
+}
+
 int binding_check(const struct caller *caller, const struct store_facts *facts, int64_t task_id,
                   struct arena *arena, const struct grant **grant, struct err *err)
 {
@@ -53,17 +69,17 @@ int binding_check(const struct caller *caller, const struct store_facts *facts, 
         check_template(&facts->template, caller_app_code(caller), err) != 0) {
         return -1;
     }
-    struct grant *const granted = arena_alloc(arena, 1, sizeof(struct grant));
-    if (granted == NULL) {
-        return err_set(err, ERR_NO_MEMORY, "grant");
+    return make_grant(&facts->task, task_id, arena, grant, err);
+}
+
+int grant_for_operator(const struct store_facts *facts, int64_t task_id, struct arena *arena,
+                       const struct grant **grant, struct err *err)
+{
+    err->task_id = task_id;
+    if (!facts->task.exists) {
+        return err_set(err, ERR_NO_TASK, "no such task");
     }
-    *granted = (struct grant){
-        .task_id = task_id,
-        .root_id = facts->task.instance_id,
-        .kind = kind_of(&facts->task),
-    };
-    *grant = granted;
-    return 0;
+    return make_grant(&facts->task, task_id, arena, grant, err);
 }
 
 enum grant_kind grant_kind(const struct grant *grant)

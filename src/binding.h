@@ -8,7 +8,7 @@
 #include "err.h"
 #include "store.h"
 
-// Proof that the binding of one task was checked. Only binding_check makes one; whoever reads node
+// Proof that the binding of one task was checked. Only this module makes one; whoever reads node
 // states must show it. Lives in the arena.
 struct grant;
 
@@ -24,6 +24,12 @@ enum grant_kind {
 int binding_check(const struct caller *caller, const struct store_facts *facts, int64_t task_id,
                   struct arena *arena, const struct grant **grant,
                   struct err *err) MUST_CHECK NONNULL;
+
+// A grant without a check, for an operator at a terminal: whoever has the database's password may
+// read all of it anyway. Not to be called for anybody who comes over the network. Takes deleted
+// tasks and any template; fails when there is no such task.
+int grant_for_operator(const struct store_facts *facts, int64_t task_id, struct arena *arena,
+                       const struct grant **grant, struct err *err) MUST_CHECK NONNULL;
 
 enum grant_kind grant_kind(const struct grant *grant) MUST_CHECK NONNULL;
 int64_t grant_task_id(const struct grant *grant) MUST_CHECK NONNULL;
