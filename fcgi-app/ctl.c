@@ -127,22 +127,11 @@ static int64_t read_grace(const char *text)
 
 enum { PASSWORD_FILE = 256, JSON, SECRET, DESCRIPTION, GRACE, YES };
 
-static int take_option(int option, const char *value, struct ctl_options *options,
-                       struct line *line)
+// An option that only some commands take.
+static int take_special(int option, const char *value, struct ctl_options *options,
+                        struct line *line)
 {
     switch (option) {
-    case 'c':
-        options->conf_path = value;
-        return 0;
-    case 'u':
-        options->user = value;
-        return 0;
-    case PASSWORD_FILE:
-        options->password_file = value;
-        return 0;
-    case JSON:
-        options->is_json = true;
-        return 0;
     case SECRET:
         options->reads_secret = true;
         line->takes |= TAKES_SECRET;
@@ -159,6 +148,27 @@ static int take_option(int option, const char *value, struct ctl_options *option
         options->is_sure = true;
         line->takes |= TAKES_YES;
         return 0;
+    default:
+        return -1; // getopt has said why
+    }
+}
+
+static int take_option(int option, const char *value, struct ctl_options *options,
+                       struct line *line)
+{
+    switch (option) {
+    case 'c':
+        options->conf_path = value;
+        return 0;
+    case 'u':
+        options->user = value;
+        return 0;
+    case PASSWORD_FILE:
+        options->password_file = value;
+        return 0;
+    case JSON:
+        options->is_json = true;
+        return 0;
     case 'V':
         line->is_version = true;
         return 0;
@@ -166,7 +176,7 @@ static int take_option(int option, const char *value, struct ctl_options *option
         line->is_help = true;
         return 0;
     default:
-        return -1; // getopt has said why
+        return take_special(option, value, options, line);
     }
 }
 
