@@ -158,6 +158,9 @@ static int serve(struct snapshot_place *snapshots, const char *conf_path)
 {
     const struct conf *const conf = snapshots->current->conf;
     struct listen_source source;
+    if (!listen_is_cgi_request()) {
+        server_hold_signals();
+    }
     // Large blocks go back to the system when a large task is done; glibc would learn to keep them.
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
     struct worker_shared shared = {

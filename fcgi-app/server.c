@@ -71,20 +71,30 @@ static size_t allowed_connections(size_t workers)
     return left < CONNECTIONS_MAX ? left : CONNECTIONS_MAX;
 }
 
-static int open_signals(void)
+static void signal_set(sigset_t *set)
 {
     static const int numbers[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
-    sigset_t set;
-    sigemptyset(&set);
+    sigemptyset(set);
     for (size_t i = 0; i < COUNT_OF(numbers); i++) {
-        // libfcgi may have put handlers of its own in place; an ignored signal would not be queued.
-        signal(numbers[i], SIG_DFL);
-        sigaddset(&set, numbers[i]);
+        sigaddset(set, numbers[i]);
     }
+}
+
+void server_hold_signals(void)
+{
+    sigset_t set;
+    signal_set(&set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static int open_signals(void)
+{
+    // libfcgi puts handlers of its own in place where it finds none.
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGUSR1, SIG_DFL);
     signal(SIGPIPE, SIG_IGN);
-    if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0) {
-        return -1;
-    }
+    sigset_t set;
+    signal_set(&set);
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 

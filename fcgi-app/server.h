@@ -13,6 +13,11 @@ struct server_options {
     char *const *environment;
 };
 
+// Keeps the signals that stop and reload until server_run takes them, from any thread that is
+// started later too. To be called before anything else that is made for serving: a signal that
+// comes while the process starts must neither be lost nor find a handler of libfcgi's.
+void server_hold_signals(void);
+
 // Serves until it is told to stop. SHARED has everything but the loop. Returns the exit status.
 int server_run(const struct server_options *options, struct worker_shared *shared) NONNULL;
 
