@@ -35,6 +35,8 @@ class MariaDB:
         self._service = self._scratch.start(
             "mariadbd",
             [lab.find_program("mariadbd"), "--no-defaults", f"--user={getpass.getuser()}",
+             # Not /tmp: a starting server removes every #sql file there, also those of other servers.
+             f"--tmpdir={self._datadir}",
              f"--datadir={self._datadir}", f"--socket={self.socket}", f"--pid-file={self.socket}.pid",
              *network, "--skip-log-bin", "--character-set-server=utf8mb4",
              "--max-allowed-packet=64M", "--innodb-buffer-pool-size=64M", *STORAGE],
@@ -98,6 +100,7 @@ def _installed_datadir(scratch):
     if not template.exists():
         done = subprocess.run(
             ["mariadb-install-db", "--no-defaults", f"--datadir={template}", f"--user={getpass.getuser()}",
+             f"--tmpdir={scratch.folder}",
              "--auth-root-authentication-method=normal", "--skip-test-db", *STORAGE],
             capture_output=True, text=True, check=False,
         )

@@ -18,7 +18,7 @@ layers='
 # stands for every module there.
 owners='
 mysql[.]h|errmsg[.]h|mysqld_error[.]h|mysql/.*      db
-openssl/.*                                          auth_direct jwt
+openssl/.*                                          auth_direct jwt apps
 json[.]h|json-c/.*|json_.*[.]h                      jsonr
 fastcgi[.]h|fcgiapp[.]h|fcgi_.*[.]h                 fcgi-app
 arpa/inet[.]h                                       net fcgi-app
@@ -81,9 +81,10 @@ LAYERS=$layers OWNERS=$owners exec awk '
             }
         }
     }
-    # SQL of the product stands in one file. (Setting up a session, in db.c, is no query.)
-    group != "fcgi-app" && module != "store_mysql" && /"(SELECT|INSERT|UPDATE|DELETE|REPLACE) / {
-        complain("SQL text belongs into store_mysql.c")
+    # SQL of the product stands in one file, that of the administration in another. (Setting up a
+    # session, in db.c, is no query.)
+    group != "fcgi-app" && module !~ /^(store_mysql|apps)$/ && /"(SELECT|INSERT|UPDATE|DELETE|REPLACE) / {
+        complain("SQL text belongs into store_mysql.c or apps.c")
     }
     function complain(text) {
         printf "%s:%d: %s\n", FILENAME, FNR, text > "/dev/stderr"

@@ -69,7 +69,7 @@ bad=$(exported | SECOND=$second_prefixes awk '
     }
     {
         symbols++
-        is_main = $1 == "main" && $2 == "main"
+        is_main = ($1 == "main" || $1 == "ctl") && $2 == "main"
         has_prefix = index($2, $1 "_") == 1
         has_second = ($1 in second) && index($2, second[$1]) == 1
         if (!is_main && !has_prefix && !has_second) {
