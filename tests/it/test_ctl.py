@@ -463,7 +463,8 @@ class TestCommandLine:
                      "states", "--config", "--user", "--password-file", "--json", "--secret-stdin", "--description",
                      "--grace", "--yes", "--version", "--help"):
             assert word in text
-        assert max(map(len, text.splitlines())) <= 100
+        # The configuration's path is as long as the build's prefix makes it.
+        assert max(len(line) for line in text.splitlines() if "bkflow-states.conf" not in line) <= 100
 
     def test_version(self, program):
         ours, theirs = ctl.execute(["--version"]).stdout, program.run("--version").stdout
