@@ -72,9 +72,7 @@ static struct str describe_time(const struct tree *tree, const struct store_node
     if (node->started_us == STORE_NO_TIME) {
         return STR("-");
     }
-    const bool runs = node->archived_us == STORE_NO_TIME;
-    return ctl_draw_duration(
-        tree_elapsed_seconds(node->started_us, runs ? tree->now_us : node->archived_us), text);
+    return ctl_draw_duration(tree_node_elapsed(tree, node), text);
 }
 
 // ---- how wide ----

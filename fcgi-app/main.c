@@ -191,8 +191,9 @@ static int act(enum action action, struct snapshot_place *snapshots, const char 
         conf_print(conf, stdout);
     } else {
         printf("%s: no mistakes\n", path == NULL ? "built-in defaults" : path);
-        if (conf->auth.direct && !conf->auth.user_table_check) {
-            puts("Note: user_table_check = off: an application's secret speaks for any user name.");
+        const char *const risk = conf_risk(conf);
+        if (risk != NULL) {
+            printf("Note: %s.\n", risk);
         }
     }
     return EXIT_SUCCESS;

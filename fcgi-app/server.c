@@ -48,10 +48,9 @@ static int report(const char *what)
 
 static void warn_of_risks(const struct conf *conf)
 {
-    if (conf->auth.direct && !conf->auth.user_table_check) {
-        LOG_EVENT(LOG_LEVEL_WARNING,
-                  "user_table_check = off: an application's secret speaks for any user name",
-                  LOG_NUMBER("pid", getpid()));
+    const char *const risk = conf_risk(conf);
+    if (risk != NULL) {
+        LOG_EVENT(LOG_LEVEL_WARNING, risk, LOG_NUMBER("pid", getpid()));
     }
 }
 

@@ -5,8 +5,6 @@
 #include "jwt.h"
 
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 struct known_gateway {
@@ -23,27 +21,8 @@ struct gateways {
 
 // ---- loading ----
 
-struct complaints {
-    conf_complain *complain;
-    void *context;
-    unsigned count;
-};
-
-static void complain(struct complaints *complaints, const char *format, ...) PRINTF_LIKE(2, 3);
-
-static void complain(struct complaints *complaints, const char *format, ...)
-{
-    char sentence[1024];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(sentence, sizeof sentence, format, arguments);
-    va_end(arguments);
-    complaints->complain(complaints->context, sentence);
-    complaints->count++;
-}
-
 static void load_algorithms(struct gateways *gateways, const char *list,
-                            struct complaints *complaints)
+                            struct conf_mistakes *mistakes)
 {
     struct str rest = str_from(list);
     while (!str_is_absent(rest)) {
@@ -52,8 +31,8 @@ static void load_algorithms(struct gateways *gateways, const char *list,
         if (jwt_algorithm_named(name, &algorithm) == 0) {
             gateways->allows[algorithm] = true;
         } else {
-            complain(
-                complaints,
+            conf_mistake(
+                mistakes,
                 "[auth] gateway_algorithms: expected names out of RS256, RS384, RS512, ES256, ES384 and "
                 "ES512, not \"%.*s\"",
                 (int)name.len, name.ptr);
@@ -62,15 +41,15 @@ static void load_algorithms(struct gateways *gateways, const char *list,
 }
 
 static void load_gateway(struct gateways *gateways, const struct conf_gateway *conf,
-                         struct complaints *complaints)
+                         struct conf_mistakes *mistakes)
 {
     struct known_gateway *const known = &gateways->known[gateways->count++];
     const char *why = NULL;
     known->name = str_from(conf->name);
     known->key_count = jwt_keys_load(conf->path, known->keys, &why);
     if (known->key_count == 0) {
-        complain(complaints, "[auth] gateway_key_%s: %s: %s", conf->name, conf->path,
-                 why == NULL ? "out of memory" : why);
+        conf_mistake(mistakes, "[auth] gateway_key_%s: %s: %s", conf->name, conf->path,
+                     why == NULL ? "out of memory" : why);
     }
 }
 
@@ -85,33 +64,34 @@ static const struct known_gateway *find_gateway(const struct gateways *gateways,
 }
 
 static void check_names(const struct gateways *gateways, const struct conf *conf,
-                        struct complaints *complaints)
+                        struct conf_mistakes *mistakes)
 {
     const char *const fallback = conf->auth.gateway_default;
     if (gateways->count == 0) {
-        complain(complaints, "[auth] gateway = on needs at least one gateway_key_NAME = /path.pem");
+        conf_mistake(mistakes,
+                     "[auth] gateway = on needs at least one gateway_key_NAME = /path.pem");
     } else if (fallback[0] != '\0' && find_gateway(gateways, str_from(fallback)) == NULL) {
-        complain(complaints, "[auth] gateway_default: there is no gateway_key_%s", fallback);
+        conf_mistake(mistakes, "[auth] gateway_default: there is no gateway_key_%s", fallback);
     }
 }
 
 struct gateways *gateways_load(const struct conf *conf, conf_complain *complain_to, void *context)
 {
-    struct complaints complaints = {complain_to, context, 0};
+    struct conf_mistakes mistakes = {complain_to, context, 0};
     struct gateways *const gateways = calloc(1, sizeof(struct gateways));
     if (gateways == NULL) {
-        complain(&complaints, "out of memory");
+        conf_mistake(&mistakes, "out of memory");
         return NULL;
     }
     if (!conf->auth.gateway) {
         return gateways;
     }
-    load_algorithms(gateways, conf->auth.gateway_algorithms, &complaints);
+    load_algorithms(gateways, conf->auth.gateway_algorithms, &mistakes);
     for (size_t i = 0; i < conf->auth.gateway_count; i++) {
-        load_gateway(gateways, &conf->auth.gateways[i], &complaints);
+        load_gateway(gateways, &conf->auth.gateways[i], &mistakes);
     }
-    check_names(gateways, conf, &complaints);
-    if (complaints.count > 0) {
+    check_names(gateways, conf, &mistakes);
+    if (mistakes.count > 0) {
         gateways_free(gateways);
         return NULL;
     }

@@ -21,24 +21,20 @@ struct load {
     FILE *file;
     int line;
     int lines[CONF_KEYS_MAX]; // where a key was given first
-    conf_complain *complain;
-    void *context;
-    unsigned mistakes;
+    struct conf_mistakes mistakes;
     bool in_environment;   // the file is done
     bool is_out_of_memory; // a key may lack its value
 };
 
-static void complain(struct load *load, const char *format, ...) PRINTF_LIKE(2, 3);
-
-static void complain(struct load *load, const char *format, ...)
+void conf_mistake(struct conf_mistakes *mistakes, const char *format, ...)
 {
     char sentence[2048];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(sentence, sizeof sentence, format, arguments);
     va_end(arguments);
-    load->complain(load->context, sentence);
-    load->mistakes++;
+    mistakes->complain(mistakes->context, sentence);
+    mistakes->count++;
 }
 
 static void free_secret(char *secret)
@@ -57,14 +53,14 @@ static void set_value(struct load *load, size_t index, const char *text, const c
     char *const copy = strdup(text);
     if (copy == NULL) {
         load->is_out_of_memory = true;
-        complain(load, "%s: out of memory", place);
+        conf_mistake(&load->mistakes, "%s: out of memory", place);
         return;
     }
     if (key->parse(key, copy, (char *)load->conf + key->member) != 0) {
         // Also a password that ended up as password_file stays out of the message.
         const bool may_be_secret = strncmp(key->name, "password", strlen("password")) == 0;
-        complain(load, "%s: expected %s, not \"%s\"", place, key->expected,
-                 may_be_secret ? "****" : text);
+        conf_mistake(&load->mistakes, "%s: expected %s, not \"%s\"", place, key->expected,
+                     may_be_secret ? "****" : text);
         free_secret(copy);
         return;
     }
@@ -88,11 +84,13 @@ static void take_gateway(struct load *load, const char *name, const char *path, 
         gateway++;
     }
     if (name[0] == '\0' || path[0] != '/') {
-        complain(load, "%s: expected gateway_key_NAME = an absolute path, not \"%s\"", place, path);
+        conf_mistake(&load->mistakes,
+                     "%s: expected gateway_key_NAME = an absolute path, not \"%s\"", place, path);
     } else if (gateway < end && !load->in_environment) {
-        complain(load, "%s: given before; several keys of one gateway go into one file", place);
+        conf_mistake(&load->mistakes,
+                     "%s: given before; several keys of one gateway go into one file", place);
     } else if (gateway == load->conf->auth.gateways + CONF_GATEWAYS_MAX) {
-        complain(load, "%s: more than %d gateways", place, CONF_GATEWAYS_MAX);
+        conf_mistake(&load->mistakes, "%s: more than %d gateways", place, CONF_GATEWAYS_MAX);
     } else {
         load->conf->auth.gateway_count += gateway == end;
         free(gateway->name);
@@ -100,7 +98,7 @@ static void take_gateway(struct load *load, const char *name, const char *path, 
         gateway->name = strdup(name);
         gateway->path = strdup(path);
         if (gateway->name == NULL || gateway->path == NULL) {
-            complain(load, "%s: out of memory", place);
+            conf_mistake(&load->mistakes, "%s: out of memory", place);
         }
     }
 }
@@ -114,13 +112,13 @@ static int take_entry(void *context, const char *section, const char *name, cons
              (int)strcspn(name, " \t"), name);
     const int index = conf_find_key(section, name);
     if (index == CONF_NO_KEY) {
-        complain(load, "%s: unknown %s; bkflow-states.conf(5) lists what there is", place,
-                 conf_section_exists(section) ? "key" : "section");
+        conf_mistake(&load->mistakes, "%s: unknown %s; bkflow-states.conf(5) lists what there is",
+                     place, conf_section_exists(section) ? "key" : "section");
     } else if ((conf_keys[index].flags & CONF_KEY_FAMILY) != 0) {
         take_gateway(load, name + strlen(conf_keys[index].name), value, place);
     } else if (load->lines[index] != 0) {
-        complain(load, "%s: given before on line %d; keep one of the two", place,
-                 load->lines[index]);
+        conf_mistake(&load->mistakes, "%s: given before on line %d; keep one of the two", place,
+                     load->lines[index]);
     } else {
         load->lines[index] = load->line;
         load->conf->given[index] = true;
@@ -183,12 +181,12 @@ static char *read_line(char *line, int size, void *context)
     const size_t len = strlen(line);
     const char *const mistake = line_mistake(line);
     if (len + 1 == (size_t)size && line[len - 1] != '\n') {
-        complain(load, "%s:%d: the line is longer than %d characters", load->path, load->line,
-                 size - 2);
+        conf_mistake(&load->mistakes, "%s:%d: the line is longer than %d characters", load->path,
+                     load->line, size - 2);
         skip_line(load->file);
         line[0] = '\0';
     } else if (mistake != NULL) {
-        complain(load, "%s:%d: %s", load->path, load->line, mistake);
+        conf_mistake(&load->mistakes, "%s:%d: %s", load->path, load->line, mistake);
         line[0] = '\0';
     }
     return line;
@@ -198,19 +196,20 @@ static void load_file(struct load *load)
 {
     load->file = fopen(load->path, "re");
     if (load->file == NULL) {
-        complain(load, "%s: cannot be read: %s", load->path, strerror(errno));
+        conf_mistake(&load->mistakes, "%s: cannot be read: %s", load->path, strerror(errno));
         return;
     }
     char buffer[BUFSIZ]; // ours, so that a password in it can be wiped
     setvbuf(load->file, buffer, _IOFBF, sizeof buffer);
     const int bad_line = ini_parse_stream(read_line, load, take_entry, load);
     if (bad_line > 0) {
-        complain(load, "%s:%d: neither [section] nor key = value", load->path, bad_line);
+        conf_mistake(&load->mistakes, "%s:%d: neither [section] nor key = value", load->path,
+                     bad_line);
     } else if (bad_line < 0) {
-        complain(load, "%s: out of memory", load->path);
+        conf_mistake(&load->mistakes, "%s: out of memory", load->path);
     }
     if (ferror(load->file)) {
-        complain(load, "%s: cannot be read: %s", load->path, strerror(errno));
+        conf_mistake(&load->mistakes, "%s: cannot be read: %s", load->path, strerror(errno));
     }
     fclose(load->file);
     explicit_bzero(buffer, sizeof buffer);
@@ -256,7 +255,8 @@ static void take_variable(struct load *load, const char *entry)
     struct str rest;
     const int index = find_variable_key(name, &rest);
     if (index == CONF_NO_KEY) {
-        complain(load, "%s: no such key; bkflow-states.conf(5) lists what there is", place);
+        conf_mistake(&load->mistakes, "%s: no such key; bkflow-states.conf(5) lists what there is",
+                     place);
         return;
     }
     if ((conf_keys[index].flags & CONF_KEY_FAMILY) != 0) {
@@ -345,7 +345,8 @@ static void use_password_file(struct load *load, const char *section, const char
 {
     *kept = read_password(path);
     if (*kept == NULL) {
-        complain(load, "[%s] password_file: %s cannot be read: %s", section, path, strerror(errno));
+        conf_mistake(&load->mistakes, "[%s] password_file: %s cannot be read: %s", section, path,
+                     strerror(errno));
         return;
     }
     database->password = *kept;
@@ -357,7 +358,8 @@ static void find_password(struct load *load, const char *section, struct conf_da
 {
     if (database->password_file[0] != '\0') {
         if (database->password[0] != '\0') {
-            complain(load, "[%s] password and password_file are both given; keep one", section);
+            conf_mistake(&load->mistakes,
+                         "[%s] password and password_file are both given; keep one", section);
         }
         use_password_file(load, section, database->password_file, database, kept);
         return;
@@ -397,7 +399,8 @@ bool conf_is_same_database(const struct conf_database *a, const struct conf_data
 static void check_ways_in(struct load *load)
 {
     if (!load->conf->auth.direct && !load->conf->auth.gateway) {
-        complain(load, "[auth] direct = off and gateway = off leave no way to authenticate");
+        conf_mistake(&load->mistakes,
+                     "[auth] direct = off and gateway = off leave no way to authenticate");
     }
 }
 
@@ -415,11 +418,10 @@ struct conf *conf_load(const char *path, char *const *environment, conf_complain
     struct load load = {
         .conf = calloc(1, sizeof(struct conf)),
         .path = path,
-        .complain = complain_to,
-        .context = context,
+        .mistakes = {.complain = complain_to, .context = context},
     };
     if (load.conf == NULL) {
-        complain(&load, "out of memory");
+        conf_mistake(&load.mistakes, "out of memory");
         return NULL;
     }
     set_defaults(&load);
@@ -434,7 +436,7 @@ struct conf *conf_load(const char *path, char *const *environment, conf_complain
         settle_passwords(&load);
     }
     check_ways_in(&load);
-    if (load.mistakes > 0) {
+    if (load.mistakes.count > 0) {
         conf_free(load.conf);
         return NULL;
     }
@@ -535,6 +537,13 @@ void conf_print_reference(FILE *file)
         fprintf(file, "#%s%s =%s%s\n", conf_keys[i].name, is_family ? "NAME" : "",
                 fallback[0] == '\0' ? "" : " ", fallback);
     }
+}
+
+const char *conf_risk(const struct conf *conf)
+{
+    return conf->auth.direct && !conf->auth.user_table_check
+               ? "user_table_check = off: an application's secret speaks for any user name"
+               : NULL;
 }
 
 const char *conf_needs_restart(const struct conf *running, const struct conf *fresh)

@@ -96,6 +96,16 @@ struct conf {
 // Called once per mistake, with a whole sentence that names the place and what was expected.
 typedef void conf_complain(void *context, const char *sentence);
 
+// Mistakes on their way to whoever wants to hear of them, and how many there were.
+struct conf_mistakes {
+    conf_complain *complain;
+    void *context;
+    unsigned count;
+};
+
+// Reports one.
+void conf_mistake(struct conf_mistakes *mistakes, const char *format, ...) PRINTF_LIKE(2, 3);
+
 // Reads PATH (NULL: no file, defaults only), then the environment. All mistakes are reported before
 // it gives up. NULL when there was any.
 struct conf *conf_load(const char *path, char *const *environment, conf_complain *complain,
@@ -113,6 +123,9 @@ void conf_print(const struct conf *conf, FILE *file) NONNULL;
 
 // The commented reference file: every key with its explanation and default.
 void conf_print_reference(FILE *file) NONNULL;
+
+// A sentence on what the operator should be aware of though it is no mistake; NULL if nothing.
+const char *conf_risk(const struct conf *conf) MUST_CHECK NONNULL;
 
 // Names the first key whose value differs between the two but is only read at start; NULL if none.
 const char *conf_needs_restart(const struct conf *running, const struct conf *fresh) NONNULL;
