@@ -228,7 +228,7 @@ int ctl_app_add(struct ctl *ctl)
 
 static void print_moment(struct ctl *ctl, int64_t us)
 {
-    struct zone zone = {.day_len = 0};
+    struct zone zone = {0};
     char text[ZONE_TEXT_MAX];
     const size_t len = zone_format(&zone, us, text);
     ctl_out_print(&ctl->out, "%.*s", (int)len, text);

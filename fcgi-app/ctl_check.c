@@ -122,7 +122,7 @@ static void look_at_keys(struct ctl *ctl, struct ctl_report *report)
 static void look_at_zone(struct ctl *ctl, struct ctl_report *report)
 {
     struct ctl_finding finding = {.topic = {"timezone"}};
-    struct zone zone = {.day_len = 0};
+    struct zone zone = {0};
     if (zone_use(ctl->conf->response.timezone) != 0) {
         finding.verdict = CTL_WRONG;
         ctl_report_what(&finding, "%s cannot be used", ctl->conf->response.timezone);

@@ -82,7 +82,7 @@ static size_t widest_code(const struct apps_record *first)
 
 static void print_all(struct ctl *ctl, const struct apps_record *first)
 {
-    struct zone zone = {.day_len = 0};
+    struct zone zone = {0};
     struct ctl_out *const out = &ctl->out;
     if (first == NULL) {
         ctl_out_print(out, "There are no applications yet: bkflow-statesctl app add CODE.\n");

@@ -5,6 +5,7 @@
 
 enum {
     FIRST_BLOCK = 32 * 1024,
+    LARGEST_KEPT = 256 * 1024, // a task of 1,000 nodes
     LARGEST_BLOCK = 1024 * 1024,
     ALIGNMENT = _Alignof(max_align_t),
 };
@@ -51,23 +52,23 @@ struct arena *arena_new(size_t cap)
     return arena;
 }
 
-// Only what was written is wiped: wiping more would make the system provide pages for it first.
-static void wipe_newest(struct arena *arena)
+// What was written to a block: all of it but in the newest one. Wiping more than that would make
+// the system provide pages for it first.
+static void wipe(const struct arena *arena, struct block *block)
 {
-    char *const bytes = arena->newest->bytes;
-    explicit_bzero(bytes, (size_t)(arena->next - bytes));
+    explicit_bzero(block->bytes,
+                   block == arena->newest ? (size_t)(arena->next - block->bytes) : block->size);
 }
 
-static void drop_newest(struct arena *arena)
+// Wipes a block and gives it back, unless it is to be kept. Returns the one before it.
+static struct block *finish(const struct arena *arena, struct block *block, bool is_kept)
 {
-    wipe_newest(arena);
-    struct block *const block = arena->newest;
-    arena->newest = block->older;
-    free(block);
-    if (arena->newest != NULL) {
-        arena->end = arena->newest->bytes + arena->newest->size;
-        arena->next = arena->end;
+    struct block *const older = block->older;
+    wipe(arena, block);
+    if (!is_kept) {
+        free(block);
     }
+    return older;
 }
 
 void arena_free(struct arena *arena)
@@ -75,19 +76,25 @@ void arena_free(struct arena *arena)
     if (arena == NULL) {
         return;
     }
-    while (arena->newest != NULL) {
-        drop_newest(arena);
+    for (struct block *block = arena->newest; block != NULL;) {
+        block = finish(arena, block, false);
     }
     free(arena);
 }
 
 void arena_reset(struct arena *arena)
 {
-    while (arena->newest->older != NULL) {
-        drop_newest(arena);
+    struct block *kept = arena->newest;
+    while (kept->size > LARGEST_KEPT && kept->older != NULL) {
+        kept = kept->older;
     }
-    wipe_newest(arena);
-    arena->next = arena->newest->bytes;
+    for (struct block *block = arena->newest; block != NULL;) {
+        block = finish(arena, block, block == kept);
+    }
+    kept->older = NULL;
+    arena->newest = kept;
+    arena->next = kept->bytes;
+    arena->end = kept->bytes + kept->size;
     arena->used = 0;
 }
 

@@ -13,9 +13,9 @@ struct arena *arena_new(size_t cap) MUST_CHECK;
 
 void arena_free(struct arena *arena);
 
-// Gives everything back. What was handed out before is dead from here on. A first block is kept, so
-// that small requests cost no system call; the rest goes back to the system. What the request wrote
-// into the kept block is wiped: it may have held a secret.
+// Gives everything back. What was handed out before is dead from here on, and wiped: it may have
+// been a secret. The largest block of up to 256 KB is kept, so that requests like the last ones
+// cost no system call; the rest goes back to the system.
 void arena_reset(struct arena *arena) NONNULL;
 
 // COUNT objects of SIZE bytes, aligned for any type, not cleared; valid until the next reset.

@@ -4,7 +4,7 @@
 #include "utf8.h"
 
 // What one step writes at most; every step reserves it first.
-enum { LONGEST_ESCAPE = 6, LONGEST_NUMBER = 20, CHUNK = 128, LONGEST_AT_ONCE = 256 };
+enum { LONGEST_ESCAPE = 6, CHUNK = 128, LONGEST_AT_ONCE = 256 };
 _Static_assert(4 + CHUNK * LONGEST_ESCAPE <= OUTBUF_MIN_CAPACITY, "a chunk must fit the buffer");
 
 static void put(struct jsonw *json, const char *bytes, size_t len)
@@ -93,14 +93,18 @@ static size_t put_chunk(char **to, const char *text, size_t len)
 
 typedef int8_t block __attribute__((vector_size(16)));
 
-// Copies 16 bytes; false when one of them is no ordinary character. As signed numbers, control
+// Copies 16 bytes, and says which of them are no ordinary characters. As signed numbers, control
 // characters and all bytes of a UTF-8 sequence are below the blank.
-static inline bool copy_block(char *to, const char *from)
+static inline block copy_block(char *to, const char *from)
 {
     block bytes;
     memcpy(&bytes, from, sizeof bytes);
     memcpy(to, &bytes, sizeof bytes);
-    const block odd = (bytes < ' ') | (bytes == '"') | (bytes == '\\');
+    return (bytes < ' ') | (bytes == '"') | (bytes == '\\');
+}
+
+static inline bool has_none(block odd)
+{
     uint64_t halves[2];
     memcpy(halves, &odd, sizeof halves);
     return (halves[0] | halves[1]) == 0;
@@ -141,37 +145,46 @@ static inline bool copy_ordinary(char *to, const char *from, size_t len)
         return copy_short(to, from, len);
     }
     const size_t last = len - sizeof(block);
+    block odd = copy_block(to + last, from + last);
     for (size_t at = 0; at < last; at += sizeof(block)) {
-        if (!copy_block(to + at, from + at)) {
-            return false;
-        }
+        odd |= copy_block(to + at, from + at);
     }
-    return copy_block(to + last, from + last);
+    return has_none(odd);
 }
 
-static void put_escaped(struct jsonw *json, struct str text)
+void jsonw_quote_any(struct outbuf *out, struct str text)
 {
-    put(json, "\"", 1);
+    outbuf_reserve(out, 1);
+    *out->next++ = '"';
     for (size_t at = 0; at < text.len;) {
-        outbuf_reserve(json->out, CHUNK * LONGEST_ESCAPE + 4);
-        at += put_chunk(&json->out->next, text.ptr + at, text.len - at);
+        outbuf_reserve(out, CHUNK * LONGEST_ESCAPE + 4);
+        at += put_chunk(&out->next, text.ptr + at, text.len - at);
     }
-    put(json, "\"", 1);
+    outbuf_reserve(out, 1);
+    *out->next++ = '"';
 }
 
-static inline void put_quoted(struct jsonw *json, struct str text)
+char *jsonw_quote(char *to, struct str text)
+{
+    if (UNLIKELY(!copy_ordinary(to + 1, text.ptr, text.len))) {
+        return NULL;
+    }
+    to[0] = '"';
+    to[1 + text.len] = '"';
+    return to + text.len + 2;
+}
+
+static void put_quoted(struct jsonw *json, struct str text)
 {
     if (LIKELY(text.len <= LONGEST_AT_ONCE)) {
         outbuf_reserve(json->out, LONGEST_AT_ONCE + 2);
-        char *const to = json->out->next;
-        if (LIKELY(copy_ordinary(to + 1, text.ptr, text.len))) {
-            to[0] = '"';
-            to[1 + text.len] = '"';
-            json->out->next = to + text.len + 2;
+        char *const behind = jsonw_quote(json->out->next, text);
+        if (LIKELY(behind != NULL)) {
+            json->out->next = behind;
             return;
         }
     }
-    put_escaped(json, text);
+    jsonw_quote_any(json->out, text);
 }
 
 void jsonw_key(struct jsonw *json, struct str name)
@@ -190,30 +203,28 @@ void jsonw_string(struct jsonw *json, struct str text)
     }
 }
 
-static size_t format_number(char digits[LONGEST_NUMBER], int64_t number)
+char *jsonw_put_long_number(char *to, int64_t number)
 {
-    char reversed[LONGEST_NUMBER];
-    size_t count = 0;
+    char digits[JSONW_NUMBER_MAX];
+    char *first = digits + sizeof digits;
     uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
     do {
-        reversed[count++] = (char)('0' + rest % 10);
+        *--first = (char)('0' + rest % 10);
         rest /= 10;
     } while (rest > 0);
-    size_t len = 0;
     if (number < 0) {
-        digits[len++] = '-';
+        *--first = '-';
     }
-    while (count > 0) {
-        digits[len++] = reversed[--count];
-    }
-    return len;
+    const size_t len = (size_t)(digits + sizeof digits - first);
+    memcpy(to, first, len);
+    return to + len;
 }
 
-void jsonw_long_number(struct jsonw *json, int64_t number)
+void jsonw_number(struct jsonw *json, int64_t number)
 {
     if (jsonw_begin_value(json)) {
-        outbuf_reserve(json->out, LONGEST_NUMBER);
-        json->out->next += format_number(json->out->next, number);
+        outbuf_reserve(json->out, JSONW_NUMBER_MAX);
+        json->out->next = jsonw_put_number(json->out->next, number);
         jsonw_end_value(json);
     }
 }

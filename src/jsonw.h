@@ -89,48 +89,31 @@ void jsonw_key(struct jsonw *json, struct str name) NONNULL;
 // Bytes that are not UTF-8 become U+FFFD, one each.
 void jsonw_string(struct jsonw *json, struct str text) NONNULL;
 
-// Whole members made by another jsonw, each with its comma in front: for what many objects repeat.
-// Never an object's first ones; at most OUTBUF_MIN_CAPACITY bytes.
-static inline void jsonw_members(struct jsonw *json, struct str text)
-{
-    if (UNLIKELY(!json->wants_key || !json->has_member || json->misused)) {
-        json->misused = true;
-        return;
-    }
-    outbuf_reserve(json->out, text.len);
-    memcpy(json->out->next, text.ptr, text.len);
-    json->out->next += text.len;
-}
-
-// Text that is known to need no escape, at most OUTBUF_MIN_CAPACITY - 2 bytes.
-static inline void jsonw_plain(struct jsonw *json, struct str text)
-{
-    if (!jsonw_begin_value(json)) {
-        return;
-    }
-    outbuf_reserve(json->out, text.len + 2);
-    char *const to = json->out->next;
-    to[0] = '"';
-    memcpy(to + 1, text.ptr, text.len);
-    to[1 + text.len] = '"';
-    json->out->next = to + text.len + 2;
-    jsonw_end_value(json);
-}
-
-void jsonw_long_number(struct jsonw *json, int64_t number) NONNULL;
-
-static inline void jsonw_number(struct jsonw *json, int64_t number)
-{
-    if (UNLIKELY(number < 0 || number > 9)) {
-        jsonw_long_number(json, number);
-    } else if (jsonw_begin_value(json)) {
-        outbuf_reserve(json->out, 1);
-        *json->out->next++ = (char)('0' + number);
-        jsonw_end_value(json);
-    }
-}
-
+void jsonw_number(struct jsonw *json, int64_t number) NONNULL;
 void jsonw_bool(struct jsonw *json, bool value) NONNULL;
 void jsonw_null(struct jsonw *json) NONNULL;
+
+// ---- straight into memory, for what is written a million times: the caller sees to room and form
+
+enum { JSONW_NUMBER_MAX = 20 };
+
+// Writes TEXT in quotes and returns the place behind it; room for TEXT and two bytes must be there.
+// NULL when some of TEXT must be escaped: what was written then means nothing.
+char *jsonw_quote(char *to, struct str text) MUST_CHECK NONNULL;
+
+// Writes any text in quotes, escaped where it must be.
+void jsonw_quote_any(struct outbuf *out, struct str text) NONNULL;
+
+// Return the place behind the digits, of which there are at most JSONW_NUMBER_MAX.
+char *jsonw_put_long_number(char *to, int64_t number) MUST_CHECK NONNULL;
+
+static inline char *jsonw_put_number(char *to, int64_t number)
+{
+    if (UNLIKELY(number < 0 || number > 9)) {
+        return jsonw_put_long_number(to, number);
+    }
+    *to = (char)('0' + number);
+    return to + 1;
+}
 
 #endif

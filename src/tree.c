@@ -44,7 +44,7 @@ static uint32_t hash_id(const struct table *table, struct str id)
 {
     struct hash hash = hash_start(table->seed);
     hash_text(&hash, id.ptr, id.len);
-    return (uint32_t)(hash.a ^ hash.b);
+    return (uint32_t)hash.a; // one lane is enough here, and the other one is not even computed
 }
 
 // The place where a node with this id is, or would be.
@@ -130,22 +130,29 @@ static void link_all(struct linker *linker, const struct store_nodes *nodes)
 
 // ---- walking ----
 
-// The node deepest along the first children: where a walk from children to parents begins.
-static struct store_node *first_leaf(struct store_node *node)
+// The node deepest along the first children: where a walk from children to parents begins. DEPTH
+// goes along.
+static struct store_node *first_leaf(struct store_node *node, uint32_t *depth)
 {
     while (node->first_child != NULL) {
         node = node->first_child;
+        ++*depth;
     }
     return node;
 }
 
 // The node after NODE in that order, NULL after ROOT.
-static struct store_node *next_upwards(struct store_node *node, const struct store_node *root)
+static struct store_node *next_upwards(struct store_node *node, const struct store_node *root,
+                                       uint32_t *depth)
 {
     if (node == root) {
         return NULL;
     }
-    return node->next_sibling != NULL ? first_leaf(node->next_sibling) : node->parent;
+    if (node->next_sibling != NULL) {
+        return first_leaf(node->next_sibling, depth);
+    }
+    --*depth;
+    return node->parent;
 }
 
 // ---- roll-up and tag ----
@@ -204,17 +211,17 @@ static uint64_t shown_second(int64_t us)
     return (uint64_t)(us == STORE_NO_TIME ? STORE_NO_TIME : floor_seconds(us));
 }
 
-// All that node_write shows, and nothing else: fractions of seconds that are cut don't count.
-static void hash_node(struct hash *hash, const struct tree *tree, const struct store_node *node)
+// All that tree_write shows, and nothing else: fractions of seconds that are cut don't count. Who
+// is whose parent follows from the order, children first, and the depths.
+static void hash_node(struct hash *hash, const struct tree *tree, const struct store_node *node,
+                      uint32_t depth)
 {
     const uint8_t shown_flags = node->flags & (STORE_NODE_SKIP | STORE_NODE_ERROR_IGNORED);
     hash_text(hash, node->id, node->id_len);
     hash_text(hash, node->version, node->version_len);
     hash_text(hash, node->state, node->state_len);
-    if (node != tree->root) {
-        hash_text(hash, node->parent_id, node->parent_id_len);
-    }
-    hash_words(hash, (uint64_t)(uint32_t)node->loop << 32 | (uint32_t)node->retry, shown_flags);
+    hash_words(hash, (uint64_t)(uint32_t)node->loop << 32 | (uint32_t)node->retry,
+               (uint64_t)depth << 8 | shown_flags);
     hash_words(hash, shown_second(node->started_us), shown_second(node->archived_us));
     hash_words(hash, (uint64_t)tree_node_elapsed(tree, node), 0);
 }
@@ -222,11 +229,12 @@ static void hash_node(struct hash *hash, const struct tree *tree, const struct s
 static void finish_nodes(struct tree *tree)
 {
     struct hash hash = hash_start(TREE_NODES);
-    struct store_node *node = first_leaf(tree->root);
+    uint32_t depth = 0;
+    struct store_node *node = first_leaf(tree->root, &depth);
     while (node != NULL) {
         roll_up(node);
-        hash_node(&hash, tree, node);
-        node = next_upwards(node, tree->root);
+        hash_node(&hash, tree, node, depth);
+        node = next_upwards(node, tree->root, &depth);
     }
     tree->tag[0] = hash.a;
     tree->tag[1] = hash.b;

@@ -2,114 +2,176 @@
 // The writing half of tree: see tree.h.
 #include "tree.h"
 
-static struct str id_of(const struct store_node *node)
-{
-    return (struct str){node->id, node->id_len};
-}
-
+// A node is written straight into the buffer, where room for all of it is reserved first.
 struct writer {
     const struct tree *tree;
     struct zone *zone;
-    struct jsonw *json;
+    struct outbuf *out;
+    char *to; // in the reserved room; out->next stands still meanwhile
     struct str root_id;
-    // The members that every node has in common, made once; absent when they are too long for that.
+    // The members that every node has in common, made once; absent when they are out of the
+    // ordinary.
     struct str root_members;
 };
 
-enum { ROOT_MEMBERS_MAX = OUTBUF_MIN_CAPACITY };
+#define ROOT_ID_MISSPELT ",\"root_id:\":" // BKFlow's own spelling
+#define ROOT_ID          ",\"root_id\":"  // the one that its document promises
 
-// BKFlow's own spelling, root_id:, and the one its document promises.
-static void write_root_id(struct jsonw *json, struct str root_id)
+enum {
+    TEXT_AT_ONCE = 96, // bytes; columns hold less, unless they are full of rare characters
+    QUOTED_MAX = TEXT_AT_ONCE + 2,
+    ROOT_MEMBERS_MAX = sizeof ROOT_ID_MISSPELT + sizeof ROOT_ID + 2 * QUOTED_MAX,
+    MEMBERS_MAX = 300, // what a node is written with besides its texts; more than needed
+    NODE_ROOM = 5 * QUOTED_MAX + ROOT_MEMBERS_MAX + MEMBERS_MAX,
+};
+_Static_assert((int)NODE_ROOM <= (int)OUTBUF_MIN_CAPACITY, "a node must fit the buffer");
+
+static void begin_writing(struct writer *writer)
 {
-    JSONW_KEY(json, "root_id:");
-    jsonw_string(json, root_id);
-    JSONW_KEY(json, "root_id");
-    jsonw_string(json, root_id);
+    outbuf_reserve(writer->out, NODE_ROOM);
+    writer->to = writer->out->next;
 }
 
-static int no_room(void *context, const char *bytes, size_t len)
+static void end_writing(struct writer *writer)
 {
-    (void)context, (void)bytes, (void)len;
-    return -1;
+    writer->out->next = writer->to;
 }
 
-// Writes an object with a first member, which is cut off again, and the root's id.
+#define PUT(writer, literal) put_literal((writer), literal, sizeof(literal) - 1)
+static inline void put_literal(struct writer *writer, const char *literal, size_t len)
+{
+    memcpy(writer->to, literal, len);
+    writer->to += len;
+}
+
+static void put_any_text(struct writer *writer, struct str text)
+{
+    end_writing(writer);
+    jsonw_quote_any(writer->out, text);
+    begin_writing(writer);
+}
+
+static inline void put_text(struct writer *writer, const char *text, size_t len)
+{
+    const struct str whole = {text, len};
+    char *const behind = len <= TEXT_AT_ONCE ? jsonw_quote(writer->to, whole) : NULL;
+    if (LIKELY(behind != NULL)) {
+        writer->to = behind;
+    } else {
+        put_any_text(writer, whole);
+    }
+}
+
+static inline void put_number(struct writer *writer, int64_t number)
+{
+    writer->to = jsonw_put_number(writer->to, number);
+}
+
+static void put_time(struct writer *writer, int64_t us)
+{
+    *writer->to++ = '"';
+    if (us != STORE_NO_TIME) {
+        writer->to += zone_format(writer->zone, us, writer->to);
+    }
+    *writer->to++ = '"';
+}
+
 static struct str make_root_members(struct str root_id, char bytes[ROOT_MEMBERS_MAX])
 {
-    struct outbuf out;
-    struct jsonw json;
-    outbuf_init(&out, bytes, ROOT_MEMBERS_MAX, no_room, NULL);
-    jsonw_init(&json, &out);
-    jsonw_open(&json);
-    JSONW_KEY(&json, "");
-    jsonw_null(&json);
-    const size_t skipped = outbuf_pending(&out);
-    write_root_id(&json, root_id);
-    return out.failed ? STR_ABSENT : (struct str){bytes + skipped, outbuf_pending(&out) - skipped};
+    struct writer writer = {.to = bytes};
+    char quoted[QUOTED_MAX];
+    const char *const behind = root_id.len <= TEXT_AT_ONCE ? jsonw_quote(quoted, root_id) : NULL;
+    if (behind == NULL) {
+        return STR_ABSENT;
+    }
+    PUT(&writer, ROOT_ID_MISSPELT);
+    put_literal(&writer, quoted, (size_t)(behind - quoted));
+    PUT(&writer, ROOT_ID);
+    put_literal(&writer, quoted, (size_t)(behind - quoted));
+    return (struct str){bytes, (size_t)(writer.to - bytes)};
 }
 
-static void write_time(struct writer *writer, int64_t us)
+static void put_root_members(struct writer *writer)
 {
-    char text[ZONE_TEXT_MAX];
-    const size_t len = us == STORE_NO_TIME ? 0 : zone_format(writer->zone, us, text);
-    jsonw_plain(writer->json, (struct str){text, len});
+    if (LIKELY(!str_is_absent(writer->root_members))) {
+        put_literal(writer, writer->root_members.ptr, writer->root_members.len);
+        return;
+    }
+    PUT(writer, ROOT_ID_MISSPELT);
+    put_text(writer, writer->root_id.ptr, writer->root_id.len);
+    PUT(writer, ROOT_ID);
+    put_text(writer, writer->root_id.ptr, writer->root_id.len);
 }
 
-#define FLAG_MEMBERS(skip, ignored)                                                                \
-    STR(",\"skip\":" skip ",\"error_ignorable\":" ignored ",\"error_ignored\":" ignored)
-static const struct str flag_members[] = {
-    [0] = FLAG_MEMBERS("false", "false"),
-    [STORE_NODE_SKIP] = FLAG_MEMBERS("true", "false"),
-    [STORE_NODE_ERROR_IGNORED] = FLAG_MEMBERS("false", "true"),
-    [STORE_NODE_SKIP | STORE_NODE_ERROR_IGNORED] = FLAG_MEMBERS("true", "true"),
-};
+static void put_flags(struct writer *writer, uint8_t flags)
+{
+    if ((flags & STORE_NODE_SKIP) != 0) {
+        PUT(writer, ",\"skip\":true");
+    } else {
+        PUT(writer, ",\"skip\":false");
+    }
+    // BKFlow sends both names, always with the same value.
+    if ((flags & STORE_NODE_ERROR_IGNORED) != 0) {
+        PUT(writer, ",\"error_ignorable\":true,\"error_ignored\":true");
+    } else {
+        PUT(writer, ",\"error_ignorable\":false,\"error_ignored\":false");
+    }
+}
 
 // All up to the children, whose object is left open.
-static void enter_node(struct writer *writer, const struct store_node *node)
+static void put_node(struct writer *writer, const struct store_node *node)
 {
-    struct jsonw *const json = writer->json;
-    const bool is_root = node == writer->tree->root;
-    jsonw_open(json);
-    JSONW_KEY(json, "id");
-    jsonw_string(json, id_of(node));
-    JSONW_KEY(json, "state");
-    jsonw_string(json, (struct str){node->state, node->state_len});
-    if (LIKELY(!str_is_absent(writer->root_members))) {
-        jsonw_members(json, writer->root_members);
+    PUT(writer, "{\"id\":");
+    put_text(writer, node->id, node->id_len);
+    PUT(writer, ",\"state\":");
+    put_text(writer, node->state, node->state_len);
+    put_root_members(writer);
+    PUT(writer, ",\"parent_id\":");
+    if (node == writer->tree->root) {
+        put_text(writer, writer->root_id.ptr, writer->root_id.len);
     } else {
-        write_root_id(json, writer->root_id);
+        put_text(writer, node->parent_id, node->parent_id_len);
     }
-    JSONW_KEY(json, "parent_id");
-    jsonw_string(json,
-                 is_root ? writer->root_id : (struct str){node->parent_id, node->parent_id_len});
-    JSONW_KEY(json, "version");
-    jsonw_string(json, (struct str){node->version, node->version_len});
-    JSONW_KEY(json, "loop");
-    jsonw_number(json, node->loop);
-    JSONW_KEY(json, "retry");
-    jsonw_number(json, node->retry);
-    jsonw_members(json, flag_members[node->flags & (STORE_NODE_SKIP | STORE_NODE_ERROR_IGNORED)]);
-    JSONW_KEY(json, "children");
-    jsonw_open(json);
+    PUT(writer, ",\"version\":");
+    put_text(writer, node->version, node->version_len);
+    PUT(writer, ",\"loop\":");
+    put_number(writer, node->loop);
+    PUT(writer, ",\"retry\":");
+    put_number(writer, node->retry);
+    put_flags(writer, node->flags);
+    PUT(writer, ",\"children\":{");
 }
 
-static void leave_node(struct writer *writer, const struct store_node *node)
+static void enter_root(struct writer *writer)
 {
-    struct jsonw *const json = writer->json;
-    jsonw_close(json);
-    JSONW_KEY(json, "elapsed_time");
-    jsonw_number(json, tree_node_elapsed(writer->tree, node));
-    JSONW_KEY(json, "start_time");
-    write_time(writer, node->started_us);
-    JSONW_KEY(json, "finish_time");
-    write_time(writer, node->archived_us);
-    jsonw_close(json);
+    begin_writing(writer);
+    put_node(writer, writer->tree->root);
+    end_writing(writer);
 }
 
 static void enter_child(struct writer *writer, const struct store_node *node)
 {
-    jsonw_key(writer->json, id_of(node));
-    enter_node(writer, node);
+    begin_writing(writer);
+    if (node != node->parent->first_child) {
+        PUT(writer, ",");
+    }
+    put_text(writer, node->id, node->id_len);
+    PUT(writer, ":");
+    put_node(writer, node);
+    end_writing(writer);
+}
+
+static void leave_node(struct writer *writer, const struct store_node *node)
+{
+    begin_writing(writer);
+    PUT(writer, "},\"elapsed_time\":");
+    put_number(writer, tree_node_elapsed(writer->tree, node));
+    PUT(writer, ",\"start_time\":");
+    put_time(writer, node->started_us);
+    PUT(writer, ",\"finish_time\":");
+    put_time(writer, node->archived_us);
+    PUT(writer, "}");
+    end_writing(writer);
 }
 
 // Down along first children, across to siblings, up to parents: no stack but the nodes' own links.
@@ -117,7 +179,7 @@ static void write_nodes(struct writer *writer)
 {
     const struct store_node *const root = writer->tree->root;
     const struct store_node *node = root;
-    enter_node(writer, root);
+    enter_root(writer);
     for (;;) {
         if (node->first_child != NULL) {
             node = node->first_child;
@@ -169,15 +231,18 @@ static void write_state_alone(struct jsonw *json, struct str state)
 static void write_tree(const struct tree *tree, struct zone *zone, struct jsonw *json)
 {
     char root_members[ROOT_MEMBERS_MAX];
-    const struct str root_id = id_of(tree->root);
+    const struct str root_id = {tree->root->id, tree->root->id_len};
     struct writer writer = {
         .tree = tree,
         .zone = zone,
-        .json = json,
+        .out = json->out,
         .root_id = root_id,
         .root_members = make_root_members(root_id, root_members),
     };
-    write_nodes(&writer);
+    if (jsonw_begin_value(json)) {
+        write_nodes(&writer);
+        jsonw_end_value(json);
+    }
 }
 
 void tree_write(const struct tree *tree, struct zone *zone, struct jsonw *json)

@@ -52,9 +52,22 @@ size_t utf8_sequence(const char *text, size_t len)
     return need;
 }
 
+// How many bytes of ASCII TEXT begins with, in whole words: most texts are nothing else.
+static size_t ascii_words(const char *text, size_t len)
+{
+    size_t at = 0;
+    for (uint64_t word; len - at >= sizeof word; at += sizeof word) {
+        memcpy(&word, text + at, sizeof word);
+        if ((word & UINT64_C(0x8080808080808080)) != 0) {
+            break;
+        }
+    }
+    return at;
+}
+
 bool utf8_is_valid(struct str text)
 {
-    for (size_t at = 0; at < text.len;) {
+    for (size_t at = ascii_words(text.ptr, text.len); at < text.len;) {
         const size_t step = utf8_sequence(text.ptr + at, text.len - at);
         if (step == 0) {
             return false;

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SECONDS_PER_HOUR = 3600, SECONDS_PER_DAY = 86400 };
+enum { SECONDS_PER_HOUR = 3600, SECONDS_PER_QUARTER = 900, HOURS_PER_DAY = 24 };
 
 static int64_t floor_div(int64_t number, int64_t divisor)
 {
@@ -61,9 +61,56 @@ static int32_t offset_at(int64_t seconds)
 
 static char *put_two(char *to, unsigned number)
 {
-    to[0] = (char)('0' + number / 10);
-    to[1] = (char)('0' + number % 10);
+    static const char pairs[] = "0001020304050607080910111213141516171819"
+                                "2021222324252627282930313233343536373839"
+                                "4041424344454647484950515253545556575859"
+                                "6061626364656667686970717273747576777879"
+                                "8081828384858687888990919293949596979899";
+    memcpy(to, &pairs[2 * number], 2);
     return to + 2;
+}
+
+// ---- offsets ----
+
+// The offset at SECONDS. An hour in which it changes is not kept.
+static int32_t find_offset(struct zone *zone, int64_t seconds)
+{
+    const int64_t hour = floor_div(seconds, SECONDS_PER_HOUR);
+    struct zone_hour *const entry = &zone->hours[(uint64_t)hour % ZONE_CACHE_HOURS];
+    if (LIKELY(entry->is_filled && entry->hour == hour)) {
+        return entry->offset;
+    }
+    const int32_t first = offset_at(hour * SECONDS_PER_HOUR);
+    if (first != offset_at(hour * SECONDS_PER_HOUR + SECONDS_PER_HOUR - 1)) {
+        return offset_at(seconds);
+    }
+    *entry = (struct zone_hour){.hour = hour, .offset = first, .is_filled = true};
+    return first;
+}
+
+// ---- texts ----
+
+// "YYYY-MM-DD HH:"
+static uint8_t format_hour(char text[ZONE_HOUR_TEXT_MAX], int64_t local_hour)
+{
+    const int64_t day = floor_div(local_hour, HOURS_PER_DAY);
+    const unsigned hour = (unsigned)(local_hour - day * HOURS_PER_DAY);
+    const struct clock_date date = clock_civil_from_days(day);
+    if (UNLIKELY(date.year < 0 || date.year > 9999)) {
+        return (uint8_t)snprintf(text, ZONE_HOUR_TEXT_MAX,
+                                 "%04lld-%02u-%02u %02u:", (long long)date.year, date.month,
+                                 date.day, hour);
+    }
+    char *to = put_two(text, (unsigned)date.year / 100);
+    to = put_two(to, (unsigned)date.year % 100);
+    *to++ = '-';
+    to = put_two(to, date.month);
+    *to++ = '-';
+    to = put_two(to, date.day);
+    *to++ = ' ';
+    to = put_two(to, hour);
+    *to++ = ':';
+    return (uint8_t)(to - text);
 }
 
 // " +HHMM", or with seconds where an old local mean time has them, as Python's %z writes it.
@@ -81,72 +128,51 @@ static uint8_t format_suffix(char suffix[8], int32_t offset)
     return (uint8_t)(to - suffix);
 }
 
-static void fill(struct zone_hour *entry, int64_t hour, int32_t offset)
+// The texts for SECONDS, which lie INTO seconds behind the beginning of their quarter of an hour.
+static void fill_quarter(struct zone_quarter *entry, int64_t seconds, int32_t into, int32_t offset)
 {
-    entry->hour = hour;
-    entry->offset = offset;
+    const int64_t local = seconds + offset;
+    const int64_t hour = floor_div(local, SECONDS_PER_HOUR);
+    entry->begin_s = (int32_t)(local - hour * SECONDS_PER_HOUR) - into;
+    entry->hour_text_len = format_hour(entry->hour_text, hour);
     entry->suffix_len = format_suffix(entry->suffix, offset);
+}
+
+// A quarter in which the offset may change, or the local hour does, is not kept: SCRATCH holds the
+// texts for this one moment then.
+static const struct zone_quarter *make_quarter(struct zone *zone, int64_t seconds, int64_t quarter,
+                                               struct zone_quarter *scratch)
+{
+    const int32_t into = (int32_t)(seconds - quarter * SECONDS_PER_QUARTER);
+    const int32_t offset = find_offset(zone, seconds);
+    fill_quarter(scratch, seconds, into, offset);
+    if (offset % SECONDS_PER_QUARTER != 0 || find_offset(zone, seconds - into) != offset ||
+        find_offset(zone, seconds - into + SECONDS_PER_QUARTER - 1) != offset) {
+        return scratch;
+    }
+    struct zone_quarter *const entry = &zone->quarters[(uint64_t)quarter % ZONE_CACHE_QUARTERS];
+    *entry = *scratch;
+    entry->quarter = quarter;
     entry->is_filled = true;
-}
-
-// The entry that holds for SECONDS. An hour in which the offset changes is not kept: SCRATCH holds
-// its answer for this one moment.
-static const struct zone_hour *find_hour(struct zone *zone, int64_t seconds,
-                                         struct zone_hour *scratch)
-{
-    const int64_t hour = floor_div(seconds, SECONDS_PER_HOUR);
-    struct zone_hour *const entry = &zone->hours[(uint64_t)hour % ZONE_CACHE_HOURS];
-    if (LIKELY(entry->is_filled && entry->hour == hour)) {
-        return entry;
-    }
-    const int32_t first = offset_at(hour * SECONDS_PER_HOUR);
-    if (first == offset_at(hour * SECONDS_PER_HOUR + SECONDS_PER_HOUR - 1)) {
-        fill(entry, hour, first);
-        return entry;
-    }
-    fill(scratch, hour, offset_at(seconds));
-    return scratch;
-}
-
-static void fill_day(struct zone *zone, int64_t day)
-{
-    const struct clock_date date = clock_civil_from_days(day);
-    if (LIKELY(date.year >= 0 && date.year <= 9999)) {
-        char *to = put_two(zone->day_text, (unsigned)date.year / 100);
-        to = put_two(to, (unsigned)date.year % 100);
-        *to++ = '-';
-        to = put_two(to, date.month);
-        *to++ = '-';
-        to = put_two(to, date.day);
-        *to++ = ' ';
-        zone->day = day;
-        zone->day_len = (uint8_t)(to - zone->day_text);
-        return;
-    }
-    const int len = snprintf(zone->day_text, sizeof zone->day_text, "%04lld-%02u-%02u ",
-                             (long long)date.year, date.month, date.day);
-    zone->day = day;
-    zone->day_len = (uint8_t)len;
+    return entry;
 }
 
 size_t zone_format(struct zone *zone, int64_t us, char text[ZONE_TEXT_MAX])
 {
     const int64_t seconds = floor_div(us, US_PER_SECOND);
-    struct zone_hour scratch;
-    const struct zone_hour *const entry = find_hour(zone, seconds, &scratch);
-    const int64_t local = seconds + entry->offset;
-    const int64_t day = floor_div(local, SECONDS_PER_DAY);
-    if (UNLIKELY(zone->day != day || zone->day_len == 0)) {
-        fill_day(zone, day);
+    const int64_t quarter = floor_div(seconds, SECONDS_PER_QUARTER);
+    const struct zone_quarter *entry = &zone->quarters[(uint64_t)quarter % ZONE_CACHE_QUARTERS];
+    struct zone_quarter scratch;
+    if (UNLIKELY(!entry->is_filled || entry->quarter != quarter)) {
+        entry = make_quarter(zone, seconds, quarter, &scratch);
     }
-    const unsigned second_of_day = (unsigned)(local - day * SECONDS_PER_DAY);
-    memcpy(text, zone->day_text, sizeof zone->day_text);
-    char *to = text + zone->day_len;
-    to = put_two(to, second_of_day / SECONDS_PER_HOUR);
+    const int64_t into = seconds - quarter * SECONDS_PER_QUARTER;
+    const unsigned second_of_hour = (unsigned)(entry->begin_s + into);
+    memcpy(text, entry->hour_text, sizeof entry->hour_text);
+    char *to = text + entry->hour_text_len;
+    to = put_two(to, second_of_hour / 60);
     *to++ = ':';
-    to = put_two(to, second_of_day / 60 % 60);
-    *to++ = ':';
-    to = put_two(to, second_of_day % 60);
+    to = put_two(to, second_of_hour % 60);
     memcpy(to, entry->suffix, sizeof entry->suffix);
     return (size_t)(to + entry->suffix_len - text);
 }

@@ -148,21 +148,44 @@ static void a_small_request_costs_no_heap_call(void **state)
     arena_free(arena);
 }
 
-static void reset_gives_back_all_but_the_first_block(void **state)
+static void reset_gives_back_all_but_one_block_that_is_not_too_large(void **state)
 {
     (void)state;
     struct arena *const arena = arena_new(64 << 20);
-    const void *const first = arena_alloc(arena, 1, 16);
     alloc_watch_start(0);
     for (unsigned i = 0; i < 100; i++) {
         assert_non_null(arena_text(arena, 100000));
     }
+    assert_true(alloc_watch.calls > 3);
     arena_reset(arena);
-    alloc_watch_stop();
-    assert_true(alloc_watch.calls > 0);
-    assert_int_equal(alloc_watch.frees, alloc_watch.calls);
+    assert_int_equal(alloc_watch.frees, alloc_watch.calls); // the block from before went, too
     assert_int_equal(arena_used(arena), 0);
-    assert_ptr_equal(arena_alloc(arena, 1, 16), first);
+    alloc_watch_start(0);
+    assert_non_null(arena_text(arena, 200000));
+    assert_int_equal(alloc_watch.calls, 0);
+    assert_non_null(arena_text(arena, 256 * 1024 - 200000 + 1));
+    alloc_watch_stop();
+    assert_int_equal(alloc_watch.calls, 1);
+    arena_free(arena);
+}
+
+static void requests_of_one_size_come_to_cost_no_heap_call(void **state)
+{
+    (void)state;
+    enum { REQUEST = 250000, TO_GET_USED_TO_IT = 4 };
+    struct arena *const arena = arena_new(1 << 20);
+    for (unsigned i = 0; i < 2 * TO_GET_USED_TO_IT; i++) {
+        if (i == TO_GET_USED_TO_IT) {
+            alloc_watch_start(0);
+        }
+        for (unsigned k = 0; k < REQUEST / 100; k++) {
+            assert_non_null(arena_text(arena, 100));
+        }
+        arena_reset(arena);
+    }
+    alloc_watch_stop();
+    assert_int_equal(alloc_watch.calls, 0);
+    assert_int_equal(alloc_watch.frees, 0);
     arena_free(arena);
 }
 
@@ -299,7 +322,8 @@ int main(void)
         cmocka_unit_test(a_piece_larger_than_a_block_is_served),
         cmocka_unit_test(growth_takes_few_blocks),
         cmocka_unit_test(a_small_request_costs_no_heap_call),
-        cmocka_unit_test(reset_gives_back_all_but_the_first_block),
+        cmocka_unit_test(reset_gives_back_all_but_one_block_that_is_not_too_large),
+        cmocka_unit_test(requests_of_one_size_come_to_cost_no_heap_call),
         cmocka_unit_test(the_cap_is_whole_again_after_a_reset),
         cmocka_unit_test(reset_wipes_the_block_that_it_keeps),
         cmocka_unit_test(blocks_are_wiped_before_a_reset_frees_them),

@@ -300,39 +300,6 @@ static void any_buffer_size_gives_the_same_bytes(void **state)
     }
 }
 
-static void text_that_needs_no_escape_and_members_made_before_are_copied(void **state)
-{
-    (void)state;
-    jsonw_open(&fixture.json);
-    JSONW_KEY(&fixture.json, "a");
-    jsonw_plain(&fixture.json, STR("2023-06-15 17:29:41 +0800"));
-    jsonw_members(&fixture.json, STR(",\"b\":1,\"c\":{}"));
-    JSONW_KEY(&fixture.json, "d");
-    jsonw_plain(&fixture.json, STR(""));
-    jsonw_close(&fixture.json);
-    assert_true(jsonw_is_whole(&fixture.json));
-    assert_text(finish(), "{\"a\":\"2023-06-15 17:29:41 +0800\",\"b\":1,\"c\":{},\"d\":\"\"}");
-}
-
-static void the_longest_copied_pieces_fit_the_smallest_buffer(void **state)
-{
-    (void)state;
-    static char members[OUTBUF_MIN_CAPACITY];
-    static char text[OUTBUF_MIN_CAPACITY - 2];
-    memset(text, 't', sizeof text);
-    memset(members, ' ', sizeof members);
-    memcpy(members, ",\"m\":1", 6);
-    jsonw_open(&fixture.json);
-    JSONW_KEY(&fixture.json, "a");
-    jsonw_plain(&fixture.json, (struct str){text, sizeof text});
-    jsonw_members(&fixture.json, (struct str){members, sizeof members});
-    jsonw_close(&fixture.json);
-    struct json_object *const object = parse_json(finish());
-    assert_int_equal(json_object_get_string_len(json_at(object, "a")), sizeof text);
-    assert_int_equal(json_number(object, "m"), 1);
-    json_object_put(object);
-}
-
 // ---- misuse ----
 
 static void open_with_key(struct jsonw *json)
@@ -396,29 +363,6 @@ static void a_key_behind_the_document(struct jsonw *json)
     jsonw_key(json, STR("k"));
 }
 
-static void plain_text_without_key(struct jsonw *json)
-{
-    jsonw_open(json);
-    jsonw_plain(json, STR("text"));
-}
-
-static void members_outside_an_object(struct jsonw *json)
-{
-    jsonw_members(json, STR(",\"m\":1"));
-}
-
-static void members_first_in_an_object(struct jsonw *json)
-{
-    jsonw_open(json);
-    jsonw_members(json, STR(",\"m\":1"));
-}
-
-static void members_in_place_of_a_value(struct jsonw *json)
-{
-    open_with_key(json);
-    jsonw_members(json, STR(",\"m\":1"));
-}
-
 static void closing_without_the_value(struct jsonw *json)
 {
     open_with_key(json);
@@ -453,10 +397,6 @@ static void misuse_is_refused_and_sticks(void **state)
         {"two written keys in a row", two_written_keys_in_a_row},
         {"a key at the top", a_key_at_the_top},
         {"a key behind the document", a_key_behind_the_document},
-        {"plain text without key", plain_text_without_key},
-        {"members outside an object", members_outside_an_object},
-        {"members first in an object", members_first_in_an_object},
-        {"members in place of a value", members_in_place_of_a_value},
         {"closing without the value", closing_without_the_value},
         {"closing what is not open", closing_what_is_not_open},
         {"closing once too often", closing_once_too_often},
@@ -506,8 +446,6 @@ int main(void)
         WITH_FIXTURE(empty_objects_need_no_member),
         WITH_FIXTURE(objects_nest_to_any_depth),
         WITH_FIXTURE(any_buffer_size_gives_the_same_bytes),
-        WITH_FIXTURE(text_that_needs_no_escape_and_members_made_before_are_copied),
-        WITH_FIXTURE(the_longest_copied_pieces_fit_the_smallest_buffer),
         WITH_FIXTURE(misuse_is_refused_and_sticks),
         WITH_FIXTURE(what_is_not_finished_is_not_whole),
     };

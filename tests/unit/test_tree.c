@@ -615,6 +615,34 @@ static void random_trees_are_as_the_second_opinion_has_them(void **state)
     }
 }
 
+// Every text of a node, of every length around what is written at once, plain and not.
+static void odd_texts_come_back_as_they_are(void **state)
+{
+    (void)state;
+    static const char *const odd[] = {"", "\"", "\\", "\n", "\x01", "\xE6\xB5\x81", "\x7F"};
+    char text[128];
+    for (size_t len = 0; len < 110; len++) {
+        for (size_t i = 0; i < COUNT_OF(odd); i++) {
+            memset(text, 'x', len);
+            strcpy(text + len, odd[i]);
+            const struct row rows[] = {
+                ROW(text, "", .state = text, .version = text),
+                ROW("child", text, .state = "FINISHED", .version = text),
+            };
+            assert_int_equal(build(rows, COUNT_OF(rows), text, 0), 0);
+            struct json_object *const root = parse_json(write_tree());
+            assert_string_equal(json_text(root, "id"), text);
+            assert_string_equal(json_text(root, "state"), text);
+            assert_string_equal(json_text(root, "root_id:"), text);
+            assert_string_equal(json_text(root, "parent_id"), text);
+            assert_string_equal(json_text(root, "version"), text);
+            assert_string_equal(json_text(root, "children/child/parent_id"), text);
+            assert_string_equal(json_text(root, "children/child/root_id"), text);
+            json_object_put(root);
+        }
+    }
+}
+
 static void the_seed_changes_nothing_that_is_seen(void **state)
 {
     (void)state;
@@ -678,6 +706,7 @@ int main(void)
         WITH_FIXTURE(fractions_of_moments_are_cut),
         WITH_FIXTURE(moments_are_in_the_zone_of_the_process),
         WITH_FIXTURE(random_trees_are_as_the_second_opinion_has_them),
+        WITH_FIXTURE(odd_texts_come_back_as_they_are),
         WITH_FIXTURE(the_seed_changes_nothing_that_is_seen),
         WITH_FIXTURE(without_memory_there_is_no_tree),
     };
