@@ -201,7 +201,7 @@ static bool digest_secret(struct auth_direct *direct, const uint8_t salt[STORE_S
            EVP_DigestFinal_ex(direct->digest, digest, NULL) == 1;
 }
 
-void auth_direct_digest(struct auth_direct *direct, const struct claim *claim,
+bool auth_direct_digest(struct auth_direct *direct, const struct claim *claim,
                         uint8_t digest[STORE_DIGEST_BYTES])
 {
     static const uint8_t no_salt[STORE_SALT_BYTES];
@@ -210,13 +210,10 @@ void auth_direct_digest(struct auth_direct *direct, const struct claim *claim,
     uint8_t whole[EVP_MAX_MD_SIZE] = {0};
     const bool is_made =
         digest_secret(direct, is_known ? known->salt : no_salt, claim->secret, whole);
-    // The work is the same, but a digest without salt must not leave the process.
-    if (is_made && is_known) {
-        memcpy(digest, whole, STORE_DIGEST_BYTES);
-    } else {
-        memset(digest, 0, STORE_DIGEST_BYTES);
-    }
+    memcpy(digest, whole, STORE_DIGEST_BYTES);
     explicit_bzero(whole, sizeof whole);
+    // The work is the same, but a digest without salt must not leave the process.
+    return is_made && is_known;
 }
 
 void auth_direct_learn(struct auth_direct *direct, struct str app_code, const struct store_app *app)

@@ -17,9 +17,9 @@ enum auth_verdict auth_direct_claim(const struct conf *conf, struct jsonr *reade
                                     const struct http_request *request, struct arena *arena,
                                     struct claim *claim, struct err *err) MUST_CHECK NONNULL;
 
-// What the claimed secret digests to with the salt that this application was last seen with; with
-// no salt where it was never seen, which matches nothing. A hint for the store, no judgement.
-void auth_direct_digest(struct auth_direct *direct, const struct claim *claim,
+// What the claimed secret digests to with the salt that this application was last seen with. False
+// where it was never seen: the digest, for which the same work was done, is of no use then.
+bool auth_direct_digest(struct auth_direct *direct, const struct claim *claim,
                         uint8_t digest[STORE_DIGEST_BYTES]) NONNULL;
 
 // Remembers the salt of an application that exists.

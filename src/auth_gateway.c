@@ -151,8 +151,13 @@ static int check_signature(struct auth_gateway *gateway, const struct conf *conf
         return err_set(err, ERR_TOKEN_REFUSED, "token: unknown gateway");
     }
     for (size_t i = 0; i < known->key_count; i++) {
-        if (jwt_verify(gateway->verifier, jwt, known->keys[i], algorithm)) {
+        switch (jwt_verify(gateway->verifier, jwt, known->keys[i], algorithm)) {
+        case JWT_HOLDS:
             return 0;
+        case JWT_LACKS_MEMORY:
+            return err_set(err, ERR_NO_MEMORY, "token: verifying");
+        case JWT_HOLDS_NOT:
+            break; // another key of the gateway's may do
         }
     }
     return err_set(err, ERR_TOKEN_REFUSED, "token: wrong signature");
@@ -268,11 +273,8 @@ enum auth_verdict auth_gateway_claim(struct auth_gateway *gateway, const struct 
         return AUTH_REFUSED;
     }
     struct jwt jwt;
-    if (jwt_split(str_trim(request->bkapi_jwt), reader, arena, &jwt) != 0) {
-        err_record(err, ERR_TOKEN_REFUSED, "token: malformed");
-        return AUTH_REFUSED;
-    }
-    if (check_signature(gateway, conf, gateways, &jwt, err) != 0 ||
+    if (jwt_split(str_trim(request->bkapi_jwt), reader, arena, &jwt, err) != 0 ||
+        check_signature(gateway, conf, gateways, &jwt, err) != 0 ||
         read_claims(&jwt, reader, now_us, conf->auth.leeway_ms, arena, claim, err) != 0) {
         return AUTH_REFUSED;
     }

@@ -20,6 +20,7 @@ static const struct {
 void err_record(struct err *err, enum err_kind kind, const char *detail, ...)
 {
     err->kind = kind;
+    err->server_code = 0;
     va_list arguments;
     va_start(arguments, detail);
     vsnprintf(err->detail, sizeof err->detail, detail, arguments);

@@ -109,9 +109,10 @@ struct err {
     int64_t template_id;
     struct str app;
     struct str bound_app;
-    struct str subject; // the thing that is wrong or missing, in the client's own terms
-    unsigned wait_s;    // for ERR_TOO_MANY_FAILURES: when to try again
-    char detail[256];   // for the log only, never for the client
+    struct str subject;   // the thing that is wrong or missing, in the client's own terms
+    unsigned wait_s;      // for ERR_TOO_MANY_FAILURES: when to try again
+    unsigned server_code; // the database server's or its client library's number; 0: none
+    char detail[256];     // for the log only, never for the client
 };
 
 // err_set(struct err *err, enum err_kind kind, const char *detail, ...): makes ERR an error of KIND

@@ -44,6 +44,12 @@ static const struct known *find_known(struct str name)
     return NULL;
 }
 
+static struct str *member_of(struct http_request *request, const struct known *known)
+{
+    void *const member = (char *)request + known->member;
+    return member;
+}
+
 int http_request_init(struct http_request *request, const struct http_var *vars, size_t count,
                       struct err *err)
 {
@@ -54,7 +60,7 @@ int http_request_init(struct http_request *request, const struct http_var *vars,
         if (known == NULL) {
             continue;
         }
-        struct str *const member = (struct str *)((char *)request + known->member);
+        struct str *const member = member_of(request, known);
         if (known->credential != NULL && !str_is_absent(*member)) {
             doubled = known->credential;
         }
@@ -190,35 +196,35 @@ bool http_tag_matches(struct str if_none_match, struct str tag)
 
 // ---- the response ----
 
-static const char *reason(int status)
+static const char *status_line(int status)
 {
     switch (status) {
     case 200:
-        return "OK";
+        return "Status: 200 OK\r\n";
     case 304:
-        return "Not Modified";
+        return "Status: 304 Not Modified\r\n";
     case 400:
-        return "Bad Request";
+        return "Status: 400 Bad Request\r\n";
     case 401:
-        return "Unauthorized";
+        return "Status: 401 Unauthorized\r\n";
     case 403:
-        return "Forbidden";
+        return "Status: 403 Forbidden\r\n";
     case 404:
-        return "Not Found";
+        return "Status: 404 Not Found\r\n";
     case 405:
-        return "Method Not Allowed";
+        return "Status: 405 Method Not Allowed\r\n";
     case 413:
-        return "Content Too Large";
+        return "Status: 413 Content Too Large\r\n";
     case 429:
-        return "Too Many Requests";
+        return "Status: 429 Too Many Requests\r\n";
     case 431:
-        return "Request Header Fields Too Large";
+        return "Status: 431 Request Header Fields Too Large\r\n";
     case 503:
-        return "Service Unavailable";
+        return "Status: 503 Service Unavailable\r\n";
     case 504:
-        return "Gateway Timeout";
+        return "Status: 504 Gateway Timeout\r\n";
     default:
-        return "Internal Server Error";
+        return "Status: 500 Internal Server Error\r\n";
     }
 }
 
@@ -230,10 +236,8 @@ static void put(struct outbuf *out, const char *text)
 void http_begin(struct http_response *response, int status)
 {
     assert(response->state == HTTP_HEAD && response->status == 0);
-    char line[64];
     response->status = status;
-    snprintf(line, sizeof line, "Status: %d %s\r\n", status, reason(status));
-    put(&response->out, line);
+    put(&response->out, status_line(status));
 }
 
 void http_header(struct http_response *response, const char *name, struct str value)

@@ -34,15 +34,37 @@ void jsonr_free(struct jsonr *reader)
     }
 }
 
-// What may stand outside of strings. json-c takes single quotes, NaN, Infinity and "1." too, even
-// where it is told to be strict.
+static bool is_digit_at(struct str text, size_t at)
+{
+    return at < text.len && text.ptr[at] >= '0' && text.ptr[at] <= '9';
+}
+
+// Whether one of CHARACTERS stands BACK bytes before AT.
+static bool is_before(struct str text, size_t at, size_t back, const char *characters)
+{
+    return at >= back && strchr(characters, text.ptr[at - back]) != NULL;
+}
+
+// Whether a number begins at AT, instead of going on there: 0 in "-0", not in "10", "1.0" or
+// "1e-0".
+static bool begins_number(struct str text, size_t at)
+{
+    const bool is_negative = is_before(text, at, 1, "-");
+    return is_negative ? !is_before(text, at, 2, "eE") : !is_before(text, at, 1, "0123456789.eE+");
+}
+
+// What may stand outside of strings. json-c takes single quotes, NaN, Infinity, "1.", "-.1" and
+// "-01" too, even where it is told to be strict.
 static bool fits_outside_string(struct str text, size_t at)
 {
     static const char characters[] = " \t\r\n{}[]:,-+.0123456789eE"
                                      "truefalsn";
     const char c = text.ptr[at];
     if (c == '.') {
-        return at + 1 < text.len && text.ptr[at + 1] >= '0' && text.ptr[at + 1] <= '9';
+        return at > 0 && is_digit_at(text, at - 1) && is_digit_at(text, at + 1);
+    }
+    if (c == '0' && is_digit_at(text, at + 1)) {
+        return !begins_number(text, at);
     }
     return c != '\0' && strchr(characters, c) != NULL;
 }
@@ -115,6 +137,8 @@ static void wipe(json_object *value) // NOLINT(misc-no-recursion)
 }
 
 // Makes the tokener fit for the next text. What it holds of one that it gave up is wiped first.
+// Half of a surrogate pair json-c's own reset would leave, to be put into the next text's next
+// escape.
 static void reset(json_tokener *tokener)
 {
     for (int level = 0; level <= tokener->depth; level++) {
@@ -124,6 +148,7 @@ static void reset(json_tokener *tokener)
                            strlen(tokener->stack[level].obj_field_name));
         }
     }
+    tokener->high_surrogate = 0;
     json_tokener_reset(tokener);
 }
 

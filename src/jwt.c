@@ -184,13 +184,23 @@ static int sextet(char c)
     return c == '-' ? 62 : c == '_' ? 63 : -1;
 }
 
+static int refuse(struct err *err)
+{
+    return err_set(err, ERR_TOKEN_REFUSED, "token: malformed");
+}
+
+static int lack_memory(struct err *err)
+{
+    return err_set(err, ERR_NO_MEMORY, "token");
+}
+
 // RFC 7515, section 2: no padding, no line breaks, and no bits left over that are not zero, so that
 // one signature has one spelling only.
-static bool decode(struct str text, struct arena *arena, struct str *decoded)
+static int decode(struct str text, struct arena *arena, struct str *decoded, struct err *err)
 {
     char *const bytes = arena_text(arena, text.len / 4 * 3 + 3);
-    if (bytes == NULL || text.len % 4 == 1) {
-        return false;
+    if (bytes == NULL) {
+        return lack_memory(err);
     }
     uint32_t pending = 0;
     unsigned bits = 0;
@@ -198,7 +208,7 @@ static bool decode(struct str text, struct arena *arena, struct str *decoded)
     for (size_t i = 0; i < text.len; i++) {
         const int six = sextet(text.ptr[i]);
         if (six < 0) {
-            return false;
+            return refuse(err);
         }
         pending = (pending << 6 | (uint32_t)six) & 0xFFFF;
         bits += 6;
@@ -208,39 +218,46 @@ static bool decode(struct str text, struct arena *arena, struct str *decoded)
         }
     }
     *decoded = (struct str){bytes, len};
-    return (pending & ((1U << bits) - 1)) == 0;
+    const bool has_rest = bits == 6 || (pending & ((1U << bits) - 1)) != 0;
+    return has_rest ? refuse(err) : 0;
 }
 
 // ---- the token's parts ----
 
-static bool keep(struct str *kept, struct str text, struct arena *arena)
+static int keep(struct str *kept, struct str text, struct arena *arena, struct err *err)
 {
     *kept = str_is_absent(text) ? text : arena_copy(arena, text);
-    return str_is_absent(*kept) == str_is_absent(text);
+    return str_is_absent(*kept) == str_is_absent(text) ? 0 : lack_memory(err);
 }
 
-static bool read_header(json_object *header, struct arena *arena, struct jwt *jwt)
+static int read_header(json_object *header, struct arena *arena, struct jwt *jwt, struct err *err)
 {
+    const struct str algorithm = jsonr_string(header, "alg");
+    const struct str key_id = jsonr_string(header, "kid");
     const bool has_key_id = json_object_object_get_ex(header, "kid", NULL);
     const bool has_extensions = json_object_object_get_ex(header, "crit", NULL);
-    return !has_extensions && keep(&jwt->algorithm, jsonr_string(header, "alg"), arena) &&
-           keep(&jwt->key_id, jsonr_string(header, "kid"), arena) &&
-           !str_is_absent(jwt->algorithm) && has_key_id == !str_is_absent(jwt->key_id);
+    if (has_extensions || str_is_absent(algorithm) || has_key_id != !str_is_absent(key_id)) {
+        return refuse(err);
+    }
+    return keep(&jwt->algorithm, algorithm, arena, err) == 0
+               ? keep(&jwt->key_id, key_id, arena, err)
+               : -1;
 }
 
-static bool parse_header(struct str text, struct jsonr *reader, struct arena *arena,
-                         struct jwt *jwt)
+static int parse_header(struct str text, struct jsonr *reader, struct arena *arena, struct jwt *jwt,
+                        struct err *err)
 {
     json_object *const header = jsonr_object(reader, text);
     if (header == NULL) {
-        return false;
+        return refuse(err);
     }
-    const bool is_read = read_header(header, arena, jwt);
+    const int outcome = read_header(header, arena, jwt, err);
     jsonr_release(header);
-    return is_read;
+    return outcome;
 }
 
-int jwt_split(struct str token, struct jsonr *reader, struct arena *arena, struct jwt *jwt)
+int jwt_split(struct str token, struct jsonr *reader, struct arena *arena, struct jwt *jwt,
+              struct err *err)
 {
     struct str rest = token;
     struct str header;
@@ -248,13 +265,15 @@ int jwt_split(struct str token, struct jsonr *reader, struct arena *arena, struc
     const struct str claims_text = str_cut(&rest, '.');
     const struct str signature_text = str_cut(&rest, '.');
     if (str_is_absent(signature_text) || !str_is_absent(rest)) {
-        return -1;
+        return refuse(err);
     }
     *jwt = (struct jwt){.signed_part = {token.ptr, header_text.len + 1 + claims_text.len}};
-    const bool is_split =
-        decode(header_text, arena, &header) && decode(claims_text, arena, &jwt->claims) &&
-        decode(signature_text, arena, &jwt->signature) && parse_header(header, reader, arena, jwt);
-    return is_split ? 0 : -1;
+    if (decode(header_text, arena, &header, err) != 0 ||
+        decode(claims_text, arena, &jwt->claims, err) != 0 ||
+        decode(signature_text, arena, &jwt->signature, err) != 0) {
+        return -1;
+    }
+    return parse_header(header, reader, arena, jwt, err);
 }
 
 // ---- verifying ----
@@ -324,25 +343,43 @@ static bool fits(const struct algorithm *algorithm, const EVP_PKEY *pkey)
            (algorithm->key_bits == 0 || EVP_PKEY_bits(pkey) == algorithm->key_bits);
 }
 
-bool jwt_verify(struct jwt_verifier *verifier, const struct jwt *jwt, const struct jwt_key *key,
-                enum jwt_algorithm algorithm)
+// Empties this thread's queue of errors, in which a refused signature leaves entries too.
+static bool lacked_memory(void)
+{
+    bool has_lacked = false;
+    for (unsigned long error = ERR_get_error(); error != 0; error = ERR_get_error()) {
+        has_lacked = has_lacked || ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE;
+    }
+    return has_lacked;
+}
+
+// With the context made ready: whether the signature is good.
+static bool holds(EVP_MD_CTX *context, struct str signature, struct str text)
+{
+    EVP_MD_CTX_set_flags(context, EVP_MD_CTX_FLAG_FINALISE); // or it works on a copy
+    return signature.len > 0 &&
+           EVP_DigestVerify(context, (const unsigned char *)signature.ptr, signature.len,
+                            (const unsigned char *)text.ptr, text.len) == 1;
+}
+
+enum jwt_verdict jwt_verify(struct jwt_verifier *verifier, const struct jwt *jwt,
+                            const struct jwt_key *key, enum jwt_algorithm algorithm)
 {
     const struct algorithm *const how = &algorithms[algorithm];
+    EVP_MD_CTX *const context = verifier->context;
     unsigned char der[EC_SIGNATURE_MAX];
     struct str signature = jwt->signature;
     if (!fits(how, key->pkey)) {
-        return false;
+        return JWT_HOLDS_NOT;
     }
     if (how->key_type == EVP_PKEY_EC) {
         signature = (struct str){(const char *)der, to_der(jwt->signature, how->key_bits, der)};
     }
-    EVP_MD_CTX *const context = verifier->context;
-    const bool holds =
-        signature.len > 0 &&
-        EVP_DigestVerifyInit(context, NULL, verifier->digests[algorithm], NULL, key->pkey) == 1 &&
-        EVP_DigestVerify(context, (const unsigned char *)signature.ptr, signature.len,
-                         (const unsigned char *)jwt->signed_part.ptr, jwt->signed_part.len) == 1;
+    // Key and digest fit each other: what fails here lacks memory, told or not.
+    const bool is_ready =
+        EVP_DigestVerifyInit(context, NULL, verifier->digests[algorithm], NULL, key->pkey) == 1;
+    const bool is_good = is_ready && holds(context, signature, jwt->signed_part);
     EVP_MD_CTX_reset(context); // wipes the last block of the claims
-    ERR_clear_error();         // a refused signature leaves entries in this thread's queue
-    return holds;
+    const bool has_lacked = lacked_memory() || !is_ready;
+    return is_good ? JWT_HOLDS : has_lacked ? JWT_LACKS_MEMORY : JWT_HOLDS_NOT;
 }

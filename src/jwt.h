@@ -7,6 +7,7 @@
 
 #include "arena.h"
 #include "base.h"
+#include "err.h"
 #include "jsonr.h"
 
 enum jwt_algorithm {
@@ -47,15 +48,23 @@ struct jwt {
     struct str key_id;      // the header's kid, absent when it has none
 };
 
-// Takes TOKEN apart. -1 when it is not three parts of base64url without padding, when the header is
-// not a JSON object with a string alg, or names extensions in crit: none is understood here.
-int jwt_split(struct str token, struct jsonr *reader, struct arena *arena,
-              struct jwt *jwt) MUST_CHECK NONNULL;
+// Takes TOKEN apart. -1 without memory, else refused when it is not three parts of base64url
+// without padding, when the header is not a JSON object with a string alg, or names extensions in
+// crit: none is understood here.
+int jwt_split(struct str token, struct jsonr *reader, struct arena *arena, struct jwt *jwt,
+              struct err *err) MUST_CHECK NONNULL;
+
+enum jwt_verdict {
+    JWT_HOLDS,
+    JWT_HOLDS_NOT,
+    JWT_LACKS_MEMORY, // to tell: no fault of the token's
+};
 
 // Whether the signature is KEY's by ALGORITHM. ALGORITHM comes from the configuration: what the
 // header says has no part in it (RFC 8725, section 3.1), nor can a key be used by an algorithm of
 // another kind.
-bool jwt_verify(struct jwt_verifier *verifier, const struct jwt *jwt, const struct jwt_key *key,
-                enum jwt_algorithm algorithm) MUST_CHECK NONNULL;
+enum jwt_verdict jwt_verify(struct jwt_verifier *verifier, const struct jwt *jwt,
+                            const struct jwt_key *key,
+                            enum jwt_algorithm algorithm) MUST_CHECK NONNULL;
 
 #endif

@@ -44,6 +44,26 @@ static void members_that_are_strings_are_found(void **state)
     jsonr_release(object);
 }
 
+// What is read may not depend on what was read before, by whoever.
+static void nothing_is_left_of_a_text_that_was_given_up(void **state)
+{
+    (void)state;
+    static const struct str given_up[] = {
+        STR("{\"a\":\"\\ud83d"), STR("{\"a\":\"\\ud83d\\"), STR("{\"a\":\"\\ud83d\\u00"),
+        STR("{\"a\":\"\\ud83"),  STR("{\"\\ud83d"),         STR("{\"a\":[{\"b"),
+        STR("{\"a\":\"x"),       STR("{\"a\":-1.5e"),
+    };
+    for (size_t i = 0; i < COUNT_OF(given_up); i++) {
+        assert_false(is_read(given_up[i]));
+        json_object *const object =
+            jsonr_object(reader, STR("{\"\\u0062\":\"\\u0063\",\"d\":\"\\ude00\"}"));
+        assert_non_null(object);
+        check_text(given_up[i].ptr, jsonr_string(object, "b"), "c");
+        check_text(given_up[i].ptr, jsonr_string(object, "d"), "\xEF\xBF\xBD");
+        jsonr_release(object);
+    }
+}
+
 static void objects_are_read_whatever_their_values(void **state)
 {
     (void)state;
@@ -189,6 +209,7 @@ int main(void)
         WITH_READER(escaped_nuls_are_refused_anywhere),
         WITH_READER(names_in_single_quotes_are_refused),
         WITH_READER(depth_is_bounded),
+        WITH_READER(nothing_is_left_of_a_text_that_was_given_up),
         WITH_READER(a_bad_document_does_not_spoil_the_next),
         WITH_READER(releasing_nothing_is_allowed),
     };
