@@ -5,7 +5,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 void ctl_fault_say(const char *format, ...)
 {
@@ -23,7 +22,7 @@ static const char other_account[] =
 
 // Errors of the server that an operator can do something about.
 static const struct {
-    unsigned long code;
+    unsigned code;
     const char *advice;
 } known[] = {
     {1044, other_account},
@@ -41,18 +40,9 @@ static const struct {
     {1836, "This server only reads, as a replica does: [database] must lead to one that writes."},
 };
 
-// The server's number for what happened, which db puts in front of the error's detail; 0: none.
-static unsigned long server_code(const struct err *err)
-{
-    static const char mark[] = "database error ";
-    return strncmp(err->detail, mark, sizeof mark - 1) == 0
-               ? strtoul(err->detail + sizeof mark - 1, NULL, 10)
-               : 0;
-}
-
 const char *ctl_fault_advice(const struct err *err)
 {
-    const unsigned long code = server_code(err);
+    const unsigned code = err->server_code;
     for (size_t i = 0; i < COUNT_OF(known); i++) {
         if (known[i].code == code) {
             return known[i].advice;

@@ -20,7 +20,7 @@ struct ctl_schema *ctl_schema_new(const struct conf_database *conf, struct metri
     if (schema == NULL) {
         return NULL;
     }
-    schema->db = db_new(conf, shard);
+    schema->db = db_new(conf, NULL, shard);
     if (schema->db == NULL) {
         free(schema);
         return NULL;
@@ -44,7 +44,7 @@ static void keep(char *to, size_t size, const struct db_value *value)
 
 // The one row of a statement; its values live until the next call.
 static int fetch_one(struct ctl_schema *schema, unsigned slot, const struct db_statement *statement,
-                     const struct db_parameter *parameters, struct db_value *values,
+                     const struct db_parameter *parameters, const struct db_value **values,
                      struct err *err)
 {
     if (db_query(schema->db, slot, statement, parameters, err) != 0) {
@@ -78,14 +78,14 @@ static const struct db_statement server_statement = {
 
 int ctl_schema_server(struct ctl_schema *schema, struct ctl_schema_server *server, struct err *err)
 {
-    struct db_value values[SERVER_WIDTH];
+    const struct db_value *values;
     // Connecting and preparing take their time: only the second run tells what a round trip takes.
-    if (fetch_one(schema, SLOT_SERVER, &server_statement, no_parameters, values, err) != 0) {
+    if (fetch_one(schema, SLOT_SERVER, &server_statement, no_parameters, &values, err) != 0) {
         return -1;
     }
     db_finish(schema->db);
     const int64_t asked_us = clock_system.wall_us();
-    if (fetch_one(schema, SLOT_SERVER, &server_statement, no_parameters, values, err) != 0) {
+    if (fetch_one(schema, SLOT_SERVER, &server_statement, no_parameters, &values, err) != 0) {
         return -1;
     }
     server->uncertain_us = (clock_system.wall_us() - asked_us) / 2;
@@ -113,11 +113,11 @@ static const struct db_statement mysql_limit_statement = {
 int ctl_schema_time_limit(struct ctl_schema *schema, const struct ctl_schema_server *server,
                           int64_t *milliseconds, struct err *err)
 {
-    struct db_value values[COUNT_OF(limit_columns)];
+    const struct db_value *values;
     const bool is_mariadb = strstr(server->version, "MariaDB") != NULL;
     if (fetch_one(schema, SLOT_LIMIT,
                   is_mariadb ? &mariadb_limit_statement : &mysql_limit_statement, no_parameters,
-                  values, err) != 0) {
+                  &values, err) != 0) {
         return -1;
     }
     *milliseconds = values[0].number;
@@ -141,8 +141,8 @@ int ctl_schema_kind(struct ctl_schema *schema, const char *table, enum ctl_schem
                     struct err *err)
 {
     const struct db_parameter parameters[] = {DB_PARAMETER_TEXT(str_from(table))};
-    struct db_value values[COUNT_OF(kind_columns)];
-    if (fetch_one(schema, SLOT_KIND, &kind_statement, parameters, values, err) != 0) {
+    const struct db_value *values;
+    if (fetch_one(schema, SLOT_KIND, &kind_statement, parameters, &values, err) != 0) {
         return -1;
     }
     if (values[0].number == 0) {
@@ -189,13 +189,13 @@ int ctl_schema_columns(struct ctl_schema *schema, const struct ctl_tables_table 
                        struct ctl_schema_column columns[CTL_TABLES_COLUMNS_MAX], struct err *err)
 {
     const struct db_parameter parameters[] = {DB_PARAMETER_TEXT(str_from(table->name))};
-    struct db_value values[COLUMN_WIDTH];
+    const struct db_value *values;
     memset(columns, 0, CTL_TABLES_COLUMNS_MAX * sizeof *columns);
     if (db_query(schema->db, SLOT_COLUMNS, &columns_statement, parameters, err) != 0) {
         return -1;
     }
     int fetched;
-    while ((fetched = db_fetch(schema->db, values, err)) == 1) {
+    while ((fetched = db_fetch(schema->db, &values, err)) == 1) {
         take_column(table, values, columns);
     }
     db_finish(schema->db);
@@ -238,14 +238,14 @@ int ctl_schema_has_index(struct ctl_schema *schema, const char *table,
                          const struct ctl_tables_index *index, bool *has, struct err *err)
 {
     const struct db_parameter parameters[] = {DB_PARAMETER_TEXT(str_from(table))};
-    struct db_value values[INDEX_WIDTH];
+    const struct db_value *values;
     struct index_look look = {0};
     *has = false;
     if (db_query(schema->db, SLOT_INDEX, &index_statement, parameters, err) != 0) {
         return -1;
     }
     int fetched;
-    while ((fetched = db_fetch(schema->db, values, err)) == 1) {
+    while ((fetched = db_fetch(schema->db, &values, err)) == 1) {
         if (values[INDEX_PLACE].number == 1) { // the next index: the one before is complete
             *has = *has || fits(&look, index);
             look = (struct index_look){
@@ -286,14 +286,14 @@ static const struct db_statement excess_statement = {
 
 int ctl_schema_excess(struct ctl_schema *schema, char *list, size_t size, struct err *err)
 {
-    struct db_value values[COUNT_OF(excess_columns)];
+    const struct db_value *values;
     size_t len = 0;
     list[0] = '\0';
     if (db_query(schema->db, SLOT_EXCESS, &excess_statement, no_parameters, err) != 0) {
         return -1;
     }
     int fetched;
-    while ((fetched = db_fetch(schema->db, values, err)) == 1) {
+    while ((fetched = db_fetch(schema->db, &values, err)) == 1) {
         const int added = snprintf(list + len, size - len, "%s%.*s", len > 0 ? ", " : "",
                                    (int)values[0].text.len, values[0].text.ptr);
         len = added > 0 && len + (size_t)added < size ? len + (size_t)added : len;

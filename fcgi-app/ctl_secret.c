@@ -72,10 +72,10 @@ static int read_unseen(struct ctl_secret *secret)
     }
     struct termios unseen = usual;
     unseen.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
-    fputs("Secret (it is not shown): ", stderr);
     if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &unseen) != 0) {
         return -1;
     }
+    fputs("Secret (it is not shown): ", stderr);
     const int outcome = read_line(STDIN_FILENO, secret);
     const int error = errno;
     (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &usual);

@@ -216,7 +216,7 @@ int ctl_states_run(struct ctl *ctl)
         return CTL_USAGE;
     }
     choose_account(ctl);
-    view.store = store_mysql_new(ctl->conf, &ctl->shard);
+    view.store = store_mysql_new(ctl->conf, NULL, &ctl->shard);
     view.arena = arena_new(arena_cap(ctl->conf));
     int status = CTL_FAILED;
     if (view.store == NULL || view.arena == NULL) {

@@ -94,9 +94,15 @@ static bool grow_vars(struct fcgi_conn *conn, size_t need)
 
 static void add_vars(struct fcgi_conn *conn, const char *bytes, size_t len)
 {
-    const bool fits = len <= conn->max_request_bytes - conn->vars_len;
-    if (conn->refusal != FCGI_REFUSE_NOTHING || !fits || !grow_vars(conn, conn->vars_len + len)) {
+    if (conn->refusal != FCGI_REFUSE_NOTHING) {
+        return;
+    }
+    if (len > conn->max_request_bytes - conn->vars_len) {
         conn->refusal = FCGI_REFUSE_HEAD_TOO_LARGE;
+        return;
+    }
+    if (!grow_vars(conn, conn->vars_len + len)) {
+        conn->refusal = FCGI_REFUSE_NO_MEMORY;
         return;
     }
     memcpy(conn->vars + conn->vars_len, bytes, len);

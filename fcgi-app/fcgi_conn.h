@@ -27,7 +27,12 @@ enum fcgi_event {
 };
 
 // Which requests are refused whatever they ask.
-enum fcgi_refusal { FCGI_REFUSE_NOTHING, FCGI_REFUSE_HEAD_TOO_LARGE, FCGI_REFUSE_BODY_TOO_LARGE };
+enum fcgi_refusal {
+    FCGI_REFUSE_NOTHING,
+    FCGI_REFUSE_HEAD_TOO_LARGE,
+    FCGI_REFUSE_BODY_TOO_LARGE,
+    FCGI_REFUSE_NO_MEMORY, // for the variables: no fault of the client's
+};
 
 struct fcgi_conn {
     size_t max_request_bytes; // bound on the variables, and on the body

@@ -7,13 +7,20 @@
 #include <fastcgi.h>
 #include <fcgiapp.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { FIRST_SYSTEMD_FD = 3, BACKLOG = 1024 };
+enum {
+    FIRST_SYSTEMD_FD = 3,
+    BACKLOG = 1024,
+    HANDSHAKE_MS = 5, // a round trip to a web server in the same data centre
+};
 
 static int report(const char *what, const char *where, const char *why)
 {
@@ -109,7 +116,9 @@ static int open_tcp(struct listen_source *source)
 
 bool listen_is_cgi_request(void)
 {
-    return getenv("GATEWAY_INTERFACE") != NULL && getenv("REQUEST_METHOD") != NULL;
+    // A CGI program may be what starts us as a server, and leave its variables in our environment.
+    // Asked last: the first call puts libfcgi's signal handlers in place.
+    return getenv("GATEWAY_INTERFACE") != NULL && getenv("REQUEST_METHOD") != NULL && FCGX_IsCGI();
 }
 
 // sd_listen_fds(3): the variables are meant for this process if LISTEN_PID is ours.
@@ -171,16 +180,43 @@ int listen_open(const struct conf_listen *conf, struct listen_source *source)
     return 0;
 }
 
-void listen_close(struct listen_source *source)
+static void remove_path(const struct listen_source *source)
 {
     struct stat file;
-    const bool is_ours = source->kind == LISTEN_OWN && source->own.kind == CONF_LISTEN_UNIX &&
-                         stat(source->own.path, &file) == 0 &&
+    const bool is_ours = stat(source->own.path, &file) == 0 &&
                          file.st_ino == source->own_file.st_ino &&
                          file.st_dev == source->own_file.st_dev;
     if (is_ours) {
         unlink(source->own.path);
     }
-    close(source->fd);
-    source->fd = -1;
+}
+
+// The kernel makes connections before anybody accepts them, and resets those when the socket is
+// closed. A filter that drops each SYN ends that; whoever sent it tries again a second later, and
+// is refused, or gets our successor. It sees a packet from its TCP header on.
+static void drop_syns(int fd)
+{
+    static const struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13), // the flags
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, TH_SYN, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    const struct sock_fprog program = {COUNT_OF(code), (struct sock_filter *)(uintptr_t)code};
+    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0) {
+        (void)poll(NULL, 0, HANDSHAKE_MS); // those under way come to their end
+    }
+}
+
+void listen_let_nobody_in(const struct listen_source *source)
+{
+    if (source->kind != LISTEN_OWN) {
+        return;
+    }
+    if (source->own.kind == CONF_LISTEN_UNIX) {
+        remove_path(source);
+        shutdown(source->fd, SHUT_RD); // unlike TCP's, such a queue outlives this
+    } else {
+        drop_syns(source->fd);
+    }
 }

@@ -26,11 +26,13 @@ struct listen_source {
 // second server; else in the order of the list above. -1 after logging why it cannot be opened.
 int listen_open(const struct conf_listen *conf, struct listen_source *source) MUST_CHECK NONNULL;
 
-// Whether the environment holds a plain CGI request.
+// Whether the environment holds a plain CGI request, and descriptor 0 is no listening socket.
 bool listen_is_cgi_request(void) MUST_CHECK;
 
-// Closes the socket. One of our own is removed from the file system unless another process has put
-// its own in its place by now.
-void listen_close(struct listen_source *source) NONNULL;
+// Before a socket of our own is closed: nobody gets a new connection to it, and what waits there to
+// be accepted still can be. That of a unix socket is removed from the file system unless another
+// process has put its own in its place by now. One that was handed over is its owner's: nothing
+// happens. May take a few milliseconds.
+void listen_let_nobody_in(const struct listen_source *source) NONNULL;
 
 #endif

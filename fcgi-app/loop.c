@@ -11,13 +11,24 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+// From when on an idle connection has to make room where a new one finds none. A web server notices
+// and opens another when it needs it; what it had sent by then is still answered.
+enum { IDLE_US = 1000 * 1000 };
+
+// How long after a connection's time is over what had come by then may still be served.
+enum { GRACE_US = 2000 * 1000 };
+
+// How long a connection that is accepted last of all may take to send its request.
+enum { DRAIN_CLIENT_TIMEOUT_MS = 1000 };
+
 struct loop {
     int epoll_fd;
     int stop_fd; // readable once all is over: wakes every worker
     struct loop_options options;
     atomic_bool is_draining;
     atomic_bool is_short;  // a connection could not be accepted for lack of something
-    pthread_mutex_t mutex; // over the list and its count
+    pthread_mutex_t mutex; // over the list, its count, and is_closed
+    bool is_closed;        // the listening socket is
     struct loop_conn *conns;
     size_t count;
 };
@@ -144,11 +155,11 @@ static struct loop_conn *new_conn(const struct loop *loop, int fd, int64_t clien
     return conn;
 }
 
-// Under the mutex, so that none slips in once draining has begun.
+// Under the mutex.
 static struct loop_conn *accept_locked(struct loop *loop, int64_t client_timeout_ms)
 {
     const bool is_full = loop->count >= loop->options.max_connections;
-    if (is_full || loop_is_draining(loop)) {
+    if (is_full || loop->is_closed) {
         atomic_store(&loop->is_short, is_full);
         return NULL;
     }
@@ -204,6 +215,7 @@ enum loop_event loop_wait(struct loop *loop, int timeout_ms, int64_t client_time
     }
     // Pairs with the store in loop_give_back.
     (void)atomic_load(&(*conn)->deadline_us);
+    atomic_store(&(*conn)->idle_since_us, 0);
     return LOOP_CONNECTION;
 }
 
@@ -231,48 +243,114 @@ void loop_give_back(struct loop *loop, struct loop_conn *conn, int64_t client_ti
 {
     const bool is_idle = fcgi_conn_is_idle(&conn->records) && conn->has_served;
     const int operation = conn->is_registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    const int fd = conn->fd;
     conn->is_registered = true;
+    atomic_store(&conn->idle_since_us, is_idle ? clock_monotonic_us() : 0);
     // The last word of this owner: the next one's load in loop_wait sees all that was written
-    // before.
+    // before, and from here on this owner looks at nothing of it any more.
     atomic_store(&conn->deadline_us, next_deadline(conn, is_idle, client_timeout_ms));
     if (is_idle && loop_is_draining(loop)) {
-        shutdown(conn->fd, SHUT_RD); // what was sent is still read, then the end is
+        shutdown(fd, SHUT_RD); // what was sent is still read, then the end is
     }
-    if (watch(loop, operation, conn->fd, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, conn) != 0) {
+    if (watch(loop, operation, fd, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, conn) != 0) {
         loop_close(loop, conn);
     }
 }
 
 // ---- the clock, and the end ----
 
-void loop_sweep(struct loop *loop)
+// For how long the connection has been over its time; 0: it is not.
+static int64_t over_time_us(const struct loop_conn *conn, int64_t now_us)
+{
+    const int64_t deadline_us = atomic_load(&conn->deadline_us);
+    return deadline_us != 0 && deadline_us < now_us ? now_us - deadline_us : 0;
+}
+
+static bool has_idled(const struct loop_conn *conn, int64_t now_us)
+{
+    const int64_t since_us = atomic_load(&conn->idle_since_us);
+    return since_us != 0 && since_us + IDLE_US < now_us;
+}
+
+// Under the mutex. Once each: many may be over their time, and whoever owns one may take its own.
+static void end_reading(struct loop_conn *conn)
+{
+    if (conn->end == CONN_OPEN) {
+        conn->end = CONN_READ_ENDED;
+        shutdown(conn->fd, SHUT_RD);
+    }
+}
+
+static void end_it(struct loop_conn *conn)
+{
+    if (conn->end != CONN_ENDED) {
+        conn->end = CONN_ENDED;
+        shutdown(conn->fd, SHUT_RDWR);
+    }
+}
+
+// Whoever owns a connection that is ended here reads the end and closes it. What was sent before is
+// still read and answered: it may have been whole in time, and only no worker free. Returns how
+// many idle ones were ended.
+static int64_t end_some(struct loop *loop, bool is_short)
 {
     const int64_t now_us = clock_monotonic_us();
+    int64_t ended = 0;
     pthread_mutex_lock(&loop->mutex);
     for (struct loop_conn *conn = loop->conns; conn != NULL; conn = conn->next) {
-        const int64_t deadline_us = atomic_load(&conn->deadline_us);
-        if (deadline_us != 0 && deadline_us < now_us) {
-            shutdown(conn->fd, SHUT_RDWR); // whoever owns it reads the end and closes it
+        const int64_t over_us = over_time_us(conn, now_us);
+        if (over_us >= GRACE_US) {
+            end_it(conn);
+        } else if (over_us > 0) {
+            end_reading(conn);
+        } else if (is_short && has_idled(conn, now_us)) {
+            end_reading(conn);
+            ended++;
         }
     }
     pthread_mutex_unlock(&loop->mutex);
-    if (atomic_exchange(&loop->is_short, false) && !loop_is_draining(loop)) {
+    return ended;
+}
+
+void loop_sweep(struct loop *loop)
+{
+    const bool is_short = atomic_exchange(&loop->is_short, false) && !loop_is_draining(loop);
+    const int64_t ended = end_some(loop, is_short);
+    if (ended > 0) {
+        LOG_EVENT(LOG_LEVEL_WARNING, "no room for new connections: idle ones are ended",
+                  LOG_NUMBER("ended", ended));
+    }
+    if (is_short) {
         (void)watch_listen(loop, EPOLL_CTL_MOD); // brings the edge again
     }
+}
+
+// Accepts one more connection, or closes the listening socket when none is left. In one go: where
+// the path stays, because it is somebody else's, what comes in between would be lost.
+static struct loop_conn *accept_or_close(struct loop *loop)
+{
+    pthread_mutex_lock(&loop->mutex);
+    struct loop_conn *const conn = accept_locked(loop, DRAIN_CLIENT_TIMEOUT_MS);
+    if (conn == NULL) {
+        close(loop->options.listen_fd);
+        loop->is_closed = true;
+    }
+    pthread_mutex_unlock(&loop->mutex);
+    return conn;
 }
 
 void loop_drain(struct loop *loop)
 {
     struct loop_conn *waiting;
-    while ((waiting = accept_one(loop, 1000)) != NULL) {
-        loop_give_back(loop, waiting, 1000);
-    }
     (void)watch_listen(loop, EPOLL_CTL_DEL);
+    while ((waiting = accept_or_close(loop)) != NULL) {
+        loop_give_back(loop, waiting, DRAIN_CLIENT_TIMEOUT_MS);
+    }
     pthread_mutex_lock(&loop->mutex);
     atomic_store(&loop->is_draining, true);
     for (struct loop_conn *conn = loop->conns; conn != NULL; conn = conn->next) {
         if (atomic_load(&conn->deadline_us) == 0) {
-            shutdown(conn->fd, SHUT_RD);
+            end_reading(conn);
         }
     }
     const bool is_empty = loop->count == 0;
@@ -291,7 +369,7 @@ void loop_abandon(struct loop *loop)
 {
     pthread_mutex_lock(&loop->mutex);
     for (struct loop_conn *conn = loop->conns; conn != NULL; conn = conn->next) {
-        shutdown(conn->fd, SHUT_RDWR);
+        end_it(conn);
     }
     pthread_mutex_unlock(&loop->mutex);
 }

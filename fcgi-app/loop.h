@@ -19,15 +19,18 @@ struct loop;
 struct loop_conn {
     int fd;
     struct fcgi_conn records;
-    atomic_int_fast64_t deadline_us; // monotonic; a request must be whole by then. 0: none due
-    bool is_registered;              // with epoll
-    bool has_served;                 // a request was whole once: from then on it may stay idle
-    struct loop_conn *next;          // in the loop's list, under its mutex
+    atomic_int_fast64_t deadline_us;   // monotonic; a request must be whole by then. 0: none due
+    atomic_int_fast64_t idle_since_us; // monotonic; 0: not idle
+    bool is_registered;                // with epoll
+    bool has_served;                   // a request was whole once: from then on it may stay idle
+    // Under the loop's mutex:
+    enum { CONN_OPEN, CONN_READ_ENDED, CONN_ENDED } end; // what the loop has done to it
+    struct loop_conn *next;                              // in the loop's list
     struct loop_conn *previous;
 };
 
 struct loop_options {
-    int listen_fd; // non-blocking; stays the caller's
+    int listen_fd; // non-blocking; loop_drain closes it
     size_t max_request_bytes;
     size_t max_connections;
 };
@@ -53,12 +56,13 @@ void loop_give_back(struct loop *loop, struct loop_conn *conn, int64_t client_ti
 
 void loop_close(struct loop *loop, struct loop_conn *conn) NONNULL;
 
-// Ends connections whose time is over, and looks for new ones that a shortage kept waiting. To be
-// called every now and then, by one thread.
+// Ends connections whose time is over, and looks for new ones that a shortage kept waiting: of
+// those that were idle for a while as many as there are make room. To be called every now and then,
+// by one thread.
 void loop_sweep(struct loop *loop) NONNULL;
 
-// From now on no connection is accepted, and each is closed when it is idle: what has been sent to
-// it is still answered. Connections that the system has already accepted for us are served too.
+// Closes the listening socket, and from now on each connection when it is idle: what has been sent
+// to it is still answered. Connections that the system has already accepted for us are served too.
 void loop_drain(struct loop *loop) NONNULL;
 bool loop_is_draining(const struct loop *loop) NONNULL;
 

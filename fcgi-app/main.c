@@ -3,6 +3,7 @@
 #include "cgi.h"
 #include "clock.h"
 #include "conf.h"
+#include "confine.h"
 #include "db.h"
 #include "listen.h"
 #include "log.h"
@@ -118,7 +119,7 @@ static int open_log(const struct conf *conf)
     return 0;
 }
 
-static int serve_from(struct listen_source *source, const char *conf_path,
+static int serve_from(const struct listen_source *source, const char *conf_path,
                       struct worker_shared *shared)
 {
     switch (source->kind) {
@@ -165,19 +166,23 @@ static int serve(struct snapshot_place *snapshots, const char *conf_path)
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
     struct worker_shared shared = {
         .snapshots = snapshots,
-        .metrics =
-            metrics_new((size_t)conf->server.workers + 1, PACKAGE_VERSION, clock_system.wall_us()),
+        .metrics = metrics_new((size_t)conf->server.workers + 1, SERVER_SHARDS_BESIDE_WORKERS,
+                               PACKAGE_VERSION, clock_system.wall_us()),
         .limiter = make_limiter(),
+        .board = db_board_new(),
     };
     int status = EXIT_FAILURE;
-    if (shared.metrics != NULL && shared.limiter != NULL &&
+    if (shared.metrics != NULL && shared.limiter != NULL && shared.board != NULL &&
         zone_use(conf->response.timezone) == 0 && db_library_init() == 0 &&
         listen_open(&conf->server.listen, &source) == 0) {
+        // All that takes privileges is done, and no thread is running yet.
+        (void)confine_process();
         status = serve_from(&source, conf_path, &shared);
         db_library_end();
     }
     metrics_free(shared.metrics);
     limiter_free(shared.limiter);
+    db_board_free(shared.board);
     return status;
 }
 

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "log.h"
 #include "notify.h"
+#include "scout.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -16,6 +17,7 @@
 enum {
     TICK_MS = 100,
     DRAIN_TICK_MS = 10,
+    STUCK_TICK_MS = 10,
     // When no worker has got on for so long, the spare one tells clients that we are overloaded.
     STUCK_AFTER_US = 1000 * 1000,
     CONNECTIONS_MAX = 8192,
@@ -27,6 +29,7 @@ struct server {
     const struct server_options *options;
     struct worker_shared *shared;
     struct worker **workers; // the last one is the spare, which has no thread
+    struct scout *scout;
     pthread_t *threads;
     bool *is_joined;
     size_t count; // of threads
@@ -92,6 +95,7 @@ static int open_signals(void)
     signal(SIGTERM, SIG_DFL);
     signal(SIGUSR1, SIG_DFL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); // a log at its limit in size loses lines, as on a full disk
     sigset_t set;
     signal_set(&set);
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -122,6 +126,12 @@ static int start_threads(struct server *server)
     return 0;
 }
 
+static int start_scout(struct server *server)
+{
+    server->scout = scout_start(server->shared, server->count + 1); // behind the spare worker's
+    return server->scout == NULL ? report("cannot start the scout") : 0;
+}
+
 static int make_loop(struct server *server, const struct conf *conf)
 {
     const struct loop_options options = {
@@ -144,7 +154,8 @@ static int start(struct server *server, const struct conf *conf)
         server->signal_fd < 0) {
         return report("cannot start");
     }
-    if (make_loop(server, conf) != 0 || make_workers(server) != 0 || start_threads(server) != 0) {
+    if (make_loop(server, conf) != 0 || make_workers(server) != 0 || start_threads(server) != 0 ||
+        start_scout(server) != 0) {
         return -1;
     }
     LOG_EVENT(LOG_LEVEL_INFO, "ready",
@@ -212,8 +223,8 @@ static void begin_drain(struct server *server)
               LOG_NUMBER("connections", (int64_t)loop_connections(server->shared->loop)));
     notify_stopping();
     server->drain_end_us = clock_monotonic_us() + drain_ms * 1000;
+    listen_let_nobody_in(server->options->source);
     loop_drain(server->shared->loop);
-    listen_close(server->options->source);
 }
 
 static void take_signal(struct server *server, uint32_t number)
@@ -254,7 +265,7 @@ static bool all_busy(const struct server *server)
 // Whether every worker has been waiting for the database, or a client, for too long.
 static bool is_stuck(struct server *server)
 {
-    const uint64_t turns = atomic_load_explicit(&server->shared->turns, memory_order_relaxed);
+    const uint64_t turns = atomic_load(&server->shared->turns);
     const int64_t now_us = clock_monotonic_us();
     if (turns != server->seen_turns || !all_busy(server)) {
         server->seen_turns = turns;
@@ -274,27 +285,68 @@ static void feed_watchdog(struct server *server)
     }
 }
 
+// Takes what is ready while every worker is stuck. Looked at anew before each request: one that a
+// worker could answer must not be told that all are waiting.
+static void help_out(struct server *server)
+{
+    struct worker *const spare = server->workers[server->count];
+    const int64_t end_us = clock_monotonic_us() + (int64_t)TICK_MS * 1000;
+    while (is_stuck(server) && clock_monotonic_us() < end_us && worker_serve_ready(spare)) {
+    }
+}
+
+// A thread that ended for another reason than the loop's end has left its work undone, and perhaps
+// something locked. A process with fewer workers than it should have is worse than none: whoever
+// started it starts it anew.
+static void expect_orderly_end(const struct server *server, size_t worker, const void *result)
+{
+    if (result != server->workers[worker]) {
+        LOG_EVENT(LOG_LEVEL_ERROR, "a worker ended unexpectedly, and so does the process",
+                  LOG_NUMBER("worker", (int64_t)worker), LOG_NUMBER("pid", getpid()));
+        _exit(EXIT_FAILURE); // the other workers are running
+    }
+}
+
+// Without it, hosts that failed would stay given up.
+static void expect_scout(const struct server *server)
+{
+    if (!scout_runs(server->scout)) {
+        LOG_EVENT(LOG_LEVEL_ERROR, "a worker ended unexpectedly, and so does the process",
+                  LOG_TEXT("worker", STR("scout")), LOG_NUMBER("pid", getpid()));
+        _exit(EXIT_FAILURE);
+    }
+}
+
+// How many workers have ended, all of them as they should.
+static size_t count_ended(struct server *server)
+{
+    size_t ended = 0;
+    for (size_t i = 0; i < server->count; i++) {
+        void *result;
+        if (!server->is_joined[i] && pthread_tryjoin_np(server->threads[i], &result) == 0) {
+            expect_orderly_end(server, i, result);
+            server->is_joined[i] = true;
+        }
+        ended += server->is_joined[i];
+    }
+    return ended;
+}
+
 static void tick(struct server *server)
 {
     feed_watchdog(server);
     loop_sweep(server->shared->loop);
-    if (is_stuck(server)) {
-        (void)worker_serve_ready(server->workers[server->count], TICK_MS);
-    }
+    db_watch_enforce(db_board_watches(server->shared->board), clock_monotonic_us());
+    help_out(server);
+}
+
+// Often enough that clients do not wait for being told that all workers are.
+static int tick_ms(struct server *server)
+{
+    return is_stuck(server) ? STUCK_TICK_MS : TICK_MS;
 }
 
 // ---- ending ----
-
-static bool all_joined(struct server *server)
-{
-    bool all = true;
-    for (size_t i = 0; i < server->count; i++) {
-        server->is_joined[i] =
-            server->is_joined[i] || pthread_tryjoin_np(server->threads[i], NULL) == 0;
-        all = all && server->is_joined[i];
-    }
-    return all;
-}
 
 static void free_server(struct server *server)
 {
@@ -311,7 +363,7 @@ static void free_server(struct server *server)
 // Serves what has begun until all is done or the time is over.
 static bool drain(struct server *server)
 {
-    while (!all_joined(server)) {
+    while (!scout_has_ended(&server->scout) || count_ended(server) < server->count) {
         if (clock_monotonic_us() >= server->drain_end_us) {
             return false;
         }
@@ -332,7 +384,9 @@ int server_run(const struct server_options *options, struct worker_shared *share
         return EXIT_FAILURE; // threads may be running: the process ends here
     }
     while (server.drain_end_us == 0) {
-        take_signals(&server, TICK_MS);
+        take_signals(&server, tick_ms(&server));
+        (void)count_ended(&server); // none has, or this is the end
+        expect_scout(&server);
         tick(&server);
     }
     if (!drain(&server)) {

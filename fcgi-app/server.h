@@ -7,8 +7,12 @@
 #include "listen.h"
 #include "worker.h"
 
+// The shards of the metrics that it needs beside those of the workers and the spare one: the
+// scout's.
+enum { SERVER_SHARDS_BESIDE_WORKERS = 1 };
+
 struct server_options {
-    struct listen_source *source;
+    const struct listen_source *source;
     const char *conf_path; // NULL: none; read again on SIGHUP
     char *const *environment;
 };

@@ -17,6 +17,8 @@ enum {
     READ_BYTES = 64 * 1024,
     BYTES_PER_NODE = 512,               // generous: a node with its texts takes about 250
     ARENA_BYTES_BESIDE_NODES = 1 << 20, // facts, credentials, tables
+    // The spare worker is lent the thread that sweeps and takes signals: it waits for nobody.
+    SPARE_PATIENCE_US = 50 * 1000,
 };
 
 struct worker {
@@ -25,6 +27,7 @@ struct worker {
     unsigned generation; // of the snapshot
     struct service service;
     struct store_mysql *database; // NULL: the spare worker
+    int64_t patience_us;          // how long this turn's connection may still keep us waiting
     struct http_var vars[FCGI_CONN_VARS_MAX];
     char input[READ_BYTES];
     // One record's header, its content, and what ends a request, to leave in one write.
@@ -75,7 +78,7 @@ static bool open_store(struct worker *worker, bool has_database)
         service->store = (struct store){.ops = &overloaded_ops};
         return true;
     }
-    worker->database = store_mysql_new(service->conf, service->shard);
+    worker->database = store_mysql_new(service->conf, worker->shared->board, service->shard);
     service->store = (struct store){.ops = &store_mysql_ops, .context = worker->database};
     return worker->database != NULL;
 }
@@ -154,20 +157,22 @@ struct service *worker_service(struct worker *worker)
 // One answer on its way out.
 struct reply {
     int fd;
-    unsigned id;         // of the request
-    int64_t patience_us; // how long the web server may still keep us waiting, in all
+    unsigned id;                 // of the request
+    int64_t *patience_us;        // the worker's
+    atomic_uint_fast64_t *turns; // where its end counts; NULL: the spare worker's
     bool is_gone;
 };
 
-// Waits until the socket takes bytes. The time waited is taken off the patience of the whole
-// answer, so that a web server that reads a byte now and then cannot hold the worker.
+// Waits until the socket takes bytes. The time waited is taken off the patience of the whole turn,
+// so that a web server that reads a byte now and then cannot hold the worker, however many requests
+// it has sent at once.
 static bool wait_writable(struct reply *reply)
 {
     const int64_t before_us = clock_monotonic_us();
     struct pollfd waiting = {.fd = reply->fd, .events = POLLOUT};
-    const int timeout_ms = (int)((reply->patience_us + 999) / 1000);
+    const int timeout_ms = (int)((*reply->patience_us + 999) / 1000);
     const int ready = timeout_ms <= 0 ? 0 : poll(&waiting, 1, timeout_ms);
-    reply->patience_us -= clock_monotonic_us() - before_us;
+    *reply->patience_us -= clock_monotonic_us() - before_us;
     return ready > 0 || (ready < 0 && errno == EINTR);
 }
 
@@ -201,6 +206,10 @@ static void send_end(struct http_response *response)
     struct outbuf *const out = &response->out;
     struct reply *const reply = out->context;
     const size_t len = outbuf_pending(out);
+    // Before it can be read: who asks again at once must not be told that no worker gets on.
+    if (reply->turns != NULL) {
+        atomic_fetch_add(reply->turns, 1);
+    }
     // Behind the buffer there is room for the end; in front of it, for a record header.
     char *const record = len == 0 ? out->next : out->start - FCGI_HEADER_LEN;
     if (len > 0) {
@@ -222,6 +231,8 @@ static void answer(struct worker *worker, struct fcgi_conn *records, struct http
         service_refuse(&worker->service, ERR_HEAD_TOO_LARGE, response);
     } else if (records->refusal == FCGI_REFUSE_BODY_TOO_LARGE) {
         service_refuse(&worker->service, ERR_BODY_TOO_LARGE, response);
+    } else if (records->refusal == FCGI_REFUSE_NO_MEMORY) {
+        service_refuse(&worker->service, ERR_NO_MEMORY, response);
     } else if (fcgi_conn_vars(records, worker->vars, &count) != 0) {
         service_refuse(&worker->service, ERR_MALFORMED_VARIABLES, response);
     } else {
@@ -236,7 +247,8 @@ static bool serve_request(struct worker *worker, struct loop_conn *conn)
     struct reply reply = {
         .fd = conn->fd,
         .id = conn->records.id,
-        .patience_us = worker->service.conf->server.client_timeout_ms * 1000,
+        .patience_us = &worker->patience_us,
+        .turns = worker->database == NULL ? NULL : &worker->shared->turns,
     };
     struct http_response response = {.end = send_end};
     outbuf_init(&response.out, worker->output + FCGI_HEADER_LEN, WORKER_BUFFER_BYTES, send_record,
@@ -250,10 +262,7 @@ static bool serve_request(struct worker *worker, struct loop_conn *conn)
 
 static bool send_reply(struct worker *worker, struct loop_conn *conn)
 {
-    struct reply reply = {
-        .fd = conn->fd,
-        .patience_us = worker->service.conf->server.client_timeout_ms * 1000,
-    };
+    struct reply reply = {.fd = conn->fd, .patience_us = &worker->patience_us};
     return send_all(&reply, conn->records.reply, conn->records.reply_len) == 0 &&
            !conn->records.is_over;
 }
@@ -301,13 +310,16 @@ static bool serve_bytes(struct worker *worker, struct loop_conn *conn)
 static void serve_connection(struct worker *worker, struct loop_conn *conn)
 {
     struct loop *const loop = worker->shared->loop;
+    worker->patience_us = worker->database == NULL
+                              ? SPARE_PATIENCE_US
+                              : worker->service.conf->server.client_timeout_ms * 1000;
     if (serve_bytes(worker, conn)) {
         loop_give_back(loop, conn, worker->service.conf->server.client_timeout_ms);
     } else {
         loop_close(loop, conn);
     }
     if (worker->database != NULL) {
-        atomic_fetch_add_explicit(&worker->shared->turns, 1, memory_order_relaxed);
+        store_mysql_settle(worker->database); // the answer is out: this costs no request
     }
 }
 
@@ -317,7 +329,7 @@ void *worker_run(void *argument)
     if (db_thread_init() != 0) {
         LOG_EVENT(LOG_LEVEL_ERROR, "the database library cannot start in a thread",
                   LOG_NUMBER("errno", errno));
-        abort(); // a process with fewer workers than it should have is worse than none
+        return NULL;
     }
     for (;;) {
         struct loop_conn *conn;
@@ -334,23 +346,17 @@ void *worker_run(void *argument)
     store_mysql_free(worker->database);
     worker->database = NULL;
     db_thread_end();
-    return NULL;
+    return worker;
 }
 
-unsigned worker_serve_ready(struct worker *worker, int64_t budget_ms)
+bool worker_serve_ready(struct worker *worker)
 {
-    const int64_t end_us = clock_monotonic_us() + budget_ms * 1000;
-    unsigned served = 0;
     struct loop_conn *conn;
     refresh(worker);
-    while (clock_monotonic_us() < end_us) {
-        const int64_t client_timeout_ms = worker->service.conf->server.client_timeout_ms;
-        const enum loop_event event = loop_wait(worker->shared->loop, 10, client_timeout_ms, &conn);
-        if (event != LOOP_CONNECTION) {
-            break;
-        }
-        serve_connection(worker, conn);
-        served++;
+    const int64_t client_timeout_ms = worker->service.conf->server.client_timeout_ms;
+    if (loop_wait(worker->shared->loop, 0, client_timeout_ms, &conn) != LOOP_CONNECTION) {
+        return false;
     }
-    return served;
+    serve_connection(worker, conn);
+    return true;
 }

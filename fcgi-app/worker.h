@@ -4,6 +4,7 @@
 #ifndef BKFLOW_WORKER_H
 #define BKFLOW_WORKER_H
 
+#include "db_board.h"
 #include "loop.h"
 #include "service.h"
 #include "snapshot.h"
@@ -14,7 +15,8 @@ struct worker_shared {
     struct snapshot_place *snapshots;
     struct metrics *metrics;
     struct limiter *limiter;
-    atomic_uint_fast64_t turns; // connections served by workers, for noticing that none gets on
+    struct db_board *board;
+    atomic_uint_fast64_t turns; // answers that workers have ended, for noticing that none gets on
 };
 
 struct worker;
@@ -26,11 +28,12 @@ struct worker *worker_new(struct worker_shared *shared, size_t shard,
                           bool has_database) MUST_CHECK NONNULL;
 void worker_free(struct worker *worker);
 
-// Serves connections until the loop stops. The function of a thread; its argument is the worker.
+// Serves connections until the loop stops. The function of a thread; its argument is the worker,
+// and so is its result if it ended because the loop stopped.
 void *worker_run(void *worker);
 
-// Serves what is ready right now, for up to BUDGET_MS; returns how many connections that were.
-unsigned worker_serve_ready(struct worker *worker, int64_t budget_ms) NONNULL;
+// Serves one connection that is ready right now; false if none is.
+bool worker_serve_ready(struct worker *worker) MUST_CHECK NONNULL;
 
 // The worker's service under the configuration of now, for one request that comes another way.
 struct service *worker_service(struct worker *worker) NONNULL;

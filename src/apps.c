@@ -31,7 +31,7 @@ struct apps *apps_new(const struct conf_database *conf, struct metrics_shard *sh
     if (apps == NULL) {
         return NULL;
     }
-    apps->db = db_new(conf, shard);
+    apps->db = db_new(conf, NULL, shard);
     if (apps->db == NULL) {
         free(apps);
         return NULL;
@@ -224,11 +224,11 @@ static int read_record(const struct db_value *values, struct arena *arena,
 static int fetch_records(struct db *db, struct arena *arena, struct apps_record **first,
                          struct err *err)
 {
-    struct db_value values[COLUMN_COUNT];
+    const struct db_value *values;
     struct apps_record **end = first;
     *first = NULL;
     for (;;) {
-        const int fetched = db_fetch(db, values, err);
+        const int fetched = db_fetch(db, &values, err);
         if (fetched <= 0) {
             return fetched;
         }

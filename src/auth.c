@@ -71,16 +71,20 @@ int auth_question(struct auth *auth, const struct conf *conf, const struct claim
     if (digest == NULL) {
         return err_set(err, ERR_NO_MEMORY, "digest");
     }
-    auth_direct_digest(auth->direct, claim, digest);
+    if (auth_direct_digest(auth->direct, claim, digest)) {
+        question->secret_digest = (struct str){(const char *)digest, STORE_DIGEST_BYTES};
+    }
     question->app_code = claim->app_code;
     question->username = conf->auth.user_table_check ? claim->username : STR_ABSENT;
-    question->secret_digest = (struct str){(const char *)digest, STORE_DIGEST_BYTES};
     return 0;
 }
 
 static int judge_direct(struct auth *auth, const struct conf *conf, const struct claim *claim,
                         const struct store_facts *facts, int64_t now_us, struct err *err)
 {
+    if (facts->is_proven) {
+        return 0;
+    }
     auth_direct_learn(auth->direct, claim->app_code, &facts->app);
     if (!auth_direct_secret_holds(auth->direct, &facts->app, claim->secret, now_us)) {
         return err_set(err, ERR_CREDENTIALS_WRONG,

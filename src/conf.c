@@ -75,6 +75,20 @@ static void set_defaults(struct load *load)
     }
 }
 
+// -1 without memory: it is as it was.
+static int set_gateway(struct conf_gateway *gateway, const char *name, const char *path)
+{
+    const struct conf_gateway fresh = {strdup(name), strdup(path)};
+    const bool is_whole = fresh.name != NULL && fresh.path != NULL;
+    const struct conf_gateway dropped = is_whole ? *gateway : fresh;
+    if (is_whole) {
+        *gateway = fresh;
+    }
+    free(dropped.name);
+    free(dropped.path);
+    return is_whole ? 0 : -1;
+}
+
 // gateway_key_NAME = PATH. A name given again in the environment takes the place of the file's.
 static void take_gateway(struct load *load, const char *name, const char *path, const char *place)
 {
@@ -91,15 +105,10 @@ static void take_gateway(struct load *load, const char *name, const char *path, 
                      "%s: given before; several keys of one gateway go into one file", place);
     } else if (gateway == load->conf->auth.gateways + CONF_GATEWAYS_MAX) {
         conf_mistake(&load->mistakes, "%s: more than %d gateways", place, CONF_GATEWAYS_MAX);
-    } else {
+    } else if (set_gateway(gateway, name, path) == 0) {
         load->conf->auth.gateway_count += gateway == end;
-        free(gateway->name);
-        free(gateway->path);
-        gateway->name = strdup(name);
-        gateway->path = strdup(path);
-        if (gateway->name == NULL || gateway->path == NULL) {
-            conf_mistake(&load->mistakes, "%s: out of memory", place);
-        }
+    } else {
+        conf_mistake(&load->mistakes, "%s: out of memory", place);
     }
 }
 

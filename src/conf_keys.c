@@ -229,7 +229,8 @@ static const char a_path[] = "an absolute path";
 // Both databases have the same keys: MINE is the member of struct conf, SECTION its name in the file.
 #define KEYS_OF_DATABASE(SECTION, MINE, NAME)                                                      \
     {SECTION, "host", parse_text, MEMBER(MINE.hosts), "", 0, 0, 0, "host names or addresses",      \
-     "Hosts to try in this order, split by commas. Empty: the local socket."},                     \
+     "Hosts in the order of preference, split by commas: the first that answers is used, and "     \
+     "returned to when it is back. Empty: the local socket."},                                     \
     {SECTION, "port", parse_number, MEMBER(MINE.port), "3306", 1, 65535, 0, "1 to 65535", "TCP port."}, \
     {SECTION, "socket", parse_path, MEMBER(MINE.socket), "", 0, 0, 0, a_path,                      \
      "Path of the server's unix socket; used where host is empty."},                               \
@@ -242,8 +243,9 @@ static const char a_path[] = "an absolute path";
      "_password is taken where there is one."},                                                    \
     {SECTION, "name", parse_text, MEMBER(MINE.name), NAME, 0, 0, 0, "a database name",             \
      "Database (schema) that holds the tables."},                                                  \
-    {SECTION, "connect_timeout", parse_duration, MEMBER(MINE.connect_timeout_ms), "2s", 1000,      \
-     60000, 0, "1s to 60s", "How long connecting to one host may take; whole seconds."},           \
+    {SECTION, "connect_timeout", parse_duration, MEMBER(MINE.connect_timeout_ms), "2s", 100,       \
+     60000, 0, "100ms to 60s",                                                                     \
+     "How long connecting to one address of a host may take, once its name is looked up."},        \
     {SECTION, "query_timeout", parse_duration, MEMBER(MINE.query_timeout_ms), "5s", 100, 600000, 0, \
      "100ms to 10m", "How long one statement may take before the answer is 504."},                 \
     {SECTION, "tls_ca", parse_path, MEMBER(MINE.tls_ca), "", 0, 0, 0, a_path,                      \

@@ -2,25 +2,19 @@
 #include "db.h"
 
 #include "clock.h"
-#include "log.h"
+#include "db_connect.h"
+#include "db_hosts.h"
+#include "db_row.h"
+#include "db_watch.h"
 
 #include <errmsg.h>
-#include <inttypes.h>
 #include <mysql.h>
-#include <mysqld_error.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 // The client library's own boolean: my_bool in MariaDB's, bool in Oracle's since 8.0.
 typedef __typeof__(*((MYSQL_BIND *)NULL)->is_null) client_bool;
 
-enum {
-    HOSTS_MAX = 16,
-    HOST_BYTES = 256,
-    FIRST_PAUSE_US = 50 * 1000,
-    LONGEST_PAUSE_US = 800 * 1000, // so that the service is right again within a second
-};
+enum { GRACE_US = 250 * 1000 };
 
 // Codes that one of the two header sets lacks.
 enum {
@@ -33,12 +27,6 @@ enum {
     SERVER_QUERY_TIMEOUT = 3024,     // MySQL
     SERVER_CLIENT_IDLE = 4031,       // MySQL
     CLIENT_NEW_METADATA = 2057,      // a table was altered under a prepared statement
-};
-
-struct host {
-    char name[HOST_BYTES]; // empty: the local socket
-    int64_t retry_at_us;   // monotonic; not tried before
-    int64_t pause_us;      // after the last failure
 };
 
 union cell {
@@ -56,6 +44,8 @@ struct slot {
     union cell cells[DB_COLUMNS_MAX];
     unsigned long lengths[DB_COLUMNS_MAX];
     client_bool nulls[DB_COLUMNS_MAX];
+    struct db_row row;
+    bool is_bound; // the row's values come by way of binds and cells
 };
 
 struct db {
@@ -64,38 +54,27 @@ struct db {
     MYSQL *connection; // NULL when there is none
     struct slot slots[DB_STATEMENTS_MAX];
     struct slot *active; // whose result is open
-    struct host hosts[HOSTS_MAX];
-    size_t host_count;
+    struct db_hosts hosts;
+    struct db_board *own_board; // NULL: it is shared
+    struct db_watch watch;
     int64_t started_us; // monotonic; when the statement under way was sent
-    uint64_t random;    // for the jitter of pauses
-    bool reported_down;
 };
 
-static void split_hosts(struct db *db)
-{
-    struct str rest = str_from(db->conf->hosts);
-    db->host_count = 0;
-    while (!str_is_absent(rest) && db->host_count < HOSTS_MAX) {
-        const struct str name = str_trim(str_cut(&rest, ','));
-        if (name.len < HOST_BYTES) {
-            struct host *const host = &db->hosts[db->host_count++];
-            *host = (struct host){.retry_at_us = 0};
-            memcpy(host->name, name.ptr, name.len);
-        }
-    }
-}
-
-struct db *db_new(const struct conf_database *conf, struct metrics_shard *shard)
+struct db *db_new(const struct conf_database *conf, struct db_board *board,
+                  struct metrics_shard *shard)
 {
     struct db *const db = calloc(1, sizeof(struct db));
-    if (db == NULL) {
+    struct db_board *const own_board = board == NULL ? db_board_new() : NULL;
+    if (db == NULL || (board == NULL && own_board == NULL)) {
+        db_board_free(own_board);
+        free(db);
         return NULL;
     }
     db->conf = conf;
     db->shard = shard;
-    db->random =
-        (uint64_t)clock_monotonic_us() ^ (uint64_t)(uintptr_t)db ^ (uint64_t)getpid() << 32;
-    split_hosts(db);
+    db->own_board = own_board;
+    db_hosts_init(&db->hosts, conf, board == NULL ? own_board : board, shard);
+    db_watch_join(db_board_watches(db->hosts.board), &db->watch);
     return db;
 }
 
@@ -111,6 +90,7 @@ static void free_cells(struct slot *slot)
 
 static void disconnect(struct db *db)
 {
+    db_watch_disarm(&db->watch);
     // The connection goes first: its statements then die without asking the server.
     if (db->connection != NULL) {
         mysql_close(db->connection);
@@ -130,164 +110,33 @@ void db_free(struct db *db)
 {
     if (db != NULL) {
         disconnect(db);
+        db_watch_leave(db_board_watches(db->hosts.board), &db->watch);
+        db_board_free(db->own_board);
         free(db);
     }
 }
 
 void db_reconfigure(struct db *db, const struct conf_database *conf)
 {
-    const bool same = conf_is_same_database(db->conf, conf);
-    db->conf = conf;
-    if (!same) {
+    if (!conf_is_same_database(db->conf, conf)) {
         disconnect(db);
-        split_hosts(db);
+        db_hosts_reconfigure(&db->hosts, conf);
     }
+    db->conf = conf;
+    db->hosts.conf = conf;
 }
 
-// ---- connecting ----
-
-static const char *or_null(const char *text)
+static int ensure_connected(struct db *db, struct err *err)
 {
-    return text[0] == '\0' ? NULL : text;
-}
-
-static void require_tls(MYSQL *handle, const struct conf_database *conf)
-{
-    mysql_options(handle, MYSQL_OPT_SSL_CA, conf->tls_ca);
-#ifdef MARIADB_PACKAGE_VERSION
-    client_bool yes = 1;
-    client_bool verify = conf->tls_verify;
-    mysql_options(handle, MYSQL_OPT_SSL_ENFORCE, &yes);
-    mysql_options(handle, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
-#else
-    unsigned mode = conf->tls_verify ? SSL_MODE_VERIFY_IDENTITY : SSL_MODE_REQUIRED;
-    mysql_options(handle, MYSQL_OPT_SSL_MODE, &mode);
-#endif
-}
-
-static unsigned whole_seconds(int64_t ms)
-{
-    return (unsigned)((ms + 999) / 1000);
-}
-
-static void set_options(MYSQL *handle, const struct conf_database *conf)
-{
-    const unsigned connect_s = whole_seconds(conf->connect_timeout_ms);
-    // The server's own limit ends a slow statement; the client's ends the wait for a frozen server.
-    const unsigned answer_s = whole_seconds(conf->query_timeout_ms) + 1;
-    const unsigned no_local_files = 0; // a hostile server could ask for them
-    mysql_options(handle, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s);
-    mysql_options(handle, MYSQL_OPT_READ_TIMEOUT, &answer_s);
-    mysql_options(handle, MYSQL_OPT_WRITE_TIMEOUT, &answer_s);
-    mysql_options(handle, MYSQL_OPT_LOCAL_INFILE, &no_local_files);
-    mysql_options(handle, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    if (conf->option_file[0] != '\0') {
-        mysql_options(handle, MYSQL_READ_DEFAULT_FILE, conf->option_file);
-        mysql_options(handle, MYSQL_READ_DEFAULT_GROUP, "bkflow-states");
+    // Rather another host, or an error at once, than to wait for what lets everybody wait.
+    if (db->connection != NULL && db_hosts_is_silent(&db->hosts)) {
+        disconnect(db);
     }
-    if (conf->tls_ca[0] != '\0') {
-        require_tls(handle, conf);
+    if (db->connection == NULL) {
+        db->connection = db_hosts_connect(&db->hosts, err);
     }
+    return db->connection == NULL ? -1 : 0;
 }
-
-// Bounds each statement on the server's side, in the server's own dialect.
-static int set_session(MYSQL *handle, const struct conf_database *conf)
-{
-    char sql[128];
-    if (strstr(mysql_get_server_info(handle), "MariaDB") != NULL) {
-        snprintf(sql, sizeof sql, "SET SESSION max_statement_time=%" PRId64 ".%03" PRId64,
-                 conf->query_timeout_ms / 1000, conf->query_timeout_ms % 1000);
-    } else {
-        snprintf(sql, sizeof sql, "SET SESSION max_execution_time=%" PRId64,
-                 conf->query_timeout_ms);
-    }
-    return mysql_real_query(handle, sql, strlen(sql));
-}
-
-static MYSQL *open_connection(const struct conf_database *conf, const char *host)
-{
-    MYSQL *const handle = mysql_init(NULL);
-    if (handle == NULL) {
-        return NULL;
-    }
-    set_options(handle, conf);
-    const bool is_local = host[0] == '\0';
-    const unsigned port = is_local ? 0 : (unsigned)conf->port;
-    const char *const socket = is_local ? or_null(conf->socket) : NULL;
-    if (mysql_real_connect(handle, or_null(host), or_null(conf->user), or_null(conf->password),
-                           or_null(conf->name), port, socket, 0) != NULL) {
-        (void)set_session(handle, conf); // a failure shows in mysql_errno, which the caller reads
-    }
-    return handle;
-}
-
-// A pause that doubles with each failure, and is cut short at random so that the workers of many
-// processes don't come back all at once.
-static void postpone(struct db *db, struct host *host)
-{
-    const int64_t doubled = host->pause_us == 0 ? FIRST_PAUSE_US : host->pause_us * 2;
-    host->pause_us = doubled > LONGEST_PAUSE_US ? LONGEST_PAUSE_US : doubled;
-    db->random ^= db->random << 13; // Marsaglia's xorshift64
-    db->random ^= db->random >> 7;
-    db->random ^= db->random << 17;
-    const int64_t jitter = (int64_t)(db->random % (uint64_t)(host->pause_us / 2 + 1));
-    host->retry_at_us = clock_monotonic_us() + host->pause_us - jitter;
-}
-
-static void report_failure(struct db *db, const struct host *host, MYSQL *handle)
-{
-    metrics_add(&db->shard->database_errors, 1);
-    if (db->reported_down && !log_wants(LOG_LEVEL_DEBUG)) {
-        return; // one line per outage and connection, not one per attempt
-    }
-    db->reported_down = true;
-    LOG_EVENT(
-        LOG_LEVEL_WARNING, "cannot connect to the database",
-        LOG_TEXT("host", str_from(host->name[0] == '\0' ? "(local)" : host->name)),
-        LOG_NUMBER("errno", handle == NULL ? CR_OUT_OF_MEMORY : mysql_errno(handle)),
-        LOG_TEXT("error", handle == NULL ? STR("out of memory") : str_from(mysql_error(handle))));
-}
-
-static void report_success(struct db *db, const struct host *host)
-{
-    metrics_add(&db->shard->database_connects, 1);
-    LOG_EVENT(db->reported_down ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "connected to the database",
-              LOG_TEXT("host", str_from(host->name[0] == '\0' ? "(local)" : host->name)),
-              LOG_TEXT("server", str_from(mysql_get_server_info(db->connection))));
-    db->reported_down = false;
-}
-
-static bool connect_host(struct db *db, struct host *host)
-{
-    MYSQL *const handle = open_connection(db->conf, host->name);
-    if (handle == NULL || mysql_errno(handle) != 0) {
-        report_failure(db, host, handle);
-        postpone(db, host);
-        if (handle != NULL) {
-            mysql_close(handle);
-        }
-        return false;
-    }
-    db->connection = handle;
-    host->pause_us = 0;
-    report_success(db, host);
-    return true;
-}
-
-static int connect_any(struct db *db, struct err *err)
-{
-    if (db->connection != NULL) {
-        return 0;
-    }
-    for (size_t i = 0; i < db->host_count; i++) {
-        if (db->hosts[i].retry_at_us <= clock_monotonic_us() && connect_host(db, &db->hosts[i])) {
-            return 0;
-        }
-    }
-    return err_set(err, ERR_DATABASE_DOWN, "no database host can be reached");
-}
-
-// ---- statements ----
 
 static bool is_lost_connection(unsigned code)
 {
@@ -313,6 +162,24 @@ static bool is_time_limit(unsigned code)
            code == SERVER_QUERY_INTERRUPTED;
 }
 
+void db_settle(struct db *db)
+{
+    MYSQL *const better = db->connection == NULL ? NULL : db_hosts_connect_better(&db->hosts);
+    if (better != NULL) {
+        disconnect(db);
+        db->connection = better;
+    }
+}
+
+// What is sent now has to be answered, to the last row, a little after the server's own limit: that
+// one is the better way out, the connection survives it.
+static void start_clock(struct db *db)
+{
+    db->started_us = clock_monotonic_us();
+    db_watch_arm(&db->watch, db_connect_socket(db->connection),
+                 db->started_us + db->conf->query_timeout_ms * 1000 + GRACE_US);
+}
+
 // Turns the server's or the client library's complaint into ours. The connection is given up where
 // it may no longer be in step with the server.
 static int fail(struct db *db, unsigned code, const char *message, struct err *err)
@@ -325,10 +192,19 @@ static int fail(struct db *db, unsigned code, const char *message, struct err *e
         const bool waited =
             clock_monotonic_us() - db->started_us >= db->conf->query_timeout_ms * 1000;
         kind = waited ? ERR_QUERY_TIMEOUT : ERR_DATABASE_DOWN;
+        if (waited || code == SERVER_NOT_PREPARED) {
+            db_hosts_suspect(&db->hosts, code, message);
+        }
     }
     err_record(err, kind, "database error %u: %s", code, message);
+    err->server_code = code;
     disconnect(db);
     return -1;
+}
+
+static int fail_statement(struct db *db, const struct slot *slot, struct err *err)
+{
+    return fail(db, mysql_stmt_errno(slot->handle), mysql_stmt_error(slot->handle), err);
 }
 
 static bool bind_column(struct slot *slot, size_t i)
@@ -363,28 +239,46 @@ static bool bind_column(struct slot *slot, size_t i)
     return slot->cells[i].text != NULL;
 }
 
-static bool bind_columns(struct slot *slot)
+static int bind_columns(struct db *db, struct slot *slot, struct err *err)
 {
-    bool bound = true;
+    bool is_made = true;
     for (size_t i = 0; i < slot->statement->column_count; i++) {
-        bound = bind_column(slot, i) && bound;
+        is_made = bind_column(slot, i) && is_made;
     }
-    return bound;
+    if (!is_made) {
+        disconnect(db);
+        return err_set(err, ERR_NO_MEMORY, "columns");
+    }
+    slot->is_bound = true;
+    return mysql_stmt_bind_result(slot->handle, slot->binds) == 0 ? 0
+                                                                  : fail_statement(db, slot, err);
+}
+
+// Sees to it that the rows to come can be read. What was bound once stays so: the library has no
+// way back.
+static int expect_rows(struct db *db, struct slot *slot, struct err *err)
+{
+    if (slot->statement->column_count == 0 || slot->is_bound ||
+        db_row_attach(&slot->row, db->connection, slot->handle, slot->statement)) {
+        return 0;
+    }
+    return bind_columns(db, slot, err);
 }
 
 static int prepare(struct db *db, struct slot *slot, const struct db_statement *statement,
                    struct err *err)
 {
-    db->started_us = clock_monotonic_us();
+    start_clock(db);
     slot->statement = statement;
+    slot->row = (struct db_row){.is_broken = false};
+    slot->is_bound = false;
     slot->handle = mysql_stmt_init(db->connection);
-    if (!bind_columns(slot) || slot->handle == NULL) {
+    if (slot->handle == NULL) {
         disconnect(db);
         return err_set(err, ERR_NO_MEMORY, "prepared statement");
     }
-    if (mysql_stmt_prepare(slot->handle, statement->sql, strlen(statement->sql)) != 0 ||
-        (statement->column_count > 0 && mysql_stmt_bind_result(slot->handle, slot->binds) != 0)) {
-        return fail(db, mysql_stmt_errno(slot->handle), mysql_stmt_error(slot->handle), err);
+    if (mysql_stmt_prepare(slot->handle, statement->sql, strlen(statement->sql)) != 0) {
+        return fail_statement(db, slot, err);
     }
     return 0;
 }
@@ -417,20 +311,17 @@ static int execute(struct db *db, struct slot *slot, const struct db_parameter *
     for (size_t i = 0; i < slot->statement->parameter_count; i++) {
         bind_parameter(&binds[i], &parameters[i], &numbers[i], &lengths[i]);
     }
-    db->started_us = clock_monotonic_us();
+    start_clock(db);
     if (mysql_stmt_bind_param(slot->handle, binds) != 0 || mysql_stmt_execute(slot->handle) != 0) {
-        return fail(db, mysql_stmt_errno(slot->handle), mysql_stmt_error(slot->handle), err);
+        return fail_statement(db, slot, err);
     }
     db->active = slot;
-    return 0;
+    return expect_rows(db, slot, err);
 }
 
 static int query_once(struct db *db, unsigned slot_index, const struct db_statement *statement,
                       const struct db_parameter *parameters, struct err *err)
 {
-    if (connect_any(db, err) != 0) {
-        return -1;
-    }
     struct slot *const slot = &db->slots[slot_index];
     if (slot->handle == NULL && prepare(db, slot, statement, err) != 0) {
         return -1;
@@ -441,23 +332,19 @@ static int query_once(struct db *db, unsigned slot_index, const struct db_statem
 int db_query(struct db *db, unsigned slot, const struct db_statement *statement,
              const struct db_parameter *parameters, struct err *err)
 {
-    const bool was_connected = db->connection != NULL;
-    if (query_once(db, slot, statement, parameters, err) == 0) {
-        return 0;
+    // A connection that has died while it was idle, and hosts that connect but take no queries.
+    for (size_t tries_left = db->hosts.count + 1; ensure_connected(db, err) == 0; tries_left--) {
+        if (query_once(db, slot, statement, parameters, err) == 0) {
+            return 0;
+        }
+        if (err->kind != ERR_DATABASE_DOWN || statement->is_write || tries_left == 1) {
+            return -1;
+        }
     }
-    const bool was_stale = was_connected && err->kind == ERR_DATABASE_DOWN && !statement->is_write;
-    return was_stale ? query_once(db, slot, statement, parameters, err) : -1;
+    return -1;
 }
 
-static int64_t microseconds(const MYSQL_TIME *time)
-{
-    const int64_t days = clock_days_from_civil((int64_t)time->year, time->month, time->day);
-    const int64_t seconds = days * 86400 + (int64_t)time->hour * 3600 + (int64_t)time->minute * 60 +
-                            (int64_t)time->second;
-    return seconds * US_PER_SECOND + (int64_t)time->second_part;
-}
-
-static void read_cell(const struct slot *slot, size_t i, struct db_value *value)
+static void read_cell(struct slot *slot, size_t i, struct db_value *value)
 {
     const union cell *const cell = &slot->cells[i];
     *value = (struct db_value){.is_null = slot->nulls[i]};
@@ -475,9 +362,7 @@ static void read_cell(const struct slot *slot, size_t i, struct db_value *value)
         value->number = cell->tinyint_value;
         break;
     case DB_TIME:
-        // MySQL's zero date, where a lax SQL mode let one in, is no date: so Django reads it.
-        value->is_null = cell->time.month == 0 || cell->time.day == 0;
-        value->number = value->is_null ? 0 : microseconds(&cell->time);
+        db_row_set_time(value, &slot->row.day, &cell->time);
         break;
     case DB_TEXT:
         value->text = (struct str){cell->text, slot->lengths[i]};
@@ -485,22 +370,30 @@ static void read_cell(const struct slot *slot, size_t i, struct db_value *value)
     }
 }
 
-int db_fetch(struct db *db, struct db_value *values, struct err *err)
+static void read_cells(struct slot *slot)
+{
+    for (size_t i = 0; i < slot->statement->column_count; i++) {
+        read_cell(slot, i, &slot->row.values[i]);
+    }
+}
+
+int db_fetch(struct db *db, const struct db_value **row, struct err *err)
 {
     struct slot *const slot = db->active;
     const int outcome = mysql_stmt_fetch(slot->handle);
     if (outcome == MYSQL_NO_DATA) {
         return 0;
     }
-    if (outcome == MYSQL_DATA_TRUNCATED) {
+    if (outcome == MYSQL_DATA_TRUNCATED || slot->row.is_broken) {
         return fail(db, 0, "a value is longer than its column can be", err);
     }
     if (outcome != 0) {
-        return fail(db, mysql_stmt_errno(slot->handle), mysql_stmt_error(slot->handle), err);
+        return fail_statement(db, slot, err);
     }
-    for (size_t i = 0; i < slot->statement->column_count; i++) {
-        read_cell(slot, i, &values[i]);
+    if (slot->is_bound) {
+        read_cells(slot);
     }
+    *row = slot->row.values;
     return 1;
 }
 
@@ -508,6 +401,7 @@ void db_finish(struct db *db)
 {
     if (db->active != NULL) {
         mysql_stmt_free_result(db->active->handle);
+        db_watch_disarm(&db->watch);
         db->active = NULL;
     }
 }
@@ -521,11 +415,12 @@ int db_ping(struct db *db, struct err *err)
 {
     const bool was_connected = db->connection != NULL;
     for (int attempt = was_connected ? 0 : 1; attempt < 2; attempt++) {
-        if (connect_any(db, err) != 0) {
+        if (ensure_connected(db, err) != 0) {
             return -1;
         }
-        db->started_us = clock_monotonic_us();
+        start_clock(db);
         if (mysql_ping(db->connection) == 0) {
+            db_watch_disarm(&db->watch);
             return 0;
         }
         (void)fail(db, mysql_errno(db->connection), mysql_error(db->connection), err);

@@ -6,12 +6,13 @@
 
 #include "base.h"
 #include "conf.h"
+#include "db_board.h"
 #include "err.h"
 #include "metrics.h"
 
 struct db; // used by one thread at a time
 
-enum { DB_STATEMENTS_MAX = 12, DB_COLUMNS_MAX = 20, DB_PARAMETERS_MAX = 8 };
+enum { DB_STATEMENTS_MAX = 12, DB_COLUMNS_MAX = 20, DB_PARAMETERS_MAX = 9 };
 
 // The column's own type: another one costs a conversion for each value.
 enum db_type {
@@ -22,8 +23,7 @@ enum db_type {
     DB_TIME,
 };
 
-// One column of the row fetched last. Texts point into memory of the connection: valid until the
-// next call.
+// One column of the row fetched last, in memory of the connection.
 struct db_value {
     bool is_null;
     int64_t number;  // the integers; DB_TIME: microseconds since 1970 UTC. 0 when NULL
@@ -57,21 +57,25 @@ struct db_parameter {
 #define DB_PARAMETER_BYTES(value)  ((struct db_parameter){.is_binary = true, .text = (value)})
 #define DB_PARAMETER_NUMBER(value) ((struct db_parameter){.is_number = true, .number = (value)})
 
-// Not connected yet. CONF is borrowed until db_free or db_reconfigure. NULL: no memory.
-struct db *db_new(const struct conf_database *conf, struct metrics_shard *shard) MUST_CHECK NONNULL;
+// Not connected yet. CONF is borrowed until db_free or db_reconfigure. BOARD is what it shares with
+// the process's other connections, and outlives it; NULL: nothing. NULL: no memory.
+struct db *db_new(const struct conf_database *conf, struct db_board *board,
+                  struct metrics_shard *shard) MUST_CHECK __attribute__((nonnull(1, 3)));
 void db_free(struct db *db);
 
 // Takes another configuration; the connection is made anew if it reaches the database differently.
 void db_reconfigure(struct db *db, const struct conf_database *conf) NONNULL;
 
 // Runs a statement. SLOT (below DB_STATEMENTS_MAX) is the statement's place in this connection. A
-// connection found dead before any row came is made anew once, and the statement run again unless
-// it writes. 503 when no host can be reached, 504 past the time limit.
+// connection found dead before any row came is made anew, to the next host if this one takes no
+// queries, and the statement run again unless it writes. 503 when no host can be reached, 504 past
+// the time limit.
 int db_query(struct db *db, unsigned slot, const struct db_statement *statement,
              const struct db_parameter *parameters, struct err *err) MUST_CHECK NONNULL;
 
-// Fetches the next row into VALUES (as many as the statement has columns): 1 a row, 0 no more, -1.
-int db_fetch(struct db *db, struct db_value *values, struct err *err) MUST_CHECK NONNULL;
+// Fetches the next row: 1 with ROW set to its values, as many as the statement has columns, which
+// are the connection's and valid until the next call; 0 no more; -1.
+int db_fetch(struct db *db, const struct db_value **row, struct err *err) MUST_CHECK NONNULL;
 
 // Drops what is left of the result. Must follow db_query once the caller has what it wants, also
 // after an error.
@@ -79,6 +83,9 @@ void db_finish(struct db *db) NONNULL;
 
 // How many rows the last statement, which wrote, changed.
 uint64_t db_changed_rows(const struct db *db) NONNULL;
+
+// Between requests: goes over to a host that is preferred to the one in use and is well again.
+void db_settle(struct db *db) NONNULL;
 
 // A round trip to the server.
 int db_ping(struct db *db, struct err *err) MUST_CHECK NONNULL;

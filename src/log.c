@@ -6,13 +6,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 4096 };
+enum {
+    LINE_MAX_BYTES = 4096, // what a pipe with any room takes whole (PIPE_BUF)
+    SLOW_READER_MS = 100,
+};
 
 // The one global of src/: a log has to work wherever something goes wrong. The descriptor's number
 // never changes while threads write; a new file takes its place by dup2.
@@ -22,8 +29,18 @@ static struct {
     _Atomic(enum log_level) level;
     _Atomic(enum log_format) format;
     atomic_bool to_syslog;
+    atomic_bool may_stop; // a pipe, socket or terminal: who reads it may stop doing so
+    pthread_mutex_t turn; // over a look at such a one and the write to it, and over
+    bool has_stopped;     // it had no room when last looked at
+    atomic_bool is_torn;  // the last line written is not whole
     atomic_uint_fast64_t lost;
-} state = {.fd = STDERR_FILENO, .file = -1, .level = LOG_LEVEL_INFO};
+} state = {
+    .fd = STDERR_FILENO,
+    .file = -1,
+    .level = LOG_LEVEL_INFO,
+    .may_stop = true,
+    .turn = PTHREAD_MUTEX_INITIALIZER,
+};
 
 static const char *const level_names[] = {
     [LOG_LEVEL_ERROR] = "error",
@@ -54,6 +71,12 @@ static int open_file(const char *path)
     return placed < 0 ? -1 : 0;
 }
 
+static bool is_regular(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+}
+
 int log_open(const struct log_options *options)
 {
     static const char file_prefix[] = "file:";
@@ -66,7 +89,9 @@ int log_open(const struct log_options *options)
         openlog("bkflow-states", LOG_PID | LOG_NDELAY, LOG_DAEMON);
     }
     // A file that is no longer the target stays open: another thread may be writing to it.
-    atomic_store(&state.fd, is_file ? state.file : STDERR_FILENO);
+    const int fd = is_file ? state.file : STDERR_FILENO;
+    atomic_store(&state.may_stop, !is_regular(fd));
+    atomic_store(&state.fd, fd);
     atomic_store(&state.to_syslog, to_syslog);
     atomic_store(&state.level, options->level);
     atomic_store(&state.format, options->format);
@@ -218,6 +243,42 @@ static void put_json_event(struct line *line, enum log_level level, const char *
     put(line, "}", 1);
 }
 
+// One call, so that lines of several threads do not mix. On a full disk a line may get as far as
+// there is room: the next one begins anew.
+static bool write_line(struct line *line)
+{
+    const bool is_torn = atomic_exchange(&state.is_torn, false);
+    char newline = '\n';
+    struct iovec parts[] = {{.iov_base = &newline, .iov_len = 1},
+                            {.iov_base = line->bytes, .iov_len = line->len}};
+    const ssize_t want = (ssize_t)(line->len + is_torn);
+    const ssize_t written =
+        writev(atomic_load(&state.fd), is_torn ? parts : parts + 1, 1 + is_torn);
+    if (written != want && (is_torn || written > 0)) {
+        atomic_store(&state.is_torn, true);
+    }
+    return written == want;
+}
+
+// A reader that is only slow gets a moment, one that has stopped is not waited for again.
+static bool has_room(void)
+{
+    struct pollfd ready = {.fd = atomic_load(&state.fd), .events = POLLOUT};
+    state.has_stopped = poll(&ready, 1, state.has_stopped ? 0 : SLOW_READER_MS) != 1;
+    return !state.has_stopped;
+}
+
+// Lines are lost rather than that workers wait. Where there is room, it is for a whole line: a page
+// of a pipe, a share of a socket's buffer. Others may have the descriptor too, so it stays a
+// blocking one.
+static bool write_line_if_room(struct line *line)
+{
+    pthread_mutex_lock(&state.turn);
+    const bool done = has_room() && write_line(line);
+    pthread_mutex_unlock(&state.turn);
+    return done;
+}
+
 static void deliver(enum log_level level, struct line *line)
 {
     if (atomic_load(&state.to_syslog)) {
@@ -225,8 +286,8 @@ static void deliver(enum log_level level, struct line *line)
         return;
     }
     line->bytes[line->len++] = '\n';
-    const ssize_t written = write(atomic_load(&state.fd), line->bytes, line->len);
-    if (written != (ssize_t)line->len) {
+    const bool done = atomic_load(&state.may_stop) ? write_line_if_room(line) : write_line(line);
+    if (!done) {
         atomic_fetch_add(&state.lost, 1);
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// log: what the operator reads. One event is one write(2), so that lines of several threads or
+// log: what the operator reads. One event is one write, so that lines of several threads or
 // processes never mix. Values are escaped; a secret must not be given to it at all.
 #ifndef BKFLOW_LOG_H
 #define BKFLOW_LOG_H
@@ -32,7 +32,9 @@ int log_open(const struct log_options *options) MUST_CHECK NONNULL;
 
 bool log_wants(enum log_level level);
 
-// Writes the event; cannot fail: what the target does not take is lost, counted by log_lost.
+// Writes the event; cannot fail: what the target does not take is lost, counted by log_lost. Who
+// reads stderr may stop doing so: after a moment that is a target that takes nothing. (A syslog
+// that stops is waited for: its library knows no other way.)
 void log_event(enum log_level level, const char *message, const struct log_field *fields,
                size_t count) __attribute__((nonnull(2)));
 

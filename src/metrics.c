@@ -13,8 +13,9 @@ static const int64_t bucket_limits_us[METRICS_BUCKETS] = {
     50000, 100000, 250000, 500000, 1000000, 2500000, 10000000,
 };
 
-struct metrics *metrics_new(size_t shards, const char *version, int64_t start_us)
+struct metrics *metrics_new(size_t workers, size_t others, const char *version, int64_t start_us)
 {
+    const size_t shards = workers + others;
     struct metrics *const metrics =
         calloc(1, sizeof(struct metrics) + shards * sizeof(struct metrics_shard));
     if (metrics == NULL) {
@@ -22,6 +23,7 @@ struct metrics *metrics_new(size_t shards, const char *version, int64_t start_us
     }
     metrics->version = version;
     metrics->start_us = start_us;
+    metrics->workers = workers;
     metrics->count = shards;
     return metrics;
 }
@@ -150,7 +152,7 @@ void metrics_write(const struct metrics *metrics, struct outbuf *out)
     put_counter(out, "bkflow_states_log_lost_total", "Log lines that could not be written.",
                 log_lost());
     put_gauge(out, "bkflow_states_workers", "Worker threads, the spare one included.",
-              (double)metrics->count);
+              (double)metrics->workers);
     put_gauge(out, "bkflow_states_workers_busy", "Worker threads that answer a request right now.",
               (double)busy_shards(metrics));
     put_gauge(out, "bkflow_states_start_time_seconds", "When the process started, Unix time.",

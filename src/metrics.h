@@ -47,12 +47,15 @@ struct metrics_shard {
 struct metrics {
     const char *version;
     int64_t start_us; // when the process started, wall clock
-    size_t count;
+    size_t workers;   // whose shards are the first ones
+    size_t count;     // of shards
     struct metrics_shard shards[];
 };
 
-// NULL when memory is short. VERSION is borrowed.
-struct metrics *metrics_new(size_t shards, const char *version, int64_t start_us) MUST_CHECK;
+// A shard for each of the WORKERS, and for OTHERS that answer no requests. NULL when memory is
+// short. VERSION is borrowed.
+struct metrics *metrics_new(size_t workers, size_t others, const char *version,
+                            int64_t start_us) MUST_CHECK;
 void metrics_free(struct metrics *metrics);
 
 // Adds to a counter of one's own shard.

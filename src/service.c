@@ -21,6 +21,7 @@ struct exchange {
     char trace_bytes[TRACE_RANDOM_BYTES];
     struct str trace_id;
     int64_t started_us;  // monotonic
+    int64_t now_us;      // wall clock, by which credentials are judged
     int64_t database_us; // time spent waiting for the store
     int64_t task_id;
     const struct caller *caller;
@@ -393,7 +394,7 @@ static int read_claim(struct exchange *exchange, struct claim *claim)
         return -1;
     }
     if (auth_claim(service->auth, service->conf, service->gateways, &exchange->request,
-                   service->clock->wall_us(), service->arena, claim, &exchange->err) != 0) {
+                   exchange->now_us, service->arena, claim, &exchange->err) != 0) {
         return refuse_login(exchange, STR_ABSENT);
     }
     // A gateway has let this application in: whoever guesses at its secret must not keep it out.
@@ -409,6 +410,7 @@ static int look_up(struct exchange *exchange, const struct claim *claim, struct 
         return -1;
     }
     question.task_id = exchange->task_id;
+    question.now_us = exchange->now_us;
     const int64_t before_us = clock_monotonic_us();
     const int looked_up = service->store.ops->look_up(service->store.context, &question,
                                                       service->arena, facts, &exchange->err);
@@ -425,8 +427,8 @@ static int admit_application(struct exchange *exchange)
     if (read_claim(exchange, &claim) != 0 || look_up(exchange, &claim, &facts) != 0) {
         return -1;
     }
-    if (auth_judge(service->auth, service->conf, &claim, &facts, service->clock->wall_us(),
-                   service->arena, &exchange->caller, &exchange->err) != 0) {
+    if (auth_judge(service->auth, service->conf, &claim, &facts, exchange->now_us, service->arena,
+                   &exchange->caller, &exchange->err) != 0) {
         return refuse_login(exchange, claim.app_code);
     }
     return binding_check(exchange->caller, &facts, exchange->task_id, service->arena,
@@ -463,6 +465,7 @@ static int dispatch(struct exchange *exchange)
 static void begin_exchange(struct exchange *exchange)
 {
     exchange->started_us = clock_monotonic_us();
+    exchange->now_us = exchange->service->clock->wall_us();
     exchange->lang = choose_language(exchange);
     exchange->trace_id =
         trace_id(&exchange->request, &exchange->service->random, exchange->trace_bytes);

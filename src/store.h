@@ -49,10 +49,15 @@ struct store_question {
     // For reading the nodes along with the facts in the usual case. Both must hold before a node's
     // row may leave the database.
     struct str binding_code;  // the application that the task's template must be bound to
-    struct str secret_digest; // what the claimed secret digests to, as far as its salt is known
+    struct str secret_digest; // what the claimed secret digests to; absent when its salt is unknown
+    int64_t now_us;           // wall clock: whether a secret that was rotated out still holds
 };
 
 struct store_facts {
+    // The database itself has compared: the question's secret and user hold, and the task, which is
+    // under way, is bound to binding_code, which template.app_code repeats. Of application, user
+    // and template nothing else is read then.
+    bool is_proven;
     struct store_app app;
     bool user_is_active; // there is such a user, and it is active
     struct store_task task;

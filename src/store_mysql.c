@@ -10,15 +10,17 @@
 struct store_mysql {
     const struct conf *conf;
     struct metrics_shard *shard;
-    struct db *interface; // template_template, account_user, bkflow_states_app
-    struct db *engine;    // task_taskinstance, eri_state; NULL: in the same database
+    struct db_board *board; // borrowed; NULL: none
+    struct db *interface;   // template_template, account_user, bkflow_states_app
+    struct db *engine;      // task_taskinstance, eri_state; NULL: in the same database
     // Nodes that came along with the facts of the request under way.
     bool has_nodes;
     struct str nodes_root;
     struct store_nodes nodes;
 };
 
-struct store_mysql *store_mysql_new(const struct conf *conf, struct metrics_shard *shard)
+struct store_mysql *store_mysql_new(const struct conf *conf, struct db_board *board,
+                                    struct metrics_shard *shard)
 {
     struct store_mysql *const store = calloc(1, sizeof(struct store_mysql));
     if (store == NULL) {
@@ -26,8 +28,9 @@ struct store_mysql *store_mysql_new(const struct conf *conf, struct metrics_shar
     }
     store->conf = conf;
     store->shard = shard;
-    store->interface = db_new(&conf->database, shard);
-    store->engine = conf->has_engine_database ? db_new(&conf->engine_database, shard) : NULL;
+    store->board = board;
+    store->interface = db_new(&conf->database, board, shard);
+    store->engine = conf->has_engine_database ? db_new(&conf->engine_database, board, shard) : NULL;
     if (store->interface == NULL || (conf->has_engine_database && store->engine == NULL)) {
         store_mysql_free(store);
         return NULL;
@@ -55,7 +58,15 @@ void store_mysql_reconfigure(struct store_mysql *store, const struct conf *conf)
         db_reconfigure(store->engine, &conf->engine_database);
     } else if (conf->has_engine_database) {
         // No memory for it: the engine's tables are looked for in [database], an error but no leak.
-        store->engine = db_new(&conf->engine_database, store->shard);
+        store->engine = db_new(&conf->engine_database, store->board, store->shard);
+    }
+}
+
+void store_mysql_settle(struct store_mysql *store)
+{
+    db_settle(store->interface);
+    if (store->engine != NULL) {
+        db_settle(store->engine);
     }
 }
 
@@ -166,7 +177,7 @@ static void fill_parameters(struct db_parameter parameters[3],
 
 // The one row of a statement of this kind; its values live until the next call on DB.
 static int fetch_only_row(struct db *db, unsigned slot, const struct db_statement *statement,
-                          const struct db_parameter *parameters, struct db_value *values,
+                          const struct db_parameter *parameters, const struct db_value **values,
                           struct err *err)
 {
     if (db_query(db, slot, statement, parameters, err) != 0) {
@@ -236,10 +247,10 @@ static int look_up_together(struct store_mysql *store, const struct store_questi
 {
     const enum need need = need_of(question);
     struct db_parameter parameters[3];
-    struct db_value values[CALLER_WIDTH + TASK_WIDTH + TEMPLATE_WIDTH];
+    const struct db_value *values;
     fill_parameters(parameters, question, question->task_id);
     if (fetch_only_row(store->interface, SLOT_TOGETHER + need, &together_statements[need],
-                       parameters, values, err) != 0) {
+                       parameters, &values, err) != 0) {
         return -1;
     }
     read_app(&facts->app, values, question->app_code);
@@ -254,9 +265,9 @@ static int look_up_task(struct store_mysql *store, int64_t task_id, struct arena
                         struct store_task *task, struct err *err)
 {
     const struct db_parameter parameters[] = {DB_PARAMETER_NUMBER(task_id)};
-    struct db_value values[TASK_WIDTH];
+    const struct db_value *values;
     const bool got =
-        fetch_only_row(store->engine, SLOT_TASK, &task_statement, parameters, values, err) == 0 &&
+        fetch_only_row(store->engine, SLOT_TASK, &task_statement, parameters, &values, err) == 0 &&
         read_task(task, values, arena, err) == 0;
     db_finish(store->engine);
     return got ? 0 : -1;
@@ -271,10 +282,10 @@ static int look_up_apart(struct store_mysql *store, const struct store_question 
     }
     const enum need need = need_of(question);
     struct db_parameter parameters[3];
-    struct db_value values[CALLER_WIDTH + TEMPLATE_WIDTH];
+    const struct db_value *values;
     fill_parameters(parameters, question, facts->task.template_id);
     if (fetch_only_row(store->interface, SLOT_APART + need, &apart_statements[need], parameters,
-                       values, err) != 0) {
+                       &values, err) != 0) {
         return -1;
     }
     read_app(&facts->app, values, question->app_code);
@@ -284,56 +295,38 @@ static int look_up_apart(struct store_mysql *store, const struct store_question 
 
 // ---- the usual case: facts and nodes in one round trip ----
 
-enum {
-    USUAL_SALT,
-    USUAL_DIGEST,
-    USUAL_PREVIOUS,
-    USUAL_EXPIRES,
-    USUAL_USERNAME,
-    USUAL_TEMPLATE_ID,
-    USUAL_INSTANCE_ID,
-    USUAL_ROW_ID,
-    USUAL_NODE,
-    USUAL_WIDTH = USUAL_NODE + NODE_WIDTH,
-};
+enum { USUAL_INSTANCE_ID, USUAL_ROW_ID, USUAL_NODE };
 
-static const struct db_column usual_columns[] = {BINARY(STORE_SALT_BYTES),
-                                                 BINARY(STORE_DIGEST_BYTES),
-                                                 BINARY(STORE_DIGEST_BYTES),
-                                                 TIME,
-                                                 VARCHAR(255),
-                                                 BIGINT,
-                                                 VARCHAR(33),
-                                                 BIGINT,
-                                                 NODE_TYPES};
+static const struct db_column usual_columns[] = {VARCHAR(33), BIGINT, NODE_TYPES};
 
 // A node's row comes only where the secret, the user, the task's state and the binding are all as
-// they should be; that row then proves it, and the repeated columns are few. Everything else gives
-// no such row, and is asked about in detail. No ORDER BY: rows come off the index on (root_id, id)
-// in the order of id, which is checked; sorting would cost a temporary table.
-#define USUAL_COLUMNS "t.template_id, t.instance_id, s.id, " NODE_COLUMNS
+// they should be: that row proves it, so that nothing of it needs to be repeated in every row.
+// Everything else gives no such row, and is asked about in detail. Names are compared as bytes,
+// too: a collation may find another one. No ORDER BY: rows come off the index on (root_id, id) in
+// the order of id, which is checked; sorting would cost a temporary table.
+#define USUAL_COLUMNS "t.instance_id, s.id, " NODE_COLUMNS
 #define USUAL_JOINS                                                                                \
     " LEFT JOIN template_template p ON p.id = t.template_id AND p.is_deleted = 0"                  \
     " LEFT JOIN eri_state s ON s.root_id = t.instance_id AND t.is_started = 1"                     \
     " AND t.is_expired = 0 AND CAST(p.bk_app_code AS BINARY) = ?"
 #define USUAL_TASK " LEFT JOIN task_taskinstance t ON t.id = ? AND t.is_deleted = 0"
-#define USUAL_APP  "a.salt, a.secret_digest, a.previous_digest, a.previous_expires_at"
+// The clock is ours, as in the detailed case: a server with another time lets nobody in for longer.
 #define USUAL_SECRET                                                                               \
-    " AND (a.secret_digest = ? OR (a.previous_digest = ? AND a.previous_expires_at > UTC_TIMESTAMP(6)))"
+    " AND (a.secret_digest = ? OR (a.previous_digest = ?"                                          \
+    " AND TIMESTAMPDIFF(MICROSECOND, '1970-01-01', a.previous_expires_at) > ?))"
 #define USUAL_WHERE_APP " WHERE a.bk_app_code = ? AND a.is_enabled = 1 LIMIT ?"
 
 static const struct db_statement usual_statements[] = {
-    [NEED_APP_AND_USER] =
-        STATEMENT("SELECT " USUAL_APP ", u.username, " USUAL_COLUMNS " FROM bkflow_states_app a"
-                  " LEFT JOIN account_user u ON u.username = ?" USUAL_TASK USUAL_JOINS
-                  " AND u.is_active = 1" USUAL_SECRET USUAL_WHERE_APP,
-                  7, usual_columns),
+    [NEED_APP_AND_USER] = STATEMENT(
+        "SELECT " USUAL_COLUMNS " FROM bkflow_states_app a"
+        " LEFT JOIN account_user u ON u.username = ?" USUAL_TASK USUAL_JOINS
+        " AND u.is_active = 1 AND CAST(u.username AS BINARY) = ?" USUAL_SECRET USUAL_WHERE_APP,
+        9, usual_columns),
     [NEED_APP] =
-        STATEMENT("SELECT " USUAL_APP ", NULL, " USUAL_COLUMNS
+        STATEMENT("SELECT " USUAL_COLUMNS
                   " FROM bkflow_states_app a" USUAL_TASK USUAL_JOINS USUAL_SECRET USUAL_WHERE_APP,
-                  6, usual_columns),
-    [NEED_NEITHER] = STATEMENT("SELECT NULL, NULL, NULL, NULL, NULL, " USUAL_COLUMNS
-                               " FROM task_taskinstance t" USUAL_JOINS
+                  7, usual_columns),
+    [NEED_NEITHER] = STATEMENT("SELECT " USUAL_COLUMNS " FROM task_taskinstance t" USUAL_JOINS
                                " WHERE t.id = ? AND t.is_deleted = 0 LIMIT ?",
                                3, usual_columns),
 };
@@ -349,54 +342,44 @@ static void fill_usual_parameters(struct db_parameter parameters[DB_PARAMETERS_M
         parameters[count++] = DB_PARAMETER_NUMBER(question->task_id);
     }
     parameters[count++] = DB_PARAMETER_BYTES(question->binding_code);
+    if (need == NEED_APP_AND_USER) {
+        parameters[count++] = DB_PARAMETER_BYTES(question->username);
+    }
     if (need == NEED_NEITHER) {
         parameters[count++] = DB_PARAMETER_NUMBER(question->task_id);
     } else {
         parameters[count++] = DB_PARAMETER_BYTES(question->secret_digest);
         parameters[count++] = DB_PARAMETER_BYTES(question->secret_digest);
+        parameters[count++] = DB_PARAMETER_NUMBER(question->now_us);
         parameters[count++] = DB_PARAMETER_TEXT(question->app_code);
     }
     parameters[count] = DB_PARAMETER_NUMBER(limit);
 }
 
 // The facts that a node's row proves.
-static int read_usual_facts(const struct db_value *values, enum need need,
-                            const struct store_question *question, struct arena *arena,
-                            struct store_facts *facts, struct err *err)
+static int read_usual_facts(const struct db_value *values, const struct store_question *question,
+                            struct arena *arena, struct store_facts *facts, struct err *err)
 {
-    struct store_app *const app = &facts->app;
-    app->exists = app->is_enabled = need != NEED_NEITHER;
-    copy_bytes(app->salt, sizeof app->salt, &values[USUAL_SALT]);
-    copy_bytes(app->digest, sizeof app->digest, &values[USUAL_DIGEST]);
-    copy_bytes(app->previous_digest, sizeof app->previous_digest, &values[USUAL_PREVIOUS]);
-    app->has_previous = !values[USUAL_PREVIOUS].is_null && !values[USUAL_EXPIRES].is_null;
-    app->previous_expires_us = values[USUAL_EXPIRES].number;
-    // The column's collation may have found another name: the bytes decide.
-    facts->user_is_active =
-        need == NEED_APP_AND_USER && str_equal(values[USUAL_USERNAME].text, question->username);
+    facts->is_proven = true;
     facts->task.exists = facts->task.is_started = true;
-    facts->task.template_id = values[USUAL_TEMPLATE_ID].number;
-    facts->template.exists = true;
     facts->template.app_code = question->binding_code; // compared byte for byte by the statement
     return keep_text(&facts->task.instance_id, &values[USUAL_INSTANCE_ID], arena, err);
 }
 
 // Takes the rows as long as they are nodes in the order of their ids. 1: the facts and all nodes
 // are read, 0: this is not the usual case, -1 an error.
-static int fetch_usual(struct store_mysql *store, enum need need,
-                       const struct store_question *question, struct arena *arena,
-                       struct store_facts *facts, struct err *err)
+static int fetch_usual(struct store_mysql *store, const struct store_question *question,
+                       struct arena *arena, struct store_facts *facts, struct err *err)
 {
-    struct db_value values[USUAL_WIDTH];
+    const struct db_value *values;
     int64_t last_id = INT64_MIN;
     int fetched;
-    while ((fetched = db_fetch(store->interface, values, err)) == 1) {
+    while ((fetched = db_fetch(store->interface, &values, err)) == 1) {
         const struct db_value *const row_id = &values[USUAL_ROW_ID];
         if (row_id->is_null || row_id->number <= last_id) {
             return 0;
         }
-        if (last_id == INT64_MIN &&
-            read_usual_facts(values, need, question, arena, facts, err) != 0) {
+        if (last_id == INT64_MIN && read_usual_facts(values, question, arena, facts, err) != 0) {
             return -1;
         }
         last_id = row_id->number;
@@ -419,7 +402,7 @@ static int look_up_usual(struct store_mysql *store, const struct store_question 
         0) {
         return -1;
     }
-    const int outcome = fetch_usual(store, need, question, arena, facts, err);
+    const int outcome = fetch_usual(store, question, arena, facts, err);
     db_finish(store->interface);
     store->has_nodes = outcome == 1;
     store->nodes_root = facts->task.instance_id;
@@ -459,9 +442,9 @@ static const struct db_statement nodes_statement =
 static int fetch_nodes(struct db *db, struct arena *arena, struct store_nodes *nodes,
                        struct err *err)
 {
-    struct db_value values[NODE_WIDTH];
+    const struct db_value *values;
     int fetched;
-    while ((fetched = db_fetch(db, values, err)) == 1) {
+    while ((fetched = db_fetch(db, &values, err)) == 1) {
         if (store_rows_add(nodes, values, arena, err) != 0) {
             return -1;
         }

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 # layer, modules
 layers='
 0 base utf8 hash err arena clock outbuf log metrics
-1 conf conf_keys http jsonr jsonw jwt db limiter net trace zone
+1 conf conf_keys http jsonr jsonw jwt db db_board db_connect db_hosts db_row db_scout db_watch limiter net trace zone
 2 auth auth_direct auth_gateway binding tree tree_write store store_mysql store_rows apps
 3 service
 4 fcgi-app
@@ -17,15 +17,18 @@ layers='
 # system header (a pattern for the whole name), then the modules that may include it. "fcgi-app"
 # stands for every module there.
 owners='
-mysql[.]h|errmsg[.]h|mysqld_error[.]h|mysql/.*      db
+mysql[.]h|errmsg[.]h|mysqld_error[.]h|mysql/.*      db db_connect db_hosts db_row
 openssl/.*                                          auth_direct jwt apps
 json[.]h|json-c/.*|json_.*[.]h                      jsonr
 fastcgi[.]h|fcgiapp[.]h|fcgi_.*[.]h                 fcgi-app
 arpa/inet[.]h                                       net fcgi-app
-sys/socket[.]h|sys/un[.]h|netdb[.]h|netinet/.*      fcgi-app
-sys/epoll[.]h|sys/eventfd[.]h|poll[.]h|sys/poll[.]h|sys/select[.]h fcgi-app
-pthread[.]h|threads[.]h                             limiter fcgi-app
+sys/socket[.]h                                      db_watch fcgi-app
+sys/un[.]h|netdb[.]h|netinet/.*                     fcgi-app
+poll[.]h|sys/poll[.]h                               log db_connect fcgi-app
+sys/epoll[.]h|sys/eventfd[.]h|sys/select[.]h        fcgi-app
+pthread[.]h|threads[.]h                             log db_board db_watch limiter fcgi-app
 signal[.]h|sys/signalfd[.]h                         fcgi-app
+sys/prctl[.]h|linux/.*                              fcgi-app
 ini[.]h                                             conf
 syslog[.]h                                          log
 '
@@ -82,7 +85,7 @@ LAYERS=$layers OWNERS=$owners exec awk '
         }
     }
     # SQL of the product stands in one file, that of the administration in another. (Setting up a
-    # session, in db.c, is no query.)
+    # session, in db_hosts.c, is no query.)
     group != "fcgi-app" && module !~ /^(store_mysql|apps)$/ && /"(SELECT|INSERT|UPDATE|DELETE|REPLACE) / {
         complain("SQL text belongs into store_mysql.c or apps.c")
     }

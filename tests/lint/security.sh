@@ -1,28 +1,75 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Every test that docs/security.md names as file::name is there, as a function of that file.
+# Every test that docs/security.md and docs/reliability.md name as file::name is there. And of
+# libfcgi only what cannot read requests is linked: its reader has ended processes (CVE-2025-23016).
+# Needs a build in BUILDDIR.
 set -eu
 cd "$(dirname "$0")/../.."
+build=${BUILDDIR:-.}
 
-document=docs/security.md
 status=0
-names=$(grep -oE '`test_[a-z_]+\.py::[A-Za-z_0-9]+`' "$document" | tr -d '`' | sort -u)
+pattern='test_[a-z_]+\.(py|c)'
 
-if [ "$(echo "$names" | wc -l)" -lt 20 ]; then
-    echo "$document:1: hardly any tests are named" >&2
+complain() {
+    echo "$1" >&2
     status=1
-fi
-for name in $names; do
-    file=tests/it/${name%%::*}
-    if ! grep -qsE "^ *def ${name##*::}\(" "$file"; then
-        line=$(grep -nF -m 1 "$name" "$document" | cut -d: -f1)
-        echo "$document:$line: there is no ${name##*::} in $file" >&2
-        status=1
+}
+
+# Whether FILE::NAME is a test: a function of a Python file in tests/it, or of a C file in tests/unit.
+is_test() {
+    case $1 in
+    *.py::*) grep -qsE "^ *def ${1##*::}\(" "tests/it/${1%%::*}" ;;
+    *) grep -qsE "\b${1##*::}\(void \*\*state\)" "tests/unit/${1%%::*}" ;;
+    esac
+}
+
+for document in docs/security.md docs/reliability.md; do
+    names=$(grep -oE "\`$pattern::[A-Za-z_0-9]+\`" "$document" | tr -d '\`' | sort -u)
+    if [ "$(echo "$names" | wc -l)" -lt 20 ]; then
+        complain "$document:1: hardly any tests are named"
+    fi
+    for name in $names; do
+        is_test "$name" ||
+            complain "$document:$(grep -nF -m 1 "$name" "$document" | cut -d: -f1): there is no ${name##*::} in ${name%%::*}"
+    done
+    # What looks like a test but is written in another way would not be checked.
+    if grep -nE "$pattern" "$document" | sed -E "s/\`$pattern::[A-Za-z_0-9]+\`//g" | grep -E "$pattern" >&2; then
+        complain "$document: name tests as \`file::name\`"
     fi
 done
-# What looks like a test but is written in another way would not be checked.
-if grep -nE 'test_[a-z_]+\.py' "$document" | sed -E 's/`test_[a-z_]+\.py::[A-Za-z_0-9]+`//g' | grep -E 'test_[a-z_]+\.py' >&2; then
-    echo "$document: name tests as \`file::name\`" >&2
+
+# The listening socket, the question whether descriptor 0 is one, and plain CGI.
+of_libfcgi='FCGX_IsCGI FCGX_OpenSocket FCGI_Accept FCGI_fflush FCGI_fread FCGI_fwrite _fcgi_sF'
+
+if [ ! -x "$build/bkflow-states" ]; then
+    echo "security: $build/bkflow-states is missing: build first, or set BUILDDIR" >&2
+    exit 1
+fi
+taken=$(nm -D "$build/bkflow-states" | awk '$NF ~ /^(_fcgi|FCG[IX]_|OS_)/ { print $NF }')
+case $taken in
+*FCGX_OpenSocket*) ;;
+*)
+    echo "fcgi-app/listen.c:1: libfcgi's symbols were not found in $build/bkflow-states" >&2
+    status=1
+    ;;
+esac
+for symbol in $taken; do
+    case " $of_libfcgi " in
+    *" $symbol "*) ;;
+    *)
+        echo "docs/security.md:1: $symbol of libfcgi is linked; can it get to read a request?" >&2
+        status=1
+        ;;
+    esac
+done
+# FCGI_Accept reads requests when descriptor 0 is a listening socket: one call, behind that question.
+if [ "$(grep -c 'FCGI_Accept(' fcgi-app/*.c | awk -F: '{ n += $2 } END { print n }')" != 1 ] ||
+    ! grep -q 'return FCGX_IsCGI() ? FCGI_Accept() : -1;' fcgi-app/cgi.c; then
+    echo "fcgi-app/cgi.c:1: FCGI_Accept must be called in one place, and only where FCGX_IsCGI says so" >&2
+    status=1
+fi
+if nm -D "$build/bkflow-statesctl" | grep -E ' (_fcgi|FCG[IX]_|OS_)' >&2; then
+    echo "security: bkflow-statesctl has no use for libfcgi" >&2
     status=1
 fi
 exit $status

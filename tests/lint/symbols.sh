@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# What the object files tell: exported names begin with their module, src/ keeps no variables, and
-# nobody calls what cannot bound its output. Needs a plain build (no sanitizers) in BUILDDIR.
+# What the object files tell: exported names begin with their module, src/ keeps no variables, nobody
+# calls what cannot bound its output, and what is reserved for one module is called by that alone. Needs a plain build (no sanitizers) in BUILDDIR.
 set -eu
 cd "$(dirname "$0")/../.."
 build=${BUILDDIR:-.}
@@ -48,6 +48,11 @@ variables() {
         NF > 3 && $(NF - 1) ~ /^[0-9a-f]+$/ && $(NF - 2) ~ /^([.](data|bss|tdata|tbss)([.].*)?|[*]COM[*])$/ &&
             $(NF - 2) !~ /^[.]data[.]rel[.]ro/ && $NF !~ /^[.]/ { print module, $NF }'
 }
+
+# What only the named modules may call: a grant without a caller is for the operator's own tool.
+reserved='
+grant_for_operator    ctl_states
+'
 
 status=0
 
@@ -97,6 +102,26 @@ pattern=$(echo "$banned" | tr -s ' \n' '|')
 bad=$(needed | grep -E " (__)?($pattern)(_chk)?\$" || true)
 if [ -n "$bad" ]; then
     echo "$bad" | complain "may not be called"
+    status=1
+fi
+
+bad=$(needed | RESERVED=$reserved awk '
+    BEGIN {
+        for (i = split(ENVIRON["RESERVED"], words, " "); i > 1; i -= 2) {
+            user[words[i - 1]] = words[i]
+        }
+    }
+    $2 in user { used[$2] = 1 }
+    $2 in user && $1 != user[$2] { print }
+    END {
+        for (name in user) {
+            if (!(name in used)) {
+                print user[name], name
+            }
+        }
+    }')
+if [ -n "$bad" ]; then
+    echo "$bad" | complain "is reserved, see the list in tests/lint/symbols.sh (or is used by nobody any more)"
     status=1
 fi
 

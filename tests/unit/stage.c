@@ -54,7 +54,7 @@ struct stage *stage_new(char *const *environment)
     assert_non_null(stage->conf);
     stage->gateways = gateways_load(stage->conf, complain, NULL);
     stage->limiter = limiter_new(1);
-    stage->metrics = metrics_new(1, "test", 0);
+    stage->metrics = metrics_new(1, 0, "test", 0);
     stage->sink = sink_new();
     stage->buffer = guarded_new(STAGE_BUFFER_BYTES);
     assert_non_null(stage->gateways);

@@ -407,17 +407,28 @@ static void durations_have_units(void **state)
 {
     (void)state;
     static const struct number_row rows[] = {
-        {"server", "client_timeout", "10s", 10000},    {"server", "client_timeout", "10", 10000},
-        {"server", "client_timeout", "500ms", 500},    {"server", "client_timeout", "2m", 120000},
-        {"server", "client_timeout", "100ms", 100},    {"server", "client_timeout", "99ms", -1},
-        {"server", "client_timeout", "10m", 600000},   {"server", "client_timeout", "601s", -1},
-        {"server", "client_timeout", "1h", -1},        {"server", "client_timeout", "10sec", -1},
-        {"server", "client_timeout", "10 s", -1},      {"server", "client_timeout", "10S", -1},
-        {"server", "client_timeout", "1.5s", -1},      {"server", "client_timeout", "s", -1},
-        {"server", "client_timeout", "-1s", -1},       {"server", "drain_timeout", "0", 0},
-        {"server", "drain_timeout", "0s", 0},          {"database", "connect_timeout", "1s", 1000},
-        {"database", "connect_timeout", "60s", 60000}, {"database", "connect_timeout", "999ms", -1},
-        {"database", "connect_timeout", "61s", -1},    {"database", "query_timeout", "100ms", 100},
+        {"server", "client_timeout", "10s", 10000},
+        {"server", "client_timeout", "10", 10000},
+        {"server", "client_timeout", "500ms", 500},
+        {"server", "client_timeout", "2m", 120000},
+        {"server", "client_timeout", "100ms", 100},
+        {"server", "client_timeout", "99ms", -1},
+        {"server", "client_timeout", "10m", 600000},
+        {"server", "client_timeout", "601s", -1},
+        {"server", "client_timeout", "1h", -1},
+        {"server", "client_timeout", "10sec", -1},
+        {"server", "client_timeout", "10 s", -1},
+        {"server", "client_timeout", "10S", -1},
+        {"server", "client_timeout", "1.5s", -1},
+        {"server", "client_timeout", "s", -1},
+        {"server", "client_timeout", "-1s", -1},
+        {"server", "drain_timeout", "0", 0},
+        {"server", "drain_timeout", "0s", 0},
+        {"database", "connect_timeout", "100ms", 100},
+        {"database", "connect_timeout", "60s", 60000},
+        {"database", "connect_timeout", "99ms", -1},
+        {"database", "connect_timeout", "61s", -1},
+        {"database", "query_timeout", "100ms", 100},
         {"database", "query_timeout", "10m", 600000},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -1270,7 +1281,8 @@ static void secrets_are_wiped_before_they_are_freed(void **state)
 static int load_without_memory(void *fail_at)
 {
     static char entry[] = "BKFLOW_STATES_SERVER_WORKERS=9";
-    static char *const variables[] = {entry, NULL};
+    static char replaced[] = "BKFLOW_STATES_AUTH_GATEWAY_KEY_a=/c";
+    static char *const variables[] = {entry, replaced, NULL};
     alloc_watch_start(*(const unsigned long *)fail_at);
     struct conf *const conf = conf_load(fixture.path, variables, note, &fixture);
     alloc_watch_stop();
@@ -1288,7 +1300,7 @@ static void each_failing_allocation_is_told_and_nothing_else_happens(void **stat
     char text[1024];
     snprintf(text, sizeof text,
              "[server]\nworkers = 8\n[database]\npassword_file = %s\n[engine_database]\nname = e\n"
-             "[auth]\ngateway_key_a = /a\n",
+             "[auth]\ngateway_key_a = /a\ngateway_key_b = /b\n",
              path);
     free(fixture.path);
     fixture.path = scratch_write(fixture.folder, "conf", text);

@@ -8,6 +8,7 @@
 
 #include <openssl/ec.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -32,13 +33,82 @@ static void make_rows(void)
     }
 }
 
+// ---- a gateway, its key, and a token that it has signed ----
+
+enum { TOKEN_BYTES = 2048 };
+
+static char *folder;
+static char *key_setting;
+static char token[TOKEN_BYTES];
+
+static size_t put_base64url(char *to, const unsigned char *bytes, size_t len)
+{
+    size_t end = (size_t)EVP_EncodeBlock((unsigned char *)to, bytes, (int)len);
+    while (to[end - 1] == '=') {
+        end--;
+    }
+    for (size_t i = 0; i < end; i++) {
+        to[i] = (char)(to[i] == '+' ? '-' : to[i] == '/' ? '_' : to[i]);
+    }
+    to[end] = '\0';
+    return end;
+}
+
+static void make_token(EVP_PKEY *key)
+{
+    static const char header[] = "{\"alg\":\"RS512\",\"kid\":\"gw\"}";
+    static const char claims[] = "{\"exp\":1686825000,"
+                                 "\"app\":{\"app_code\":\"demo_app\",\"verified\":true},"
+                                 "\"user\":{\"username\":\"admin\",\"verified\":true}}";
+    unsigned char signature[512];
+    size_t signature_len = sizeof signature;
+    size_t len = put_base64url(token, (const unsigned char *)header, strlen(header));
+    token[len++] = '.';
+    len += put_base64url(token + len, (const unsigned char *)claims, strlen(claims));
+    EVP_MD_CTX *const context = EVP_MD_CTX_new();
+    assert_int_equal(EVP_DigestSignInit_ex(context, NULL, "SHA512", NULL, NULL, key, NULL), 1);
+    assert_int_equal(
+        EVP_DigestSign(context, signature, &signature_len, (const unsigned char *)token, len), 1);
+    EVP_MD_CTX_free(context);
+    token[len++] = '.';
+    put_base64url(token + len, signature, signature_len);
+}
+
+static int make_gateway(void **state)
+{
+    (void)state;
+    EVP_PKEY *const key = EVP_RSA_gen(2048);
+    folder = scratch_new();
+    char *const path = scratch_path(folder, "gateway.pem");
+    FILE *const file = fopen(path, "we");
+    assert_non_null(file);
+    assert_int_equal(PEM_write_PUBKEY(file, key), 1);
+    fclose(file);
+    assert_true(asprintf(&key_setting, "BKFLOW_STATES_AUTH_GATEWAY_KEY_gw=%s", path) > 0);
+    make_token(key);
+    EVP_PKEY_free(key);
+    free(path);
+    return 0;
+}
+
+static int free_gateway(void **state)
+{
+    (void)state;
+    free(key_setting);
+    scratch_free(folder);
+    return 0;
+}
+
 static struct stage *stage;
 
 static int set_up(void **state)
 {
     (void)state;
+    static char on[] = "BKFLOW_STATES_AUTH_GATEWAY=on";
+    static char no_limit[] = "BKFLOW_STATES_AUTH_FAILURE_LIMIT=0";
+    char *const environment[] = {on, key_setting, no_limit, NULL};
     make_rows();
-    stage = stage_new(NULL);
+    stage = stage_new(environment);
     stage->fake.rows = rows;
     stage->fake.row_count = NODES;
     return log_open(&(struct log_options){"file:/dev/null", LOG_LEVEL_DEBUG, LOG_FORMAT_TEXT});
@@ -76,6 +146,10 @@ static const struct request nested_task_by_query = {
     200,
 };
 
+static const struct request nested_task_by_token = {
+    "a nested task by token", "GET", STAGE_PATH, NULL, "", 200,
+};
+
 static const struct request head_of_task = {
     "the head of a task", "HEAD", STAGE_PATH, STAGE_CREDENTIALS, "", 200,
 };
@@ -88,11 +162,34 @@ static const struct request no_credentials = {
     "no credentials", "GET", STAGE_PATH, NULL, "", 401,
 };
 
+static const struct request wrong_secret = {
+    "a wrong secret",
+    "GET",
+    STAGE_PATH,
+    NULL,
+    "bk_app_code=demo_app&bk_app_secret=wrong&bk_username=admin",
+    401,
+};
+
+static const struct request no_query = {
+    "a query that is none", "GET", STAGE_PATH, NULL, "x=%", 400,
+};
+
+static const struct request no_path = {"no such path", "GET", "/x", NULL, "", 404};
 static const struct request ready = {"readyz", "GET", "/readyz", NULL, "", 200};
 static const struct request metrics = {"metrics", "GET", "/metrics", NULL, "", 200};
 
 static const struct request *const requests[] = {
-    &nested_task, &nested_task_by_query, &head_of_task, &no_such_task, &no_credentials, &ready,
+    &nested_task,
+    &nested_task_by_query,
+    &nested_task_by_token,
+    &head_of_task,
+    &no_such_task,
+    &no_credentials,
+    &wrong_secret,
+    &no_query,
+    &no_path,
+    &ready,
     &metrics,
 };
 
@@ -110,6 +207,9 @@ static int handle(const struct request *request)
     if (request->header != NULL) {
         vars[count++] =
             (struct http_var){STR("HTTP_X_BKAPI_AUTHORIZATION"), str_from(request->header)};
+    }
+    if (request == &nested_task_by_token) {
+        vars[count++] = (struct http_var){STR("HTTP_X_BKAPI_JWT"), str_from(token)};
     }
     stage_begin(stage);
     service_handle(&stage->service, vars, count, &stage->response);
@@ -129,6 +229,13 @@ static void expect_whole(const struct request *request)
     }
 }
 
+static void use_fresh_arena(size_t cap)
+{
+    arena_free(stage->service.arena);
+    stage->service.arena = arena_new(cap);
+    assert_non_null(stage->service.arena);
+}
+
 // What is answered when nothing fails.
 static void expect_usual(const struct request *request)
 {
@@ -141,9 +248,10 @@ static void expect_usual(const struct request *request)
 
 // ---- allocations ----
 
-// Lets allocation N fail; false when there was none.
+// Lets allocation N fail, of an arena that has not grown yet; false when there was none.
 static bool fail_allocation(const struct request *request, unsigned long n)
 {
+    use_fresh_arena(STAGE_ARENA_BYTES);
     alloc_watch_start(n);
     const int status = handle(request);
     alloc_watch_stop();
@@ -180,9 +288,7 @@ static void whatever_the_arenas_cap_the_answer_is_whole(void **state)
     unsigned served = 0;
     unsigned refused = 0;
     for (size_t cap = 0; cap < 700000; cap += cap < 4000 ? 61 : 20011) {
-        arena_free(stage->service.arena);
-        stage->service.arena = arena_new(cap);
-        assert_non_null(stage->service.arena);
+        use_fresh_arena(cap);
         const int status = handle(&nested_task);
         expect_whole(&nested_task);
         served += status == 200;
@@ -191,6 +297,44 @@ static void whatever_the_arenas_cap_the_answer_is_whole(void **state)
         assert_int_equal(arena_used(stage->service.arena), 0);
     }
     assert_true(served > 3 && refused > 50);
+}
+
+// An arena of CAP bytes; false when the answer is the usual one.
+static bool lack_arena(const struct request *request, size_t cap)
+{
+    use_fresh_arena(cap);
+    const int status = handle(request);
+    expect_whole(request);
+    check_number(request->name, arena_used(stage->service.arena), 0);
+    if (status == request->status) {
+        return false;
+    }
+    // Whatever lacks memory, it is not called a bad login, or anything else that it is not.
+    check_number(request->name, status, 500);
+    if (strcmp(request->method, "HEAD") != 0) {
+        json_object_put(stage_error(stage, 50004));
+    }
+    return true;
+}
+
+// In steps smaller than what is allocated there: each allocation from the arena is the one that
+// fails, in every form of a request.
+static void each_allocation_from_the_arena_may_fail(void **state)
+{
+    (void)state;
+    enum { NODES_HERE = 50 };
+    stage->fake.row_count = NODES_HERE;
+    rows[NODES_HERE - 1].state = "FAILED";
+    for (size_t i = 0; i < COUNT_OF(requests); i++) {
+        size_t cap = 0;
+        while (lack_arena(requests[i], cap)) {
+            cap += cap < 1000 ? 1 : 13;
+        }
+        check(requests[i]->name, !lack_arena(requests[i], cap + 1));
+        // What needs an application needs memory; what needs none works in none.
+        const bool needs_memory = requests[i]->path[1] == 't' && requests[i] != &no_credentials;
+        check(requests[i]->name, needs_memory ? cap > 0 : cap == 0);
+    }
 }
 
 static void without_memory_no_thread_gets_tools_for_authenticating(void **state)
@@ -209,9 +353,9 @@ static void without_memory_no_thread_gets_tools_for_authenticating(void **state)
 }
 
 // A file with COUNT public keys; to be freed.
-static char *write_keys(const char *folder, size_t count)
+static char *write_keys(const char *keys_folder, size_t count)
 {
-    char *const path = scratch_path(folder, "keys.pem");
+    char *const path = scratch_path(keys_folder, "keys.pem");
     FILE *const file = fopen(path, "we");
     assert_non_null(file);
     for (size_t i = 0; i < count; i++) {
@@ -232,8 +376,8 @@ static void count_complaint(void *context, const char *sentence)
 static void without_memory_no_gateway_is_loaded_by_half(void **state)
 {
     (void)state;
-    char *const folder = scratch_new();
-    char *const path = write_keys(folder, 3);
+    char *const keys_folder = scratch_new();
+    char *const path = write_keys(keys_folder, 3);
     char on[] = "BKFLOW_STATES_AUTH_GATEWAY=on";
     char *key = NULL;
     assert_true(asprintf(&key, "BKFLOW_STATES_AUTH_GATEWAY_KEY_gw=%s", path) > 0);
@@ -256,7 +400,7 @@ static void without_memory_no_gateway_is_loaded_by_half(void **state)
     conf_free(conf);
     free(key);
     free(path);
-    scratch_free(folder);
+    scratch_free(keys_folder);
     assert_false(has_lacked);
     assert_int_equal(n, 5); // the gateways, three keys, and none left to fail
 }
@@ -342,8 +486,16 @@ static void a_failing_store_is_answered_with_its_cause(void **state)
         const struct request *request;
         unsigned calls; // of the store
     } rows_of_calls[] = {
-        {&nested_task, 2},  {&nested_task_by_query, 2}, {&head_of_task, 2},
-        {&no_such_task, 1}, {&no_credentials, 0},       {&ready, 1},
+        {&nested_task, 2},
+        {&nested_task_by_query, 2},
+        {&nested_task_by_token, 2},
+        {&head_of_task, 2},
+        {&no_such_task, 1},
+        {&no_credentials, 0},
+        {&wrong_secret, 1},
+        {&no_query, 0},
+        {&no_path, 0},
+        {&ready, 1},
         {&metrics, 0},
     };
     for (size_t i = 0; i < COUNT_OF(rows_of_calls) * COUNT_OF(kinds); i++) {
@@ -387,6 +539,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_STAGE(a_failing_allocation_is_answered_500_and_nothing_else_breaks),
         ON_STAGE(whatever_the_arenas_cap_the_answer_is_whole),
+        ON_STAGE(each_allocation_from_the_arena_may_fail),
         ON_STAGE(without_memory_no_thread_gets_tools_for_authenticating),
         ON_STAGE(without_memory_no_gateway_is_loaded_by_half),
         ON_STAGE(a_failing_drain_ends_the_answer_and_nothing_else),
@@ -394,5 +547,5 @@ int main(void)
         ON_STAGE(a_failing_store_is_answered_with_its_cause),
         ON_STAGE(requests_that_fail_by_chance_leave_the_service_in_order),
     };
-    return cmocka_run_group_tests_name("faults", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("faults", tests, make_gateway, free_gateway);
 }

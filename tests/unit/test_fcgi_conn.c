@@ -171,7 +171,8 @@ static void note_vars(void)
 // "request 1: V=x, body 3, refused for its head; "
 static void note_request(void)
 {
-    static const char *const refusals[] = {"", ", head too large", ", body too large"};
+    static const char *const refusals[] = {"", ", head too large", ", body too large",
+                                           ", no memory"};
     note("request %u:", reader.conn.id);
     if (reader.conn.refusal == FCGI_REFUSE_NOTHING) {
         note_vars();
@@ -968,18 +969,33 @@ static void memory_of_variables_is_wiped_before_it_is_freed(void **state)
     assert_false(saw_secret);
 }
 
+// The variables make the memory grow several times; each time it may fail.
 static void without_memory_a_request_is_refused_and_the_next_works(void **state)
 {
     (void)state;
-    put_request(1, FCGI_KEEP_CONN, "no memory", "");
-    put_request(2, FCGI_KEEP_CONN, "memory", "");
-    reader_start(MAX_REQUEST_BYTES);
-    alloc_watch_start(1);
-    consume(wire.bytes, wire.len);
-    alloc_watch_stop();
-    assert_true(alloc_watch.has_failed);
-    assert_string_equal(reader.notes,
-                        "request 1:, body 0, head too large; request 2: V=memory, body 0; ");
+    put_begin(1, FCGI_KEEP_CONN);
+    for (unsigned i = 0; i < 500; i++) {
+        put_one_param(1, "V", "0123456789abcdef0123456789abcdef0123456789abcdef");
+    }
+    put_end(FCGI_PARAMS, 1);
+    put_end(FCGI_STDIN, 1);
+    put_request(2, FCGI_KEEP_CONN, "second", "");
+    put_request(3, FCGI_KEEP_CONN, "third", "");
+    unsigned long n = 0;
+    do {
+        reader_start(64 * 1024);
+        alloc_watch_start(++n);
+        consume(wire.bytes, wire.len);
+        alloc_watch_stop();
+        const struct str notes = str_from(reader.notes);
+        const bool first_lacks = has_text(notes, "request 1:, body 0, no memory; ");
+        const bool second_lacks = has_text(notes, "request 2:, body 0, no memory; ");
+        assert_true(alloc_watch.has_failed == (first_lacks || second_lacks));
+        assert_true(first_lacks || has_text(notes, "request 1: V=0123456789abcdef"));
+        assert_true(second_lacks || has_text(notes, "request 2: V=second, body 0; "));
+        assert_true(has_text(notes, "request 3: V=third, body 0; "));
+    } while (alloc_watch.has_failed);
+    assert_int_equal(n, 6); // 4, 8, 16 and 32 KB, the second request's 4, and none left to fail
 }
 
 static void a_connection_is_idle_between_requests_only(void **state)

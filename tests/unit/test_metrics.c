@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SHARDS = 3 };
+enum { WORKERS = 2, OTHERS = 1, SHARDS = WORKERS + OTHERS };
 
 struct fixture {
     struct metrics *metrics;
@@ -20,7 +20,7 @@ static struct fixture fixture;
 static int set_up(void **state)
 {
     (void)state;
-    fixture.metrics = metrics_new(SHARDS, "1.2.3", INT64_C(1700000000500000));
+    fixture.metrics = metrics_new(WORKERS, OTHERS, "1.2.3", INT64_C(1700000000500000));
     fixture.sink = sink_new();
     assert_non_null(fixture.metrics);
     return 0;
@@ -148,7 +148,7 @@ static void gauges_tell_workers_start_and_version(void **state)
     atomic_store(&fixture.metrics->shards[1].busy, true);
     atomic_store(&fixture.metrics->shards[2].busy, true);
     scrape();
-    assert_sample("bkflow_states_workers", SHARDS);
+    assert_sample("bkflow_states_workers", WORKERS);
     assert_sample("bkflow_states_workers_busy", 2);
     assert_sample("bkflow_states_start_time_seconds", 1700000000.5);
     assert_sample("bkflow_states_build_info{version=\"1.2.3\"}", 1);
