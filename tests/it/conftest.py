@@ -2,20 +2,39 @@
 """One database server and as few responders as there are configurations, shared by all tests."""
 
 import os
+import pathlib
 import signal
 
 import demo_world
 import pytest
 import support
 import tap
-from lab import mariadb, scratch
+from lab import documents, mariadb, scratch
 from lab import responder as lab_responder
 
+# What starts servers of its own and waits for them: these files run beside all others.
+MACHINES = {f"test_{name}.py" for name in (
+    "database_faults", "deployments", "documents", "galera", "hostile", "hosts", "lifecycle", "outage", "replica",
+    "scale", "soak", "start_stop")}
+
 BUILDDIR = os.environ.get("BUILDDIR", os.path.join(os.path.dirname(__file__), "..", ".."))
+
+# The documents' commands build the program anew, from this source folder: once is enough, in the folder's own
+# build, and neither in a sanitized one nor in those of "make distcheck".
+IS_OWN_BUILD = os.path.samefile(BUILDDIR, documents.ROOT)
+IS_SANITIZED = "--enable-sanitizers" in pathlib.Path(BUILDDIR, "config.status").read_text(encoding="utf-8")
+collect_ignore = [] if IS_OWN_BUILD and not IS_SANITIZED else ["test_documents.py"]
 
 
 def pytest_addoption(parser):
     parser.addoption("--tap-output", action="store_true", help="report in the Test Anything Protocol")
+    parser.addoption("--part", choices=("program", "machines"), help="only the files that MACHINES lacks, or has")
+
+
+def pytest_collection_modifyitems(config, items):
+    part = config.getoption("--part")
+    if part:
+        items[:] = [item for item in items if (os.path.basename(item.fspath) in MACHINES) == (part == "machines")]
 
 
 # Last, because the reporter that it replaces registers itself in the same hook.

@@ -11,11 +11,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 from lab import responder as lab_responder
 from lab import scratch as lab_scratch
 from lab import webserver
+from lab.scratch import wait_until
 
 PROGRAM = "/usr/local/bin/bkflow-states"
 CONFIG = "/etc/bkflow-states.conf"
@@ -259,10 +259,3 @@ class Held:
         number = self._socket.fileno()
         argv = [sys.executable, "-c", lab_responder.ACTIVATE, number, *exec_start(self._stage)]
         return self._stage.lab.start("held", argv, pass_fds=[number], env=lab_responder.environment())
-
-
-def wait_until(probe, timeout=15.0):
-    deadline = time.monotonic() + timeout
-    while not probe():
-        assert time.monotonic() < deadline, f"still not after {timeout} s"
-        time.sleep(lab_scratch.POLL_SECONDS)

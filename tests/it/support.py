@@ -5,8 +5,6 @@ import hashlib
 import itertools
 import os
 import re
-import threading
-import time
 import urllib.parse
 
 from lab import client, fcgi, mariadb, orderedjson
@@ -36,6 +34,13 @@ def digest(secret, salt=SALT):
 def app_row(code, secret, **others):
     return {"bk_app_code": code, "salt": SALT, "secret_digest": digest(secret), "previous_digest": None,
             "previous_expires_at": None, "is_enabled": True, "created_at": "2026-01-01 00:00:00"} | others
+
+
+def fill(server):
+    """Give a new server the tables, APP and USER."""
+    server.create_database("bkflow_standin.sql", "bkflow_states.sql", "grants.sql")
+    server.sql(mariadb.insert("bkflow_states_app", [app_row(APP, SECRET)])
+               + mariadb.insert("account_user", [{"id": 1, "username": USER, "is_active": True}]))
 
 
 class World:
@@ -139,21 +144,6 @@ def assert_error(response, status, code, message=None):
 
 def query_credentials(code=APP, secret=SECRET, username=USER):
     return urllib.parse.urlencode({"bk_app_code": code, "bk_app_secret": secret, "bk_username": username})
-
-
-class locked:
-    """A table that nobody else can read, for a time or until the block is left."""
-
-    def __init__(self, database, table, seconds):
-        self._thread = threading.Thread(
-            target=database.sql, args=(f"LOCK TABLES {table} WRITE; SELECT SLEEP({seconds}); UNLOCK TABLES",))
-
-    def __enter__(self):
-        self._thread.start()
-        time.sleep(0.2)
-
-    def __exit__(self, *_):
-        self._thread.join()
 
 
 def in_background(responder, variables):

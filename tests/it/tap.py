@@ -42,7 +42,7 @@ class Reporter:
         elif report.passed:
             self._line("ok", name)
         else:
-            self._line("not ok", name, report.longreprtext)
+            self._line("not ok", name, f"{report.longreprtext}\n{report.capstdout}")
 
     def _line(self, verdict, name, comment=""):
         self._count += 1

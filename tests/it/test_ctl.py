@@ -4,8 +4,8 @@
 import json
 import re
 import subprocess
-import threading
 import time
+from concurrent import futures
 
 import ctl
 import pytest
@@ -137,7 +137,6 @@ class TestAddAndRotate:
     def test_typed_at_a_terminal_it_is_not_shown(self, site, gate):
         terminal = ctl.Terminal(["--config", site.config(), "--user", "root", "app", "add", CODE, "--secret-stdin"])
         terminal.wait_for("Secret")
-        time.sleep(0.2)  # what is typed before the prompt is thrown away
         terminal.type(SECRET + "\n")
         assert terminal.finish() == ctl.OK
         assert SECRET not in terminal.screen
@@ -150,18 +149,17 @@ class TestAddAndRotate:
         typing = subprocess.Popen(["script", "-qec", script, "/dev/null"], cwd=folder, stdin=subprocess.PIPE,
                                   stdout=subprocess.PIPE, env=ctl.environment({"TERM": "xterm"}))
         assert b"Secret" in typing.stdout.read(6) + typing.stdout.read1()
-        time.sleep(0.2)
         typing.communicate(b"half a secret\x03\n", timeout=30)
         assert (folder / "after").read_text() == (folder / "before").read_text() != ""
         assert site.json("app", "list") == {"apps": {}}
 
     def test_rotation_with_grace(self, site, gate):
         old = site.add(CODE)
-        done = site.administer("app", "rotate", CODE, "--grace", "2s")
+        done = site.administer("app", "rotate", CODE, "--grace", "1h")
         new = ctl.shown_secret(done)
         assert gate.admits(old) and gate.admits(new)
         assert "holds as well until" in done.stdout.decode()
-        time.sleep(2.1)
+        site.sql("UPDATE bkflow_states_app SET previous_expires_at = UTC_TIMESTAMP(6)")
         assert not gate.admits(old)
         assert gate.admits(new)
 
@@ -184,8 +182,8 @@ class TestAddAndRotate:
 
     def test_a_rotation_after_grace_drops_nothing(self, site):
         site.add(CODE)
-        site.administer_json("app", "rotate", CODE, "--grace", "1")
-        time.sleep(1.1)
+        site.administer_json("app", "rotate", CODE)
+        site.sql("UPDATE bkflow_states_app SET previous_expires_at = UTC_TIMESTAMP(6)")
         assert site.administer_json("app", "rotate", CODE)["dropped_older"] is False
 
     def test_rotation_to_an_existing_secret(self, site, gate):
@@ -203,17 +201,17 @@ class TestAddAndRotate:
         site.add(CODE)
         site.administer_json("app", "rotate", CODE, *(["--grace", grace] if grace else []))
         left = site.sql("SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(6), previous_expires_at) FROM bkflow_states_app")
-        assert seconds - 10 < int(left[0][0]) <= seconds
+        assert seconds - 60 < int(left[0][0]) <= seconds
 
     def test_of_two_at_once_only_one_rotates(self, site):
         """A decision on a row that has changed meanwhile is not carried out."""
         site.add(CODE)
-        other = threading.Thread(target=site.sql, args=(
-            "BEGIN; UPDATE bkflow_states_app SET secret_digest = REPEAT('x', 32); SELECT SLEEP(2); COMMIT",))
-        other.start()
-        time.sleep(0.5)
-        assert "somebody else" in ctl.complaint(site.administer("app", "rotate", CODE))
-        other.join()
+        update = "BEGIN; UPDATE bkflow_states_app SET secret_digest = REPEAT('x', 32)"
+        with futures.ThreadPoolExecutor() as beside:
+            with site.server.holding(update, site.name, at_end="COMMIT;"):
+                rotation = beside.submit(site.administer, "app", "rotate", CODE)
+                site.server.wait_until_held_up()
+        assert "somebody else" in ctl.complaint(rotation.result())
         assert site.sql("SELECT rotated_at FROM bkflow_states_app") == [["NULL"]]
 
 
@@ -391,13 +389,13 @@ class TestSecretsStayHidden:
         log = site.lab.path("general", ".log")
         site.server.sql(f"SET GLOBAL log_output = 'FILE', GLOBAL general_log_file = '{log}', GLOBAL general_log = 1", None)
         try:
-            with support.locked(site.server, f"{site.name}.bkflow_states_app", 1.5):
+            with site.server.locked(f"{site.name}.bkflow_states_app"):
                 running = subprocess.Popen(
                     [ctl.PATH, "-c", str(site.config()), "-u", "root", "app", "add", CODE, "--secret-stdin"],
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ctl.environment())
                 running.stdin.write(SECRET.encode() + b"\n")
                 running.stdin.flush()
-                time.sleep(0.5)
+                site.server.wait_until_held_up()
                 assert running.poll() is None
                 visible = b"".join(open(f"/proc/{running.pid}/{name}", "rb").read() for name in ("cmdline", "environ"))
             seen = b"".join(running.communicate(timeout=30))

@@ -19,6 +19,7 @@ from lab import client
 from lab import responder as lab_responder
 from lab import scratch as lab_scratch
 from lab import webserver
+from lab.scratch import wait_until
 
 SAME_ID = {"X-Request-Id": "the-same-for-both"}
 LARGE = 10_000
@@ -192,7 +193,7 @@ class Load:
 
     def wait_for_more(self, count=100):
         aim = len(self._got) + count
-        deployment.wait_until(lambda: len(self._got) >= aim)
+        wait_until(lambda: len(self._got) >= aim)
 
     @property
     def failures(self):
@@ -230,7 +231,7 @@ class TestRestartUnderLoad:
                 for _ in range(2):
                     before = stage.processes()
                     site.server.service.send_signal(signal.SIGUSR1)
-                    deployment.wait_until(lambda: stage.processes() and not set(before) & set(stage.processes()))
+                    wait_until(lambda: stage.processes() and not set(before) & set(stage.processes()))
                     load.wait_for_more()
             assert load.failures == []
 
@@ -241,7 +242,7 @@ class TestRestartUnderLoad:
             with Load(site.server, client.states_path(finished_task)) as load:
                 for stopped in stage.processes()[:count]:
                     os.kill(stopped, signal.SIGTERM)
-                    deployment.wait_until(lambda gone=stopped: gone not in stage.processes())
+                    wait_until(lambda gone=stopped: gone not in stage.processes())
                     load.wait_for_more()
             assert load.failures == []
 
@@ -268,12 +269,12 @@ class TestLogRotation:
         responder = program.listen(stage.settings | {"log.target": f"file:{log}", "log.access": "on"})
         pid_file.write_text(str(responder.service.pid))
         responder.ask(support.states(finished_task, SAME_ID))
-        deployment.wait_until(lambda: SAME_ID["X-Request-Id"] in log.read_text())
+        wait_until(lambda: SAME_ID["X-Request-Id"] in log.read_text())
         self._rotate(stage, folder, pid_file)
         assert SAME_ID["X-Request-Id"] in (folder / "bkflow-states.log.1").read_text()
-        deployment.wait_until(lambda: log.exists() and "reloaded" in log.read_text())
+        wait_until(lambda: log.exists() and "reloaded" in log.read_text())
         responder.ask(support.states(finished_task, {"X-Request-Id": "after-the-rotation"}))
-        deployment.wait_until(lambda: "after-the-rotation" in log.read_text())
+        wait_until(lambda: "after-the-rotation" in log.read_text())
         assert "after-the-rotation" not in (folder / "bkflow-states.log.1").read_text()
         assert responder.stop() == 0
 

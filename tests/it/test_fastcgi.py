@@ -12,6 +12,7 @@ import pytest
 import support
 from lab import client, fcgi
 from lab import responder as lab_responder
+from lab.scratch import wait_until
 
 MAX_REQUEST = 65536
 
@@ -327,7 +328,7 @@ class TestSlowClients:
 
     @pytest.fixture
     def impatient(self, serve):
-        return serve({"server.client_timeout": "300ms"})
+        return serve({"server.client_timeout": "1s"})
 
     @pytest.mark.parametrize("part", ["header", "begin", "params", "body"])
     def test_half_a_request_is_cut(self, impatient, states, part):
@@ -337,25 +338,24 @@ class TestSlowClients:
             started = time.monotonic()
             connection.send(whole[:length])
             assert connection.is_closed_by_peer()
-            assert 0.2 < time.monotonic() - started < 5
+            assert 0.9 < time.monotonic() - started < 10
         assert_still_works(impatient, states)
 
     def test_a_trickle_is_cut(self, impatient, states):
         """Single bytes do not renew the time: the whole request has it."""
         whole = fcgi.request(states, keep=True)
         with impatient.connect() as connection:
-            connection.socket.settimeout(5)
             started = time.monotonic()
             with pytest.raises((BrokenPipeError, ConnectionResetError)):
-                for byte in whole * 10:
+                for byte in whole:
                     connection.send(bytes([byte]))
                     time.sleep(0.02)
-            assert time.monotonic() - started < 5
+            assert time.monotonic() - started < 10
 
     def test_an_idle_kept_connection_is_not_cut(self, impatient, states):
         with impatient.connect() as connection:
             support.success(connection.ask(states))
-            time.sleep(0.9)
+            time.sleep(1.5)
             support.success(connection.ask(states))
 
     def test_who_does_not_read_holds_nobody_up_for_long(self, serve, states, large_task):
@@ -368,14 +368,14 @@ class TestSlowClients:
             for _ in range(2):
                 deaf = stack.enter_context(responder.connect())
                 deaf.send(fcgi.request(support.states(large_task), keep=True))
-            time.sleep(0.2)
-            deadline = time.monotonic() + 5
-            while (response := responder.ask(states)).status != 200:
-                support.assert_error(response, 503, 50302)
-                assert int(response.header("Retry-After")) >= 1
-                assert time.monotonic() < deadline, "it does not recover"
-                time.sleep(0.05)
-            support.success(response)
+
+            def is_served():
+                response = responder.ask(states)
+                if response.status != 200:
+                    support.assert_error(response, 503, 50302)
+                    assert int(response.header("Retry-After")) >= 1
+                return response.status == 200
+            wait_until(is_served, timeout=15)
 
     def test_who_reads_slowly_is_cut_as_well(self, serve, states, large_task):
         """A byte now and then does not renew the time."""
@@ -449,8 +449,5 @@ def test_descriptors_are_given_back(program, database, states):
             connection.send(kind)
     for _ in range(100):
         support.success(responder.ask(states))
-    deadline = time.monotonic() + 5
-    while open_descriptors() > before and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert open_descriptors() <= before
+    wait_until(lambda: open_descriptors() <= before)
     responder.stop()

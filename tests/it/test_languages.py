@@ -149,7 +149,7 @@ class TestCausesThatNeedMore:
     def test_query_timeout(self, serve, database, world):
         task_id = world.task([support.node()])
         responder = serve({"database.query_timeout": "200ms"})
-        with support.locked(database, "eri_state", seconds=2):
+        with database.locked("eri_state"):
             self.both(responder, asking(task_id=task_id), 504, 50401)
 
     def test_body_too_large(self, standard):

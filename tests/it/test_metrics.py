@@ -29,7 +29,8 @@ def test_promtool_finds_nothing_to_mend(standard):
 
 
 def test_requests_are_counted_by_status_and_cause(program, database, finished_task):
-    responder = program.listen(lab_responder.settings_for(database))
+    # A request is counted when its answer is out: one worker does so before it reads the next.
+    responder = program.listen(lab_responder.settings_for(database, **{"server.workers": 1}))
     before = scrape(responder)
     etag = responder.ask(support.states(finished_task)).header("ETag")
     responder.ask(support.states(finished_task, {"If-None-Match": etag}))
@@ -47,5 +48,5 @@ def test_requests_are_counted_by_status_and_cause(program, database, finished_ta
     assert value(after, count) == value(before, count) + 5
     assert value(after, "bkflow_states_rows_read_total") > value(before, "bkflow_states_rows_read_total")
     assert value(after, "bkflow_states_database_connects_total") >= 1
-    assert value(after, "bkflow_states_workers") == 5  # four and the spare one
+    assert value(after, "bkflow_states_workers") == 2  # one and the spare one
     assert responder.stop() == 0

@@ -307,7 +307,7 @@ def test_errors_of_limits(strict, demo_database):
     assert_error(ask(strict, 2), 50003)
     assert_error(ask(strict, 1, credentials={}, query=QUERY), 40105)
     assert_error(strict.ask(client.variables("/healthz")), 40401, "/healthz")
-    with support.locked(demo_database, "eri_state", seconds=1.5):
+    with demo_database.locked("eri_state"):
         assert_error(ask(strict, 1), 50401)
     for _ in range(3):
         assert_error(ask(strict, 1, credentials=WRONG), 40102)

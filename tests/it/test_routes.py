@@ -173,8 +173,8 @@ def test_a_client_cannot_choose_its_address(standard):
 
 
 def test_metrics_count_requests(program, database):
-    """On a responder of its own, so that nobody else is counted."""
-    responder = program.listen(lab_responder.settings_for(database))
+    """On a responder of its own, so that nobody else is counted; its one worker counts before it reads on."""
+    responder = program.listen(lab_responder.settings_for(database, **{"server.workers": 1}))
     before = metrics(responder)
     support.assert_error(asked(responder, client.states_path(404_404)), 404, 40402)
     after = metrics(responder)

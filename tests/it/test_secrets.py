@@ -13,6 +13,7 @@ import pytest
 import support
 from lab import client, fcgi, jwt, mariadb
 from lab import responder as lab_responder
+from lab.scratch import becomes_true
 
 # A part of a secret is a secret too. Made up anew for each run, so that no file can hold them by chance.
 FRAGMENT = 12
@@ -347,6 +348,10 @@ class TestMemory:
 
 def assert_forgotten(responder, *texts):
     """An answer may be read a moment before the worker has cleared up behind it."""
-    time.sleep(0.2)
-    where = memory.find(responder, [fragment for text in texts for fragment in fragments(text)])
-    assert not where, "\n".join(where)
+    sought = [fragment for text in texts for fragment in fragments(text)]
+    where = []
+
+    def is_forgotten():
+        where[:] = memory.find(responder, sought)
+        return not where
+    assert becomes_true(is_forgotten, timeout=10), "\n".join(where)

@@ -17,6 +17,7 @@ import support
 from demo_world import APP, SECRET, USER
 from lab import browser as lab_browser
 from lab import client, webserver
+from lab.scratch import wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WINDOW = webserver.CONF / "window"
@@ -594,10 +595,7 @@ def test_an_outage_keeps_the_tree_and_passes_by_itself(desktop, lab, program, de
 
 
 def wait_for_status(served, status):
-    deadline = time.monotonic() + 10
-    while served.server.get("/readyz")[0] != status:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: served.server.get("/readyz")[0] == status)
 
 
 def test_a_web_server_without_the_service_is_told_apart(desktop, lab, program, demo_database):

@@ -105,7 +105,7 @@ class Browser:
     def is_visible(self, selector):
         return self.run("return document.querySelector(arguments[0])?.checkVisibility() ?? false", selector)
 
-    def wait_for(self, script, timeout=10.0):
+    def wait_for(self, script, timeout=lab.PATIENCE_SECONDS):
         """Wait until a JavaScript expression is true, and return its value."""
         deadline = time.monotonic() + timeout
         while not (value := self.run(f"return {script}")):

@@ -81,7 +81,7 @@ class Hangup(Exception):
 class Connection:
     """One connection to a responder, to write anything to and to read whole records from."""
 
-    def __init__(self, address, timeout=15.0):
+    def __init__(self, address, timeout=lab.PATIENCE_SECONDS):
         self.socket = lab.connect(address, timeout)
         self._unread = b""
 
@@ -116,6 +116,11 @@ class Connection:
             if got.type == END_REQUEST:
                 return Response(b"".join(streams[STDOUT]), b"".join(streams[STDERR]), *_end(got.content))
             streams[got.type].append(got.content)
+
+    @property
+    def has_unread(self):
+        """Whether a part of a record has been received."""
+        return self._unread != b""
 
     def is_closed_by_peer(self):
         """Wait for the other side to close without having sent anything more."""

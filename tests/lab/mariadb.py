@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Private MariaDB servers, and SQL text made from Python values."""
 
+import contextlib
 import datetime
 import functools
 import getpass
 import pathlib
 import shutil
+import signal
 import subprocess
 
 from . import scratch as lab
@@ -20,44 +22,99 @@ STORAGE = ("--innodb-log-file-size=4M", "--innodb-flush-log-at-trx-commit=0", "-
 
 
 class MariaDB:
-    """One server with a data folder of its own, on a unix socket, and on a loopback port if one is given."""
+    """One server with a data folder of its own, on a unix socket, and on a loopback port if one is given.
 
-    def __init__(self, scratch, name="mariadb", port=None):
+    The folder begins as a copy of `datadir`, that of another server that is stopped; else it is empty.
+    `options` are further ones for the server; they may be changed between stop() and start().
+    """
+
+    def __init__(self, scratch, name="mariadb", port=None, address="127.0.0.1", options=(), datadir=None):
         self._scratch = scratch
         self.port = port
-        self._datadir = scratch.path(name, ".data")
+        self.address = address
+        self.options = options
+        self.datadir = scratch.path(name, ".data")
         self.socket = scratch.path(name, ".sock")
         self._service = None
-        shutil.copytree(_installed_datadir(scratch), self._datadir)
+        shutil.copytree(datadir or installed_datadir(scratch), self.datadir)
 
-    def start(self):
-        network = [f"--port={self.port}", "--bind-address=127.0.0.1"] if self.port else ["--skip-networking"]
-        self._service = self._scratch.start(
-            "mariadbd",
-            [lab.find_program("mariadbd"), "--no-defaults", f"--user={getpass.getuser()}",
-             # Not /tmp: a starting server removes every #sql file there, also those of other servers.
-             f"--tmpdir={self._datadir}",
-             f"--datadir={self._datadir}", f"--socket={self.socket}", f"--pid-file={self.socket}.pid",
-             *network, "--skip-log-bin", "--character-set-server=utf8mb4",
-             "--max-allowed-packet=64M", "--innodb-buffer-pool-size=64M", *STORAGE],
-        )
+    def start(self, *options, **popen_options):
+        self._service = self._scratch.start("mariadbd", [*self.command(), *options], **popen_options)
         self._service.wait_until(functools.partial(lab.accepts, self.socket))
         return self
 
+    def command(self):
+        network = [f"--port={self.port}", f"--bind-address={self.address}"] if self.port else ["--skip-networking"]
+        return [lab.find_program("mariadbd"), "--no-defaults", f"--user={getpass.getuser()}",
+                # Not /tmp: a starting server removes every #sql file there, also those of other servers.
+                f"--tmpdir={self.datadir}",
+                f"--datadir={self.datadir}", f"--socket={self.socket}", f"--pid-file={self.socket}.pid",
+                *network, "--skip-log-bin", "--character-set-server=utf8mb4",
+                "--max-allowed-packet=64M", "--innodb-buffer-pool-size=64M", *STORAGE, *self.options]
+
     def stop(self):
+        self.thaw()
         return self._service.stop()
 
-    def sql(self, text, database=DATABASE):
-        """Run statements as the server's root; the rows of SELECTs come back as lists of strings."""
-        done = subprocess.run(
-            ["mariadb", "--no-defaults", f"--socket={self.socket}", "--user=root", "--batch",
-             "--skip-column-names", "--default-character-set=utf8mb4", "--max-allowed-packet=64M",
-             *([database] if database else [])],
-            input=text.encode(), capture_output=True, check=False,
-        )
-        if done.returncode != 0:
+    def freeze(self):
+        """It keeps its connections, and the kernel takes new ones for it, but nobody is answered."""
+        self._service.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self._service.send_signal(signal.SIGCONT)
+
+    def status(self, name):
+        """A counter of SHOW GLOBAL STATUS."""
+        [[_name, value]] = self.sql(f"SHOW GLOBAL STATUS LIKE '{name}'", None)
+        return int(value)
+
+    def kill_connections(self, user=RESPONDER_USER):
+        """Returns how many there were."""
+        ids = self.sql(f"SELECT id FROM information_schema.processlist WHERE user = '{user}'", None)
+        # One may have ended meanwhile.
+        self.sql("".join(f"KILL {number};" for [number] in ids), None, force=True)
+        return len(ids)
+
+    def kill(self):
+        """As when its machine is switched off."""
+        self._service.stop(signal.SIGKILL)
+
+    def sql(self, text, database=DATABASE, force=False):
+        """Run statements as the server's root; the rows of SELECTs come back as lists of strings. With
+        `force`, statements that fail stop nothing."""
+        argv = [*self._client(database), *(["--force"] if force else [])]
+        done = subprocess.run(argv, input=text.encode(), capture_output=True, check=False)
+        if done.returncode != 0 and not force:
             raise RuntimeError(f"SQL failed: {done.stderr.decode(errors='replace')}")
         return [line.split("\t") for line in done.stdout.decode().rstrip("\n").split("\n") if line]
+
+    @contextlib.contextmanager
+    def holding(self, text, database=DATABASE, at_end=""):
+        """The locks that statements take are held while the block runs; a transaction is lost then unless
+        `at_end` commits it."""
+        with subprocess.Popen([*self._client(database), "--unbuffered"], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE) as session:
+            session.stdin.write(f"{text}; SELECT 'held';\n".encode())
+            session.stdin.flush()
+            if session.stdout.readline() != b"held\n":
+                raise RuntimeError(f"SQL failed: {text}")
+            yield
+            session.stdin.write(at_end.encode())
+
+    def locked(self, table):
+        """Nobody else can read the table while the block runs."""
+        return self.holding(f"LOCK TABLES {table} WRITE")
+
+    def wait_until_held_up(self, count=1):
+        """Until so many statements wait for such a lock."""
+        # Not innodb_trx: the server shows the same of it as long as somebody looks more than ten times a second.
+        tables = "SELECT 1 FROM information_schema.processlist WHERE state LIKE 'Waiting for%lock'"
+        lab.wait_until(lambda: len(self.sql(tables, None)) + self.status("Innodb_row_lock_current_waits") >= count)
+
+    def _client(self, database):
+        return ["mariadb", "--no-defaults", f"--socket={self.socket}", "--user=root", "--batch",
+                "--skip-column-names", "--default-character-set=utf8mb4", "--max-allowed-packet=64M",
+                *([database] if database else [])]
 
     def create_database(self, *schema_files):
         """The product's own schema files, as an operator would load them."""
@@ -94,7 +151,7 @@ def literal(value):
     return f"_utf8mb4 x'{value.encode().hex()}'"
 
 
-def _installed_datadir(scratch):
+def installed_datadir(scratch):
     """Installing takes a second: do it once for each scratch folder and copy the result."""
     template = scratch.folder / "mariadb-installed"
     if not template.exists():

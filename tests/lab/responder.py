@@ -65,12 +65,15 @@ class Program:
         done = self.run(env=variables | named, stdin=stdin)
         return fcgi.Response(done.stdout, done.stderr, done.returncode)
 
-    def listen(self, settings, env=None, ready=True):
-        """Started with a `listen` key; a unix socket unless the settings say something else."""
+    def listen(self, settings, env=None, ready=True, wrapper=()):
+        """Started with a `listen` key; a unix socket unless the settings say something else.
+
+        `wrapper` is a command that executes the program in its own place, such as prlimit."""
         path = self.scratch.path("fcgi", ".sock")
         settings = {"server.listen": f"unix:{path}"} | settings
         config = self.config(settings)
-        service = self.scratch.start("bkflow-states", [self.path, "--config", config], env=environment(env))
+        argv = [*wrapper, self.path, "--config", config]
+        service = self.scratch.start("bkflow-states", argv, env=environment(env))
         return Responder(service, config, settings, _address(settings["server.listen"]), ready)
 
     def spawn_fcgi(self, settings):
@@ -116,7 +119,7 @@ class Responder:
     def log(self):
         return self.service.log
 
-    def wait_for_log(self, text, since=0, timeout=10.0):
+    def wait_for_log(self, text, since=0, timeout=lab.PATIENCE_SECONDS):
         """Log lines may come after the answer; `since` is a length of the log."""
         deadline = time.monotonic() + timeout
         while text not in self.log[since:]:

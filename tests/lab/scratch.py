@@ -4,14 +4,18 @@
 import contextlib
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
 
 POLL_SECONDS = 0.02
+# To end what will never happen, not to measure: machines that run tests may stall for seconds.
+PATIENCE_SECONDS = 40.0
 
 
 class Scratch:
@@ -78,25 +82,25 @@ class Service:
     def running(self):
         return self.process.poll() is None
 
-    def wait_until(self, probe, timeout=20.0):
+    def wait_until(self, probe):
         """Wait for probe() to hold; a service that ends meanwhile is an error with its log."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not probe():
             if not self.running:
                 raise RuntimeError(f"{self.name} ended with {self.process.returncode}:\n{self.log}")
             if time.monotonic() > deadline:
-                raise RuntimeError(f"{self.name} is not ready after {timeout} s:\n{self.log}")
+                raise RuntimeError(f"{self.name} is not ready after {PATIENCE_SECONDS} s:\n{self.log}")
             time.sleep(POLL_SECONDS)
 
     def send_signal(self, number):
         if self.running:
             self.process.send_signal(number)
 
-    def wait(self, timeout=20.0):
+    def wait(self, timeout=PATIENCE_SECONDS):
         """The exit code; negative is the signal that ended it."""
         return self.process.wait(timeout)
 
-    def stop(self, number=signal.SIGTERM, timeout=20.0):
+    def stop(self, number=signal.SIGTERM, timeout=PATIENCE_SECONDS):
         """Ask it to end, insist after `timeout`, and return the exit code."""
         self.send_signal(number)
         try:
@@ -104,6 +108,19 @@ class Service:
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.wait()
+
+
+def becomes_true(condition, timeout=PATIENCE_SECONDS):
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def wait_until(condition, timeout=PATIENCE_SECONDS):
+    assert becomes_true(condition, timeout), f"still not after {timeout} s"
 
 
 def accepts(address):
@@ -116,12 +133,16 @@ def accepts(address):
 
 
 def connect(address, timeout):
+    """A stream to a unix path or (host, port). Where a queue is full it waits for room, up to `timeout` seconds:
+    a unix socket that does not block would be turned away at once."""
     if isinstance(address, tuple):
         return socket.create_connection(address, timeout)
     stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        stream.settimeout(timeout)
+        seconds, part = divmod(timeout, 1)
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", int(seconds), int(part * 1e6)))
         stream.connect(os.fspath(address))
+        stream.settimeout(timeout)
     except OSError:
         stream.close()
         raise
@@ -133,6 +154,14 @@ def free_port():
     with contextlib.closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def free_port_of_all_addresses():
+    """Below those that the kernel gives to outgoing connections, which take their turns at each address."""
+    while True:
+        with contextlib.closing(socket.socket()) as probe, contextlib.suppress(OSError):
+            probe.bind(("0.0.0.0", random.randrange(20000, 32768)))
+            return probe.getsockname()[1]
 
 
 def find_program(name):

@@ -14,7 +14,6 @@ import pathlib
 import pwd
 import re
 import signal
-import time
 
 from . import scratch as lab
 
@@ -138,19 +137,15 @@ class WebServer:
         finally:
             connection.close()
 
-    def access_log_when(self, text, timeout=15.0):
+    def access_log_when(self, text):
         """The access log once `text` stands in it."""
         if self.service.name == "lighttpd":
             self.service.send_signal(signal.SIGHUP)  # else it writes its log every few seconds only
-        deadline = time.monotonic() + timeout
-        while not self.access_log.exists() or text not in self.access_log.read_text(encoding="utf-8"):
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{text!r} is not logged")
-            time.sleep(lab.POLL_SECONDS)
+        lab.wait_until(lambda: self.access_log.exists() and text in self.access_log.read_text(encoding="utf-8"))
         return self.access_log.read_text(encoding="utf-8")
 
     def connect(self):
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=lab.PATIENCE_SECONDS)
 
     def stop(self):
         return self.service.stop()

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: MIT
+"""What a request costs the database: round trips, indexes, nothing parsed, no transaction while sending."""
+
+import collections
+
+import pytest
+import support
+from lab import fcgi, mariadb
+from lab import responder as lab_responder
+from lab.scratch import wait_until
+
+MANY = 400  # rows, so that reading a whole table would be dearer than any index
+NODES = 30
+COUNTERS = ("Com_stmt_prepare", "Com_stmt_execute", "Com_stmt_close", "Com_begin", "Com_set_option", "Com_change_db")
+
+Step = collections.namedtuple("Step", "table access key extra")
+
+
+@pytest.fixture(scope="module")
+def crowd(database, world):
+    """Many applications, users, templates and tasks beside the ones asked about."""
+    database.sql(
+        mariadb.insert("bkflow_states_app", [support.app_row(f"app{i}", f"secret{i}") for i in range(MANY)])
+        + mariadb.insert("account_user", [{"username": f"user{i}", "is_active": True} for i in range(MANY)])
+        + mariadb.insert("template_template", [{"id": 9_000_000 + i, "is_deleted": False, "bk_app_code": f"app{i}"}
+                                               for i in range(MANY)])
+        + mariadb.insert("task_taskinstance", [
+            {"id": 9_000_000 + i, "space_id": 1, "instance_id": support.root_id(9_000_000 + i),
+             "template_id": 9_000_000 + i, "is_started": True, "is_finished": False, "is_revoked": False,
+             "is_deleted": False, "is_expired": False} for i in range(MANY)]))
+    for _ in range(20):
+        world.task([support.node(), *(support.node(f"n{i}") for i in range(1, NODES))])
+    database.sql("ANALYZE TABLE bkflow_states_app, account_user, template_template, task_taskinstance, eri_state")
+    return world.task([support.node(), *(support.node(f"n{i}") for i in range(1, NODES))])
+
+
+@pytest.fixture
+def one_worker(program, database):
+    """A responder with one connection to the database, which the test may watch."""
+    responder = program.listen(lab_responder.settings_for(database, **{"server.workers": 1}))
+    yield responder
+    assert responder.stop() == 0
+
+
+def status(database):
+    rows = database.sql(f"SHOW GLOBAL STATUS WHERE Variable_name IN {COUNTERS}", None)
+    return {name: int(value) for name, value in rows}
+
+
+def cost(database, ask, count=10):
+    """How often each counter rose per request."""
+    before = status(database)
+    for _ in range(count):
+        ask()
+    after = status(database)
+    return {name: (after[name] - before[name]) / count for name in COUNTERS if after[name] != before[name]}
+
+
+class TestRoundTrips:
+    """Once a worker is warm: it is connected, has prepared, and knows the application's salt."""
+
+    def cost(self, database, responder, request, status_code=200):
+        def ask():
+            assert responder.ask(request).status == status_code
+        ask()
+        ask()
+        return cost(database, ask)
+
+    def test_one_for_a_task_under_way(self, database, one_worker, crowd):
+        assert self.cost(database, one_worker, support.states(crowd)) == {"Com_stmt_execute": 1}
+
+    def test_one_for_an_answer_that_the_client_knows(self, database, one_worker, crowd):
+        tag = one_worker.ask(support.states(crowd)).header("ETag")
+        request = support.states(crowd, {"If-None-Match": tag})
+        assert self.cost(database, one_worker, request, 304) == {"Com_stmt_execute": 1}
+
+    @pytest.mark.parametrize("columns, statements", [({"is_started": False}, 2), ({"is_expired": True}, 2), ({}, 3)])
+    def test_more_where_there_are_no_nodes(self, database, world, one_worker, columns, statements):
+        request = support.states(world.task(**columns))
+        assert self.cost(database, one_worker, request) == {"Com_stmt_execute": statements}
+
+    def test_two_for_who_may_not_see_it(self, database, world, one_worker):
+        task_id = world.task([support.node()], template_id=world.template(support.OTHER_APP))
+        assert self.cost(database, one_worker, support.states(task_id), 403) == {"Com_stmt_execute": 2}
+
+    def test_none_for_who_does_not_say_who_it_is(self, database, one_worker, crowd):
+        assert self.cost(database, one_worker, support.states(crowd, credentials={}), 401) == {}
+
+
+@pytest.fixture
+def plans(program, database, lab):
+    """A function from a request to the plans with which the server ran its statements."""
+    path = lab.path("plans", ".log")
+    settings = "slow_query_log_file = '{}', long_query_time = {}, log_slow_verbosity = '{}', slow_query_log = {}"
+    database.sql("SET GLOBAL " + settings.format(path, 0, "explain", 1).replace(", ", ", GLOBAL "), None)
+    responder = program.listen(lab_responder.settings_for(database, **{"server.workers": 1}))
+
+    def plans_of(request):
+        responder.ask(request)  # connects, learns the salt
+        before = len(path.read_bytes())
+        responder.ask(request)
+        return read_plans(path.read_bytes()[before:].decode(errors="replace"))  # parameters may be bytes
+
+    yield plans_of
+    assert responder.stop() == 0
+    database.sql("SET GLOBAL slow_query_log = 0, GLOBAL long_query_time = 10, GLOBAL log_slow_verbosity = ''", None)
+
+
+def read_plans(text):
+    lines = [line.removeprefix("# explain: ").split("\t") for line in text.splitlines() if line.startswith("# explain: ")]
+    header = ["id", "select_type", "table", "type", "possible_keys", "key"]
+    rows = [line for line in lines if line[:6] != header]
+    return [Step(table=row[2], access=row[3], key=row[5], extra=row[-1]) for row in rows]
+
+
+def assert_indexed(steps):
+    """Every table of the product is entered by a key."""
+    tables = [step for step in steps if not step.table.startswith(("<derived", "NULL"))]
+    assert tables
+    for step in tables:
+        assert step.access in ("const", "eq_ref", "ref", "range"), steps
+        assert step.key != "NULL", steps
+        assert "filesort" not in step.extra and "temporary" not in step.extra, steps
+
+
+class TestPlans:
+    """Read from the server's own log of how it ran each statement."""
+
+    def test_task_under_way(self, plans, crowd):
+        steps = plans(support.states(crowd))
+        assert_indexed(steps)
+        assert [step.table for step in steps] == ["a", "u", "t", "p", "s"]
+        assert [step.access for step in steps] == ["const", "const", "const", "const", "ref"]
+
+    def test_task_that_was_not_started(self, plans, world, crowd):
+        assert crowd
+        assert_indexed(plans(support.states(world.task(is_started=False))))
+
+    def test_wrong_secret(self, plans, crowd):
+        assert_indexed(plans(support.states(crowd, credentials=support.client.credentials(
+            support.APP, "wrong", support.USER))))
+
+    def test_nobody_by_that_name(self, plans, crowd):
+        assert_indexed(plans(support.states(crowd, credentials=support.client.credentials(
+            "nobody", "wrong", "nobody"))))
+
+    def test_another_applications_task_reads_no_state(self, plans, world, crowd):
+        assert crowd
+        task_id = world.task([support.node()], template_id=world.template(support.OTHER_APP))
+        assert_indexed(plans(support.states(task_id)))
+
+
+def test_no_transaction_is_open_while_an_answer_is_sent(database, world, one_worker):
+    """A client that reads slowly must not hold the database."""
+    task_id = world.task([support.node(), *(support.node(f"n{i}") for i in range(1, 5_000))])
+    support.success(one_worker.ask(support.states(task_id)))
+    with one_worker.connect() as connection:
+        connection.send(fcgi.request(support.states(task_id)))
+        connection.record()  # it has begun, and cannot end before more is read
+        wait_until(lambda: connections(database, "command <> 'Sleep'") == [])
+        assert connections(database, "id IN (SELECT trx_mysql_thread_id FROM information_schema.innodb_trx)") == []
+        assert len(connections(database, "TRUE")) >= 1
+        assert connection.response().raw.endswith(b"}")
+
+
+def connections(database, condition):
+    return database.sql("SELECT id, command, state FROM information_schema.processlist "
+                        f"WHERE user = 'bkflow_states' AND {condition}", None)
+
+
+# Columns as another version of BKFlow, or an operator, may have made them.
+OTHER_TYPES = (
+    "ALTER TABLE eri_state MODIFY `loop` SMALLINT NOT NULL, MODIFY retry BIGINT UNSIGNED NOT NULL, "
+    "MODIFY skip INT NOT NULL, MODIFY started_time TIMESTAMP(6) NULL, MODIFY version TEXT",
+    "ALTER TABLE eri_state MODIFY node_id CHAR(33) NOT NULL, MODIFY id BIGINT UNSIGNED AUTO_INCREMENT",
+    "ALTER TABLE task_taskinstance MODIFY is_started INT NOT NULL, MODIFY id INT AUTO_INCREMENT",
+    "ALTER TABLE bkflow_states_app MODIFY is_enabled SMALLINT NOT NULL, MODIFY previous_expires_at DATETIME NULL",
+)
+
+
+def test_columns_of_other_types_give_the_same_answer(program, lab):
+    """Altered while the responder runs, with all it needs prepared; and once more from the start."""
+    server = mariadb.MariaDB(lab, "types").start()
+    support.fill(server)
+    task_id = support.World(server).task(
+        [support.node(), support.node("step", loop=3, retry=2, skip=True), support.node("last", state="FAILED")])
+    settings = lab_responder.settings_for(server, **{"server.workers": 1})
+    responder = program.listen(settings)
+    expected = support.success_text(responder.ask(support.states(task_id)))
+    for change in OTHER_TYPES:
+        server.sql(change)
+        for _ in range(3):
+            assert support.success_text(responder.ask(support.states(task_id))) == expected, change
+    assert responder.stop() == 0
+    fresh = program.listen(settings)
+    assert support.success_text(fresh.ask(support.states(task_id))) == expected
+    assert fresh.stop() == 0
+    server.stop()
