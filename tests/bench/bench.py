@@ -7,6 +7,7 @@ the median of its rounds. Compare figures of one run only.
 """
 
 import argparse
+import functools
 import http.client
 import json
 import pathlib
@@ -26,10 +27,10 @@ import goals
 import measure
 import services
 import statements
-from lab import fcgi, scratch
+from lab import scratch
 
-GROUPS = ("memory", "floor", "direct", "null", "web", "php", "etag", "half", "shapes")
-DEFAULT_GROUPS = GROUPS[:-1]
+GROUPS = ("memory", "json", "floor", "direct", "null", "web", "php", "etag", "half", "scale", "shapes")
+DEFAULT_GROUPS = GROUPS[:-2]
 CREDENTIALS = json.dumps(
     {"bk_app_code": data.APP_CODE, "bk_app_secret": data.APP_SECRET, "bk_username": data.USERNAME})
 MEMORY_WORKERS = 8
@@ -50,12 +51,13 @@ class Bench:
         self.groups = options.only or DEFAULT_GROUPS
         self.lab = lab
         say("building the helpers and the data")
-        self.helpers = services.Helpers(lab)
+        self.helpers = services.Helpers(lab, options.builddir)
         self.database, self.database_pid = services.start_database(lab)
         self.tasks = {nodes: self._task_file(f"tasks-{nodes}", data.task_ids(nodes)) for nodes in data.SIZES}
         self.finished = {nodes: self._task_file(f"finished-{nodes}", filter(data.is_finished, data.task_ids(nodes)))
                          for nodes in data.SIZES}
         self.memory = self._measure_memory() if "memory" in self.groups else {}
+        self.json = self._measure_json() if "json" in self.groups else {}
         self._start_services()
         self.results = {}
 
@@ -77,7 +79,7 @@ class Bench:
         plain = services.Backend("plain", self.responder.address)
         null = services.Backend("null", null_socket, keepalive=16)
         self.nginx, nginx_port = services.start_nginx(self.lab, [
-            kept, plain, null, services.php_backend(php, "mysqli.php", self.database),
+            kept, plain, null, *self._start_scale(), services.php_backend(php, "mysqli.php", self.database),
             services.php_backend(php, "pdo.php", self.database)])
         self.lighttpd, lighttpd_port = services.start_lighttpd(self.lab, [plain, null])
         self.via_nginx = measure.Wrk(nginx_port, CREDENTIALS)
@@ -87,6 +89,17 @@ class Bench:
         self.floor = measure.Floor(self.helpers.floor, self.database, data.APP_CODE, data.USERNAME)
         for port, name in ((nginx_port, "kept"), (nginx_port, "mysqli"), (nginx_port, "pdo"), (lighttpd_port, "plain")):
             answers.check(lambda task, port=port, name=name: _http_get(port, name, task), self._ask)
+
+    def _start_scale(self):
+        """A second responder on the same database, and two on a cluster of databases."""
+        if "scale" not in self.groups:
+            return []
+        start = functools.partial(services.start_responder, self.lab, self.options.builddir, workers=services.WORKERS)
+        self.second = start(database=self.database)
+        cluster, self.cluster_pids = services.start_cluster(self.lab)
+        self.on_cluster = start(database=cluster)
+        self.waiting = start(database=cluster, **services.waiting_for_writes(self.lab))
+        return [services.Backend("two", self.responder.address, self.second.address, keepalive=16)]
 
     def _ask(self, task_id):
         """The body that the responder answers straight over its socket."""
@@ -118,6 +131,14 @@ class Bench:
         responder.stop()
         return {"idle": idle, "peak": peak.peak, "after": after}
 
+    # ---- JSON, without anything around it ----
+
+    def _measure_json(self):
+        say("JSON alone")
+        return {nodes: json.loads(subprocess.run([self.helpers.json, "--nodes", str(nodes)], check=True,
+                                                 capture_output=True, text=True).stdout)
+                for nodes in (100, 1000, 10000)}
+
     # ---- cells: (group, what, nodes, run) ----
 
     def cells(self):
@@ -145,6 +166,14 @@ class Bench:
             yield "etag", "304, finished tasks", nodes, self._direct(nodes, self.finished, options=["--etag"])
         yield "half", "64 kept, all they can", 10, self._direct(10, connections=HALF_CONNECTIONS)
         yield "half", "64 kept, half of that", 10, self._half_load()
+        for nodes in (10, 100, 1000):
+            yield "scale", "one responder, nginx", nodes, self._wrk(self.via_nginx, "kept", nodes, own, self.nginx)
+            yield "scale", "two responders, nginx", nodes, lambda seconds, nodes=nodes: self._two(nodes, seconds)
+        for nodes in (10, 1000):
+            yield "scale", "one node of Galera", nodes, lambda seconds, nodes=nodes: self._clustered(
+                self.on_cluster, nodes, seconds)
+            yield "scale", "the same, wsrep_sync_wait", nodes, lambda seconds, nodes=nodes: self._clustered(
+                self.waiting, nodes, seconds)
         for path in sorted((HERE / "shapes").glob("*.sql")):
             for nodes in (10, 100, 1000, 10000):
                 yield "shapes", f"statements {path.stem}", nodes, self._floor(path, nodes)
@@ -161,6 +190,16 @@ class Bench:
 
     def _wrk(self, wrk, name, nodes, service, web):
         return lambda seconds: wrk.run(name, self.tasks[nodes], seconds, self._watched(service, web), CONNECTIONS)
+
+    def _two(self, nodes, seconds):
+        watched = self._watched(self.responder.service, self.nginx)
+        watched["responder"].append(self.second.service.pid)
+        return self.via_nginx.run("two", self.tasks[nodes], seconds, watched, CONNECTIONS)
+
+    def _clustered(self, responder, nodes, seconds):
+        watched = {"responder": [responder.service.pid], "database": self.cluster_pids}
+        load = measure.Load(self.helpers.load, responder.address, CREDENTIALS)
+        return load.run(self.tasks[nodes], seconds, watched, 1)  # what a single client waits
 
     def _half_load(self):
         """At half of the rate that the same connections reached in the same round."""
@@ -207,6 +246,7 @@ COLUMNS = (
     ("responder CPU us", "responder_us", 1, "{:,.1f}"),
     ("database CPU us", "database_us", 1, "{:,.1f}"),
     ("web server CPU us", "web_us", 1, "{:,.1f}"),
+    ("client CPU us", "cpu_us", 1, "{:,.1f}"),
     ("peak PSS MB", "pss_bytes", 1e-6, "{:.1f}"),
     ("others' CPU %", "bystanders", 100, "{:.0f}"),
 )
@@ -224,12 +264,22 @@ def print_table(medians):
         print(f"| {what} | {nodes:,} | " + " | ".join(cells) + f" | {ratio} |")
 
 
+def print_json(figures):
+    if figures:
+        print("\n| JSON alone, ns of CPU per node | keeping the row | linking and tag | writing | bytes |")
+        print("|---|--:|--:|--:|--:|")
+    for nodes, steps in figures.items():
+        print(f"| {nodes:,} nodes | {steps['keep_ns']:.0f} | {steps['link_ns']:.0f} | {steps['write_ns']:.0f} | "
+              f"{steps['bytes_per_node']:.0f} |")
+
+
 def print_goals(verdicts):
-    print("\n| goal | measured | limit | |")
-    print("|---|--:|--:|---|")
+    print("\n| goal | measured | limit | | floor and null responder together |")
+    print("|---|--:|--:|---|--:|")
     for verdict in verdicts:
+        best = "" if verdict.best is None else f"{verdict.best:.2f}"
         print(f"| {verdict.text} | {verdict.value:.2f} | {verdict.relation} {verdict.limit} | "
-              f"{'pass' if verdict.passes else 'FAIL'} |")
+              f"{'pass' if verdict.passes else 'FAIL'} | {best} |")
 
 
 def print_doubts(medians):
@@ -245,6 +295,7 @@ def as_json(bench, medians, verdicts):
         "seconds": bench.options.seconds,
         "statements": bench.statements,
         "memory": bench.memory,
+        "json": bench.json,
         "results": [{"what": what, "nodes": nodes, **figures} for (what, nodes), figures in medians.items()],
         "goals": [verdict.as_dict() for verdict in verdicts],
     }
@@ -278,8 +329,9 @@ def main():
             medians = bench.measure()
     except (measure.NotMeasured, answers.Differ, RuntimeError, subprocess.CalledProcessError) as error:
         sys.exit(f"not measured: {error}")
-    verdicts = list(goals.judge(medians, bench.memory))
+    verdicts = list(goals.judge(medians, bench.memory, bench.json))
     print_table(medians)
+    print_json(bench.json)
     if verdicts:
         print_goals(verdicts)
     print_doubts(medians)

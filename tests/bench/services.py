@@ -10,7 +10,7 @@ import shutil
 import subprocess
 
 import data
-from lab import mariadb, responder
+from lab import galera, mariadb, responder
 from lab import scratch as lab
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -46,6 +46,8 @@ http {{
     uwsgi_temp_path       {folder}/uwsgi;
     scgi_temp_path        {folder}/scgi;
     fastcgi_max_temp_file_size 0;
+    fastcgi_buffer_size 32k;
+    fastcgi_buffers 16 32k;
     fastcgi_param SCRIPT_NAME       $fastcgi_script_name;
     fastcgi_param PATH_INFO         $fastcgi_path_info;
     fastcgi_param REQUEST_METHOD    $request_method;
@@ -69,7 +71,7 @@ http {{
 }}
 """
 
-NGINX_UPSTREAM = "upstream {name} {{ server unix:{socket}; {keepalive} }}\n"
+NGINX_UPSTREAM = "upstream {name} {{ {servers} {keepalive} }}\n"
 
 NGINX_LOCATION = "location /{name}/ {{ fastcgi_pass {name}; fastcgi_keep_conn {keep}; {params} }}\n"
 
@@ -134,12 +136,14 @@ def _is_installed(program):
 
 
 class Helpers:
-    """floor, load and null, built from their sources."""
+    """floor, load, null and json, built from their sources; json with the responder's own library."""
 
-    def __init__(self, scratch):
+    def __init__(self, scratch, builddir):
         self.floor = self._build(scratch, "floor", _pkg_config("mysqlclient"))
         self.load = self._build(scratch, "load", [])
         self.null = self._build(scratch, "null", ["-lfcgi"])
+        core = [f"-I{HERE.parents[1] / 'src'}", pathlib.Path(builddir, "libcore.a"), "-linih"]
+        self.json = self._build(scratch, "json", core + _pkg_config("mysqlclient", "json-c", "libcrypto"))
 
     @staticmethod
     def _build(scratch, name, flags):
@@ -150,25 +154,47 @@ class Helpers:
         return program
 
 
-def _pkg_config(name):
-    done = subprocess.run(["pkg-config", "--cflags", "--libs", name], capture_output=True, text=True, check=True)
+def _pkg_config(*names):
+    done = subprocess.run(["pkg-config", "--cflags", "--libs", *names], capture_output=True, text=True, check=True)
     return shlex.split(done.stdout)
 
 
 def start_database(scratch):
     server = mariadb.MariaDB(scratch).start()
+    _fill(server)
+    return server, _pid(server)
+
+
+def _fill(server):
     server.sql(f"SET GLOBAL innodb_buffer_pool_size = {BUFFER_POOL_BYTES}", None)
     server.create_database("bkflow_standin.sql", "bkflow_states.sql", "grants.sql")
     server.sql("".join(data.sql()))
-    return server, int(pathlib.Path(f"{server.socket}.pid").read_text(encoding="ascii"))
 
 
-def start_responder(scratch, builddir, database, workers):
+def _pid(server):
+    return int(pathlib.Path(f"{server.socket}.pid").read_text(encoding="ascii"))
+
+
+def start_cluster(scratch):
+    """The same rows in a Galera cluster of three nodes."""
+    cluster = galera.Cluster(scratch, _fill)
+    for node in cluster.nodes:
+        node.sql(f"SET GLOBAL innodb_buffer_pool_size = {BUFFER_POOL_BYTES}", None)
+    return cluster, [_pid(node) for node in cluster.nodes]
+
+
+def start_responder(scratch, builddir, database, workers, **others):
     program = responder.Program(scratch, builddir)
     settings = responder.settings_for(
         database, **{"server.workers": workers, "response.max_nodes": 100000, "log.level": "warning"}
     )
-    return program.listen(settings)
+    return program.listen(settings | others)
+
+
+def waiting_for_writes(scratch):
+    """The setting with which a node answers when it has what others had committed before the question."""
+    text = "[bkflow-states]\ninit-command=SET SESSION wsrep_sync_wait=1\n"
+    return {"database.option_file": scratch.write("sync-wait", ".cnf", text)}
 
 
 def start_null(scratch, helpers, body_bytes):
@@ -195,14 +221,16 @@ def start_php(scratch):
 
 
 class Backend:
-    """One FastCGI socket as a web server reaches it: under /name/."""
+    """One FastCGI socket as a web server reaches it: under /name/. For nginx there may be more sockets."""
 
-    def __init__(self, name, socket, keepalive=0, params=""):
+    def __init__(self, name, socket, *more, keepalive=0, params=""):
         self.name, self.socket, self.keepalive, self.params = name, socket, keepalive, params
+        self._sockets = [socket, *more]
 
     def nginx_upstream(self):
         keepalive = f"keepalive {self.keepalive};" if self.keepalive else ""
-        return NGINX_UPSTREAM.format(name=self.name, socket=self.socket, keepalive=keepalive)
+        servers = " ".join(f"server unix:{socket};" for socket in self._sockets)
+        return NGINX_UPSTREAM.format(name=self.name, servers=servers, keepalive=keepalive)
 
     def nginx_location(self):
         return NGINX_LOCATION.format(name=self.name, keep="on" if self.keepalive else "off", params=self.params)
