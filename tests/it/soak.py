@@ -124,11 +124,13 @@ class Soak:
             "server.workers": WORKERS, "server.client_timeout": f"{CLIENT_TIMEOUT}s",
             "log.target": f"file:{self.log_path}", "log.access": "on"}))
         self.pid = self.responder.service.pid
+        # What is open at the start, and a database connection for each worker later. It listens before all else is open.
+        assert self.responder.ask(client.variables("/healthz")).status == 200
+        self.idle_descriptors = count_descriptors(self.pid) + WORKERS
         self.nginx = webserver.WebServer(lab, "nginx", fcgi_socket=self.responder.address)
         self.variables = [support.states(task, {"X-Request-Id": TRACE_ID}) for task in self.tasks]
         self.expected = [self._expect(variables) for variables in self.variables]
         warm_up(self.responder, self.variables[0])
-        self.idle_descriptors = count_descriptors(self.pid)
 
     def _expect(self, variables):
         response = self.responder.ask(variables)

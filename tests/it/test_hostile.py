@@ -40,11 +40,10 @@ def large_task(world):
 
 
 @pytest.fixture(scope="module")
-def target(program, database, finished_task):
+def target(program, database):
     responder = program.listen(lab_responder.settings_for(
         database, **{"server.workers": WORKERS, "server.client_timeout": f"{CLIENT_TIMEOUT_MS}ms"}))
-    warm_up(responder, support.states(finished_task))
-    responder.idle_descriptors = open_descriptors(responder)
+    responder.idle_descriptors = descriptors_at_rest(responder)
     yield responder
     assert responder.stop() == 0, responder.log
     assert "Sanitizer" not in responder.log
@@ -69,12 +68,6 @@ def connection(unharmed):
         yield connection
 
 
-def warm_up(responder, variables):
-    """Every worker has its database connection then."""
-    for _ in range(4):
-        ask_at_once(responder, variables, 4 * WORKERS)
-
-
 def assert_unharmed(responder, variables, pid):
     assert responder.service.running, responder.log
     assert responder.service.pid == pid
@@ -92,6 +85,12 @@ def ask_at_once(responder, variables, count):
         for connection in connections:
             support.success(connection.response())
     assert time.monotonic() < deadline
+
+
+def descriptors_at_rest(responder):
+    """Of one that has just started: what is open then, and a database connection for each worker later."""
+    assert responder.ask(client.variables("/healthz")).status == 200  # it listens before all else is open
+    return open_descriptors(responder) + WORKERS
 
 
 def open_descriptors(responder):
@@ -421,8 +420,7 @@ class TestFloods:
             lab_responder.settings_for(
                 database, **{"server.workers": WORKERS, "server.client_timeout": f"{CLIENT_TIMEOUT_MS}ms"}),
             wrapper=["prlimit", f"--nofile={descriptors}:{descriptors}"])
-        warm_up(responder, states)
-        responder.idle_descriptors = open_descriptors(responder)
+        responder.idle_descriptors = descriptors_at_rest(responder)
         yield responder
         assert_unharmed(responder, states, responder.service.pid)
         assert responder.stop() == 0, responder.log
