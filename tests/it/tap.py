@@ -14,10 +14,14 @@ class Reporter:
 
     def __init__(self):
         self._count = 0
+        self._tried = set()  # cases that failed once
 
     def pytest_runtest_logreport(self, report):
         """A case has three reports: setup, call, teardown. Its body counts, and any that did not go well."""
-        if report.when == "call" or not report.passed:
+        if report.outcome == "rerun":
+            self._tried.add(report.nodeid)
+            self._comment(f"failed, and is run once more: {_short(report.nodeid)}\n{report.longreprtext}")
+        elif report.when == "call" or not report.passed:
             self._case(report)
 
     def pytest_collectreport(self, report):
@@ -40,14 +44,17 @@ class Reporter:
         if report.skipped:
             self._line("ok", f"{name} # SKIP {_skip_reason(report)}")
         elif report.passed:
-            self._line("ok", name)
+            self._line("ok", name + (" (second try)" if report.nodeid in self._tried else ""))
         else:
             self._line("not ok", name, f"{report.longreprtext}\n{report.capstdout}")
 
     def _line(self, verdict, name, comment=""):
         self._count += 1
         self._say(f"{verdict} {self._count} - {name}")
-        for line in comment.splitlines():
+        self._comment(comment)
+
+    def _comment(self, text):
+        for line in text.splitlines():
             self._say(f"#  {line}")
 
     @staticmethod
