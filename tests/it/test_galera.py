@@ -21,6 +21,12 @@ def cluster(lab):
     return galera.Cluster(lab, support.fill, NODES)
 
 
+@pytest.fixture(autouse=True)
+def whole(cluster):
+    """Each test finds all nodes together, whatever became of the one before."""
+    cluster.mend()
+
+
 @pytest.fixture(scope="module")
 def world(cluster):
     """Written at the second node, which lives until the last test."""

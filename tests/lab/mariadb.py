@@ -56,6 +56,9 @@ class MariaDB:
         self.thaw()
         return self._service.stop()
 
+    def is_running(self):
+        return self._service.running
+
     def freeze(self):
         """It keeps its connections, and the kernel takes new ones for it, but nobody is answered."""
         self._service.send_signal(signal.SIGSTOP)
