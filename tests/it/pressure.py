@@ -7,13 +7,14 @@ import time
 
 import support
 from lab import orderedjson
-from lab.scratch import PATIENCE_SECONDS
+from lab.scratch import PATIENCE_SECONDS, run_time
 
 
 @dataclasses.dataclass
 class Answer:
     asked: float  # monotonic
     seconds: float
+    run_seconds: float  # the same without those in which the machine stood still
     status: int
     code: int
     retry_after: str
@@ -55,28 +56,28 @@ class Pressure:
             self._failures.append(failure)
 
     def _ask(self):
-        asked = time.monotonic()
+        asked, running = time.monotonic(), run_time()
         response = self._responder.ask(self._variables)
-        seconds = time.monotonic() - asked
+        seconds, run_seconds = time.monotonic() - asked, run_time() - running
         children, code = -1, 0
         if response.status == 200:
             children = len(support.success(response).value("children"))
         else:
             code = orderedjson.parse(response.body).value("code")
         self._answers.append(
-            Answer(asked, seconds, response.status, code, response.header("Retry-After"), children))
+            Answer(asked, seconds, run_seconds, response.status, code, response.header("Retry-After"), children))
 
     def answers(self, since=0.0):
         return [answer for answer in list(self._answers) if answer.asked >= since]
 
     def wait_for(self, holds):
-        """Waits for an answer from now on that `holds`; returns how many seconds that took."""
-        start = time.monotonic()
+        """Waits for an answer from now on that `holds`; returns how many seconds that took (run_time)."""
+        start, running = time.monotonic(), run_time()
         while not any(holds(answer) for answer in self.answers(start)):
             assert not self._failures, self._failures
             assert time.monotonic() - start < PATIENCE_SECONDS, [vars(a) for a in self.answers(start)[-8:]]
             time.sleep(0.01)
-        return time.monotonic() - start
+        return run_time() - running
 
     def wait_for_status(self, status):
         return self.wait_for(lambda answer: answer.status == status)

@@ -17,7 +17,7 @@ import support
 from demo_world import APP, SECRET, USER
 from lab import browser as lab_browser
 from lab import client, webserver
-from lab.scratch import wait_until
+from lab.scratch import run_time, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WINDOW = webserver.CONF / "window"
@@ -882,10 +882,10 @@ def assert_fits(browser):
 def test_ten_thousand_nodes_stay_quick(desktop, demo, demo_tasks):
     nodes = [support.node(), *(support.node(f"step {i}") for i in range(9_999))]
     task_id = demo_tasks.task(nodes, template_id=TEMPLATE)
-    started = time.monotonic()
+    started = run_time()
     show(desktop, demo.window, task_id)
     assert "9999 of 9999 steps" in desktop.text("#result-words")
-    assert time.monotonic() - started < 6
+    assert run_time() - started < 6
     assert len(rows(desktop)) < 80
     desktop.press("End")
     assert active(desktop, ".number") == "9999"

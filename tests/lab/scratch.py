@@ -2,6 +2,7 @@
 """One scratch folder, and the processes whose files live in it."""
 
 import contextlib
+import functools
 import os
 import pathlib
 import random
@@ -11,6 +12,7 @@ import socket
 import struct
 import subprocess
 import tempfile
+import threading
 import time
 
 POLL_SECONDS = 0.02
@@ -108,6 +110,34 @@ class Service:
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.wait()
+
+
+class _RunTime(threading.Thread):
+    """Counts the time in which it was woken when it asked to be."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.seconds = 0.0
+        self.start()
+
+    def run(self):
+        last = time.monotonic()
+        while True:
+            time.sleep(POLL_SECONDS)
+            now = time.monotonic()
+            self.seconds += min(now - last, 2 * POLL_SECONDS)
+            last = now
+
+
+@functools.cache
+def _running_clock():
+    return _RunTime()
+
+
+def run_time():
+    """Seconds on a clock that stands still where the machine does: for upper limits of what a test may take. The
+    programs' own clocks go on meanwhile, so lower limits are for time.monotonic()."""
+    return _running_clock().seconds
 
 
 def becomes_true(condition, timeout=PATIENCE_SECONDS):
