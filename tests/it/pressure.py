@@ -70,17 +70,19 @@ class Pressure:
     def answers(self, since=0.0):
         return [answer for answer in list(self._answers) if answer.asked >= since]
 
-    def wait_for(self, holds):
-        """Waits for an answer from now on that `holds`; returns how many seconds that took (run_time)."""
+    def wait_for(self, holds, since=None):
+        """Waits for an answer that `holds` to a question asked from now on, or from `since` on; returns how many
+        seconds that took (run_time)."""
         start, running = time.monotonic(), run_time()
-        while not any(holds(answer) for answer in self.answers(start)):
+        since = since or start
+        while not any(holds(answer) for answer in self.answers(since)):
             assert not self._failures, self._failures
-            assert time.monotonic() - start < PATIENCE_SECONDS, [vars(a) for a in self.answers(start)[-8:]]
+            assert time.monotonic() - start < PATIENCE_SECONDS, [vars(a) for a in self.answers(since)[-8:]]
             time.sleep(0.01)
         return run_time() - running
 
-    def wait_for_status(self, status):
-        return self.wait_for(lambda answer: answer.status == status)
+    def wait_for_status(self, status, since=None):
+        return self.wait_for(lambda answer: answer.status == status, since)
 
     def wait_for_calm(self, answers=30):
         """Waits until so many answers in a row are successes."""

@@ -91,7 +91,7 @@ def test_frozen(server, responder, task):
         load.wait_for_calm()
         frozen = time.monotonic()
         server.freeze()
-        load.wait_for_status(504)
+        load.wait_for_status(504, since=frozen)
         time.sleep(1.5)  # all have met it, and the scout has seen that it stays silent
         known = time.monotonic()
         time.sleep(1)

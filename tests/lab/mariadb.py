@@ -61,10 +61,10 @@ class MariaDB:
 
     def freeze(self):
         """It keeps its connections, and the kernel takes new ones for it, but nobody is answered."""
-        self._service.send_signal(signal.SIGSTOP)
+        self._service.freeze()
 
     def thaw(self):
-        self._service.send_signal(signal.SIGCONT)
+        self._service.thaw()
 
     def status(self, name):
         """A counter of SHOW GLOBAL STATUS."""

@@ -98,6 +98,19 @@ class Service:
         if self.running:
             self.process.send_signal(number)
 
+    def freeze(self):
+        """Returns when no thread of it runs any more, which the signal alone does not wait for."""
+        self.send_signal(signal.SIGSTOP)
+        self.wait_until(lambda: self._thread_states() == {"T"})
+
+    def thaw(self):
+        self.send_signal(signal.SIGCONT)
+
+    def _thread_states(self):
+        """As proc_pid_stat(5) names them; the name before may hold anything but ends with the last bracket."""
+        return {stat.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
+                for stat in pathlib.Path(f"/proc/{self.pid}/task").glob("*/stat")}
+
     def wait(self, timeout=PATIENCE_SECONDS):
         """The exit code; negative is the signal that ended it."""
         return self.process.wait(timeout)
