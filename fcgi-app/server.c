@@ -20,6 +20,7 @@ enum {
     STUCK_TICK_MS = 10,
     // When no worker has got on for so long, the spare one tells clients that we are overloaded.
     STUCK_AFTER_US = 1000 * 1000,
+    LONGEST_LOOK_US = 2 * TICK_MS * 1000,
     CONNECTIONS_MAX = 8192,
     DESCRIPTORS_BESIDE_CONNECTIONS = 64,
     DESCRIPTORS_PER_WORKER = 4,
@@ -35,7 +36,8 @@ struct server {
     size_t count; // of threads
     int signal_fd;
     uint64_t seen_turns;
-    int64_t progress_us;  // monotonic; when a worker was last seen getting on
+    int64_t looked_us;    // monotonic; when is_stuck last looked
+    int64_t waiting_us;   // how long no worker has been seen getting on
     int64_t drain_end_us; // monotonic; 0: not draining
     int64_t watchdog_us;  // how often the service manager wants to hear that all is well; 0: never
     int64_t told_us;      // monotonic; when it last heard
@@ -262,16 +264,25 @@ static bool all_busy(const struct server *server)
     return true;
 }
 
+// Time since the last look. One that comes late says that the machine stood still, or had no time
+// for this process: the workers could not get on either, and are not to blame for it.
+static int64_t since_last_look(struct server *server)
+{
+    const int64_t now_us = clock_monotonic_us();
+    const int64_t passed_us = now_us - server->looked_us;
+    server->looked_us = now_us;
+    return passed_us > LONGEST_LOOK_US ? LONGEST_LOOK_US : passed_us;
+}
+
 // Whether every worker has been waiting for the database, or a client, for too long.
 static bool is_stuck(struct server *server)
 {
     const uint64_t turns = atomic_load(&server->shared->turns);
-    const int64_t now_us = clock_monotonic_us();
-    if (turns != server->seen_turns || !all_busy(server)) {
-        server->seen_turns = turns;
-        server->progress_us = now_us;
-    }
-    return now_us - server->progress_us >= STUCK_AFTER_US;
+    const int64_t passed_us = since_last_look(server);
+    const bool gets_on = turns != server->seen_turns || !all_busy(server);
+    server->seen_turns = turns;
+    server->waiting_us = gets_on ? 0 : server->waiting_us + passed_us;
+    return server->waiting_us >= STUCK_AFTER_US;
 }
 
 // All is well as long as this thread gets round: workers that wait for the database too long are
@@ -376,7 +387,7 @@ static bool drain(struct server *server)
 int server_run(const struct server_options *options, struct worker_shared *shared)
 {
     struct server server = {
-        .options = options, .shared = shared, .progress_us = clock_monotonic_us()};
+        .options = options, .shared = shared, .looked_us = clock_monotonic_us()};
     struct snapshot *const snapshot = snapshot_take(shared->snapshots);
     const int started = start(&server, snapshot->conf);
     snapshot_drop(snapshot);

@@ -151,6 +151,23 @@ def test_overload_is_told_at_once(program, database, world, finished_task):
     assert responder.stop() == 0
 
 
+def test_a_halt_is_no_overload(program, database, world, finished_task):
+    """After a second in which the whole process stood still, the worker goes on, and nobody is told otherwise."""
+    waiting_task = world.task([support.node()])
+    responder = program.listen(lab_responder.settings_for(database, **{"server.workers": 1}))
+    with database.locked("eri_state"):
+        waiting = support.in_background(responder, support.states(waiting_task))
+        database.wait_until_held_up()
+        responder.service.freeze()
+        other = support.in_background(responder, support.states(finished_task))
+        time.sleep(1.2)
+        responder.service.thaw()
+        time.sleep(0.2)  # two ticks
+    support.success(waiting())
+    support.success(other())
+    assert responder.stop() == 0
+
+
 def test_overload_is_over_at_once(program, database, world, finished_task):
     """From the first answer on, nobody else is told that all workers are waiting, however busy the spare one is."""
     waiting_task = world.task([support.node()])
