@@ -332,11 +332,7 @@ class Faults:
 
     def kill_connections(self):
         with self.tally.window("connections killed"):
-            killed = self.soak.database.sql(
-                "SELECT id FROM information_schema.processlist WHERE user = 'bkflow_states'", None)
-            for [number] in killed:
-                with contextlib.suppress(RuntimeError):  # gone already
-                    self.soak.database.sql(f"KILL {number}", None)
+            self.soak.database.kill_connections()
             self._use_every_worker()
 
     def restart_database(self):

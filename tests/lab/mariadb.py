@@ -71,11 +71,15 @@ class MariaDB:
         [[_name, value]] = self.sql(f"SHOW GLOBAL STATUS LIKE '{name}'", None)
         return int(value)
 
+    def connections(self, user=RESPONDER_USER):
+        """The ids of the responder's, or another user's."""
+        return [row[0] for row in self.sql("SHOW PROCESSLIST", None) if row[1] == user]
+
     def kill_connections(self, user=RESPONDER_USER):
         """Returns how many there were."""
-        ids = self.sql(f"SELECT id FROM information_schema.processlist WHERE user = '{user}'", None)
+        ids = self.connections(user)
         # One may have ended meanwhile.
-        self.sql("".join(f"KILL {number};" for [number] in ids), None, force=True)
+        self.sql("".join(f"KILL {number};" for number in ids), None, force=True)
         return len(ids)
 
     def kill(self):
