@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "cgi.h"
 
-#include "log.h"
+#include "base/log.h"
 
 #include <fcgi_stdio.h>
 #include <fcgiapp.h>

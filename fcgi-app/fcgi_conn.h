@@ -5,9 +5,9 @@
 #ifndef BKFLOW_FCGI_CONN_H
 #define BKFLOW_FCGI_CONN_H
 
-#include "base.h"
-#include "err.h"
-#include "http.h"
+#include "base/base.h"
+#include "base/error.h"
+#include "http/http.h"
 
 #include <fastcgi.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "listen.h"
 
-#include "log.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <fastcgi.h>

@@ -3,7 +3,7 @@
 #ifndef BKFLOW_LISTEN_H
 #define BKFLOW_LISTEN_H
 
-#include "conf.h"
+#include "conf/conf.h"
 
 #include <sys/stat.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "loop.h"
 
-#include "clock.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <stdlib.h>

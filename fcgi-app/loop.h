@@ -5,9 +5,9 @@
 #ifndef BKFLOW_LOOP_H
 #define BKFLOW_LOOP_H
 
-#include "base.h"
+#include "base/base.h"
 #include "fcgi_conn.h"
-#include "metrics.h"
+#include "base/metrics.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

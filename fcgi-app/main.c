@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // main: the command line, the configuration, and which way requests come in.
 #include "cgi.h"
-#include "clock.h"
-#include "conf.h"
-#include "confine.h"
-#include "db.h"
+#include "base/clock.h"
+#include "conf/conf.h"
+#include "sandbox.h"
+#include "db/connection.h"
 #include "listen.h"
-#include "log.h"
+#include "base/log.h"
 #include "server.h"
-#include "zone.h"
+#include "base/local_time.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -155,7 +155,7 @@ static struct limiter *make_limiter(void)
 }
 
 // Everything that is made once per process, in the order in which it depends on each other.
-static int serve(struct snapshot_place *snapshots, const char *conf_path)
+static int serve(struct config_ref *snapshots, const char *conf_path)
 {
     const struct conf *const conf = snapshots->current->conf;
     struct listen_source source;
@@ -169,24 +169,24 @@ static int serve(struct snapshot_place *snapshots, const char *conf_path)
         .metrics = metrics_new((size_t)conf->server.workers + 1, SERVER_SHARDS_BESIDE_WORKERS,
                                PACKAGE_VERSION, clock_system.wall_us()),
         .limiter = make_limiter(),
-        .board = db_board_new(),
+        .health = db_health_new(),
     };
     int status = EXIT_FAILURE;
-    if (shared.metrics != NULL && shared.limiter != NULL && shared.board != NULL &&
-        zone_use(conf->response.timezone) == 0 && db_library_init() == 0 &&
+    if (shared.metrics != NULL && shared.limiter != NULL && shared.health != NULL &&
+        local_time_use_zone(conf->response.timezone) == 0 && db_library_init() == 0 &&
         listen_open(&conf->server.listen, &source) == 0) {
         // All that takes privileges is done, and no thread is running yet.
-        (void)confine_process();
+        (void)sandbox_enter();
         status = serve_from(&source, conf_path, &shared);
         db_library_end();
     }
     metrics_free(shared.metrics);
     limiter_free(shared.limiter);
-    db_board_free(shared.board);
+    db_health_free(shared.health);
     return status;
 }
 
-static int act(enum action action, struct snapshot_place *snapshots, const char *path)
+static int act(enum action action, struct config_ref *snapshots, const char *path)
 {
     const struct conf *const conf = snapshots->current->conf;
     if (action == ACTION_SERVE) {
@@ -207,7 +207,7 @@ static int act(enum action action, struct snapshot_place *snapshots, const char 
 static int run(const struct command *command)
 {
     const char *const path = choose_conf_path(command->conf_path);
-    struct snapshot_place snapshots = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+    struct config_ref snapshots = {.mutex = PTHREAD_MUTEX_INITIALIZER};
     if (snapshot_load(&snapshots, path, environ, complain_to_stderr, NULL) != 0) {
         if (listen_is_cgi_request()) {
             cgi_apologize();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "server.h"
 
-#include "clock.h"
-#include "log.h"
-#include "notify.h"
-#include "scout.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "sd_notify.h"
+#include "prober_thread.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -30,7 +30,7 @@ struct server {
     const struct server_options *options;
     struct worker_shared *shared;
     struct worker **workers; // the last one is the spare, which has no thread
-    struct scout *scout;
+    struct prober_thread *prober;
     pthread_t *threads;
     bool *is_joined;
     size_t count; // of threads
@@ -130,8 +130,9 @@ static int start_threads(struct server *server)
 
 static int start_scout(struct server *server)
 {
-    server->scout = scout_start(server->shared, server->count + 1); // behind the spare worker's
-    return server->scout == NULL ? report("cannot start the scout") : 0;
+    server->prober =
+        prober_thread_start(server->shared, server->count + 1); // behind the spare worker's
+    return server->prober == NULL ? report("cannot start the prober") : 0;
 }
 
 static int make_loop(struct server *server, const struct conf *conf)
@@ -164,8 +165,8 @@ static int start(struct server *server, const struct conf *conf)
               LOG_TEXT("version", str_from(server->shared->metrics->version)),
               LOG_NUMBER("workers", (int64_t)server->count), LOG_NUMBER("pid", getpid()));
     warn_of_risks(conf);
-    server->watchdog_us = notify_interval_us();
-    notify_ready();
+    server->watchdog_us = sd_notify_interval_us();
+    sd_notify_ready();
     return 0;
 }
 
@@ -196,9 +197,9 @@ static void warn_of_restart(const struct conf *running, const struct conf *fresh
 
 static void reload(struct server *server)
 {
-    struct snapshot_place *const place = server->shared->snapshots;
+    struct config_ref *const place = server->shared->snapshots;
     struct snapshot *const before = snapshot_take(place);
-    notify_reloading();
+    sd_notify_reloading();
     const bool is_loaded = snapshot_load(place, server->options->conf_path,
                                          server->options->environment, complain_to_log, NULL) == 0;
     struct snapshot *const now = snapshot_take(place);
@@ -213,7 +214,7 @@ static void reload(struct server *server)
     }
     snapshot_drop(now);
     snapshot_drop(before);
-    notify_ready();
+    sd_notify_ready();
 }
 
 static void begin_drain(struct server *server)
@@ -223,7 +224,7 @@ static void begin_drain(struct server *server)
     snapshot_drop(snapshot);
     LOG_EVENT(LOG_LEVEL_INFO, "stopping",
               LOG_NUMBER("connections", (int64_t)loop_connections(server->shared->loop)));
-    notify_stopping();
+    sd_notify_stopping();
     server->drain_end_us = clock_monotonic_us() + drain_ms * 1000;
     listen_let_nobody_in(server->options->source);
     loop_drain(server->shared->loop);
@@ -277,10 +278,10 @@ static int64_t since_last_look(struct server *server)
 // Whether every worker has been waiting for the database, or a client, for too long.
 static bool is_stuck(struct server *server)
 {
-    const uint64_t turns = atomic_load(&server->shared->turns);
+    const uint64_t requests_done = atomic_load(&server->shared->requests_done);
     const int64_t passed_us = since_last_look(server);
-    const bool gets_on = turns != server->seen_turns || !all_busy(server);
-    server->seen_turns = turns;
+    const bool gets_on = requests_done != server->seen_turns || !all_busy(server);
+    server->seen_turns = requests_done;
     server->waiting_us = gets_on ? 0 : server->waiting_us + passed_us;
     return server->waiting_us >= STUCK_AFTER_US;
 }
@@ -292,7 +293,7 @@ static void feed_watchdog(struct server *server)
     const int64_t now_us = clock_monotonic_us();
     if (server->watchdog_us > 0 && now_us - server->told_us >= server->watchdog_us) {
         server->told_us = now_us;
-        notify_alive();
+        sd_notify_alive();
     }
 }
 
@@ -321,9 +322,9 @@ static void expect_orderly_end(const struct server *server, size_t worker, const
 // Without it, hosts that failed would stay given up.
 static void expect_scout(const struct server *server)
 {
-    if (!scout_runs(server->scout)) {
+    if (!prober_thread_runs(server->prober)) {
         LOG_EVENT(LOG_LEVEL_ERROR, "a worker ended unexpectedly, and so does the process",
-                  LOG_TEXT("worker", STR("scout")), LOG_NUMBER("pid", getpid()));
+                  LOG_TEXT("worker", STR("prober")), LOG_NUMBER("pid", getpid()));
         _exit(EXIT_FAILURE);
     }
 }
@@ -347,7 +348,7 @@ static void tick(struct server *server)
 {
     feed_watchdog(server);
     loop_sweep(server->shared->loop);
-    db_watch_enforce(db_board_watches(server->shared->board), clock_monotonic_us());
+    db_deadline_enforce(db_health_deadlines(server->shared->health), clock_monotonic_us());
     help_out(server);
 }
 
@@ -374,7 +375,7 @@ static void free_server(struct server *server)
 // Serves what has begun until all is done or the time is over.
 static bool drain(struct server *server)
 {
-    while (!scout_has_ended(&server->scout) || count_ended(server) < server->count) {
+    while (!prober_thread_has_ended(&server->prober) || count_ended(server) < server->count) {
         if (clock_monotonic_us() >= server->drain_end_us) {
             return false;
         }

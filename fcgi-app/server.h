@@ -8,7 +8,7 @@
 #include "worker.h"
 
 // The shards of the metrics that it needs beside those of the workers and the spare one: the
-// scout's.
+// prober's.
 enum { SERVER_SHARDS_BESIDE_WORKERS = 1 };
 
 struct server_options {

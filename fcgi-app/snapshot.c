@@ -22,7 +22,7 @@ static struct snapshot *load(const char *path, char *const *environment, conf_co
     return fresh;
 }
 
-int snapshot_load(struct snapshot_place *place, const char *path, char *const *environment,
+int snapshot_load(struct config_ref *place, const char *path, char *const *environment,
                   conf_complain *complain, void *context)
 {
     struct snapshot *const fresh = load(path, environment, complain, context);
@@ -40,7 +40,7 @@ int snapshot_load(struct snapshot_place *place, const char *path, char *const *e
     return 0;
 }
 
-struct snapshot *snapshot_take(struct snapshot_place *place)
+struct snapshot *snapshot_take(struct config_ref *place)
 {
     pthread_mutex_lock(&place->mutex);
     struct snapshot *const taken = place->current;

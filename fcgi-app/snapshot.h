@@ -4,8 +4,8 @@
 #ifndef BKFLOW_SNAPSHOT_H
 #define BKFLOW_SNAPSHOT_H
 
-#include "auth_gateway.h"
-#include "conf.h"
+#include "auth/gateway.h"
+#include "conf/conf.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,7 +17,7 @@ struct snapshot {
 };
 
 // The place where the current snapshot stands. Any thread may call the functions on it.
-struct snapshot_place {
+struct config_ref {
     pthread_mutex_t mutex;
     struct snapshot *current;
     atomic_uint generation; // changes with each publication: readers look here first
@@ -25,12 +25,12 @@ struct snapshot_place {
 
 // Loads the configuration and the keys that it names, and puts them in the place. All mistakes are
 // reported before it gives up; then -1, and what was there stays.
-int snapshot_load(struct snapshot_place *place, const char *path, char *const *environment,
+int snapshot_load(struct config_ref *place, const char *path, char *const *environment,
                   conf_complain *complain, void *context) MUST_CHECK
     __attribute__((nonnull(1, 3, 4)));
 
 // The current snapshot, to be dropped by the caller.
-struct snapshot *snapshot_take(struct snapshot_place *place) NONNULL;
+struct snapshot *snapshot_take(struct config_ref *place) NONNULL;
 
 // Whoever drops last frees.
 void snapshot_drop(struct snapshot *snapshot) NONNULL;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "worker.h"
 
-#include "clock.h"
-#include "db.h"
-#include "log.h"
-#include "store_mysql.h"
+#include "base/clock.h"
+#include "db/connection.h"
+#include "base/log.h"
+#include "states/store_mysql.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -16,7 +16,7 @@
 enum {
     READ_BYTES = 64 * 1024,
     BYTES_PER_NODE = 512,               // generous: a node with its texts takes about 250
-    ARENA_BYTES_BESIDE_NODES = 1 << 20, // facts, credentials, tables
+    ARENA_BYTES_BESIDE_NODES = 1 << 20, // result, credentials, tables
     // The spare worker is lent the thread that sweeps and takes signals: it waits for nobody.
     SPARE_PATIENCE_US = 50 * 1000,
 };
@@ -27,7 +27,7 @@ struct worker {
     unsigned generation; // of the snapshot
     struct service service;
     struct store_mysql *database; // NULL: the spare worker
-    int64_t patience_us;          // how long this turn's connection may still keep us waiting
+    int64_t write_budget_us;      // how long this turn's connection may still keep us waiting
     struct http_var vars[FCGI_CONN_VARS_MAX];
     char input[READ_BYTES];
     // One record's header, its content, and what ends a request, to leave in one write.
@@ -36,24 +36,24 @@ struct worker {
 
 // ---- the store of the spare worker ----
 
-static int overloaded_look_up(void *store, const struct store_question *question,
-                              struct arena *arena, struct store_facts *facts, struct err *err)
+static int overloaded_look_up(void *store, const struct lookup *lookup, struct arena *arena,
+                              struct lookup_result *result, struct error *err)
 {
-    (void)store, (void)question, (void)arena, (void)facts;
-    return err_set(err, ERR_OVERLOADED, "all workers are waiting for the database");
+    (void)store, (void)lookup, (void)arena, (void)result;
+    return error_set(err, ERR_OVERLOADED, "all workers are waiting for the database");
 }
 
-static int overloaded_load_nodes(void *store, const struct grant *grant, size_t limit,
-                                 struct arena *arena, struct store_nodes *nodes, struct err *err)
+static int overloaded_load_nodes(void *store, const struct permit *permit, size_t limit,
+                                 struct arena *arena, struct node_list *nodes, struct error *err)
 {
-    (void)store, (void)grant, (void)limit, (void)arena, (void)nodes;
-    return err_set(err, ERR_OVERLOADED, "all workers are waiting for the database");
+    (void)store, (void)permit, (void)limit, (void)arena, (void)nodes;
+    return error_set(err, ERR_OVERLOADED, "all workers are waiting for the database");
 }
 
-static int overloaded_ping(void *store, struct err *err)
+static int overloaded_ping(void *store, struct error *err)
 {
     (void)store;
-    return err_set(err, ERR_OVERLOADED, "all workers are waiting for the database");
+    return error_set(err, ERR_OVERLOADED, "all workers are waiting for the database");
 }
 
 static const struct store_ops overloaded_ops = {
@@ -64,7 +64,7 @@ static const struct store_ops overloaded_ops = {
 
 // ---- making one ----
 
-static bool seed_random(struct trace_source *source)
+static bool seed_random(struct request_id_source *source)
 {
     const bool seeded = getrandom(source->state, sizeof source->state, 0) == sizeof source->state;
     source->state[0] |= 1; // never both zero
@@ -78,7 +78,7 @@ static bool open_store(struct worker *worker, bool has_database)
         service->store = (struct store){.ops = &overloaded_ops};
         return true;
     }
-    worker->database = store_mysql_new(service->conf, worker->shared->board, service->shard);
+    worker->database = store_mysql_new(service->conf, worker->shared->health, service->shard);
     service->store = (struct store){.ops = &store_mysql_ops, .context = worker->database};
     return worker->database != NULL;
 }
@@ -157,9 +157,9 @@ struct service *worker_service(struct worker *worker)
 // One answer on its way out.
 struct reply {
     int fd;
-    unsigned id;                 // of the request
-    int64_t *patience_us;        // the worker's
-    atomic_uint_fast64_t *turns; // where its end counts; NULL: the spare worker's
+    unsigned id;                         // of the request
+    int64_t *write_budget_us;            // the worker's
+    atomic_uint_fast64_t *requests_done; // where its end counts; NULL: the spare worker's
     bool is_gone;
 };
 
@@ -170,9 +170,9 @@ static bool wait_writable(struct reply *reply)
 {
     const int64_t before_us = clock_monotonic_us();
     struct pollfd waiting = {.fd = reply->fd, .events = POLLOUT};
-    const int timeout_ms = (int)((*reply->patience_us + 999) / 1000);
+    const int timeout_ms = (int)((*reply->write_budget_us + 999) / 1000);
     const int ready = timeout_ms <= 0 ? 0 : poll(&waiting, 1, timeout_ms);
-    *reply->patience_us -= clock_monotonic_us() - before_us;
+    *reply->write_budget_us -= clock_monotonic_us() - before_us;
     return ready > 0 || (ready < 0 && errno == EINTR);
 }
 
@@ -207,8 +207,8 @@ static void send_end(struct http_response *response)
     struct reply *const reply = out->context;
     const size_t len = outbuf_pending(out);
     // Before it can be read: who asks again at once must not be told that no worker gets on.
-    if (reply->turns != NULL) {
-        atomic_fetch_add(reply->turns, 1);
+    if (reply->requests_done != NULL) {
+        atomic_fetch_add(reply->requests_done, 1);
     }
     // Behind the buffer there is room for the end; in front of it, for a record header.
     char *const record = len == 0 ? out->next : out->start - FCGI_HEADER_LEN;
@@ -247,8 +247,8 @@ static bool serve_request(struct worker *worker, struct loop_conn *conn)
     struct reply reply = {
         .fd = conn->fd,
         .id = conn->records.id,
-        .patience_us = &worker->patience_us,
-        .turns = worker->database == NULL ? NULL : &worker->shared->turns,
+        .write_budget_us = &worker->write_budget_us,
+        .requests_done = worker->database == NULL ? NULL : &worker->shared->requests_done,
     };
     struct http_response response = {.end = send_end};
     outbuf_init(&response.out, worker->output + FCGI_HEADER_LEN, WORKER_BUFFER_BYTES, send_record,
@@ -262,7 +262,7 @@ static bool serve_request(struct worker *worker, struct loop_conn *conn)
 
 static bool send_reply(struct worker *worker, struct loop_conn *conn)
 {
-    struct reply reply = {.fd = conn->fd, .patience_us = &worker->patience_us};
+    struct reply reply = {.fd = conn->fd, .write_budget_us = &worker->write_budget_us};
     return send_all(&reply, conn->records.reply, conn->records.reply_len) == 0 &&
            !conn->records.is_over;
 }
@@ -310,16 +310,16 @@ static bool serve_bytes(struct worker *worker, struct loop_conn *conn)
 static void serve_connection(struct worker *worker, struct loop_conn *conn)
 {
     struct loop *const loop = worker->shared->loop;
-    worker->patience_us = worker->database == NULL
-                              ? SPARE_PATIENCE_US
-                              : worker->service.conf->server.client_timeout_ms * 1000;
+    worker->write_budget_us = worker->database == NULL
+                                  ? SPARE_PATIENCE_US
+                                  : worker->service.conf->server.client_timeout_ms * 1000;
     if (serve_bytes(worker, conn)) {
         loop_give_back(loop, conn, worker->service.conf->server.client_timeout_ms);
     } else {
         loop_close(loop, conn);
     }
     if (worker->database != NULL) {
-        store_mysql_settle(worker->database); // the answer is out: this costs no request
+        store_mysql_failback(worker->database); // the answer is out: this costs no request
     }
 }
 

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: MIT
-// worker: one thread's life: it waits in the loop, turns records into requests, has the service
-// answer them and writes the answers, with a database connection and an arena of its own.
+// worker: one thread's life: it waits in the loop, requests_done records into requests, has the
+// service answer them and writes the answers, with a database connection and an arena of its own.
 #ifndef BKFLOW_WORKER_H
 #define BKFLOW_WORKER_H
 
-#include "db_board.h"
+#include "db/health.h"
 #include "loop.h"
-#include "service.h"
+#include "states/service.h"
 #include "snapshot.h"
 
 // What all workers share; lives longer than they do.
 struct worker_shared {
     struct loop *loop; // NULL for plain CGI
-    struct snapshot_place *snapshots;
+    struct config_ref *snapshots;
     struct metrics *metrics;
     struct limiter *limiter;
-    struct db_board *board;
-    atomic_uint_fast64_t turns; // answers that workers have ended, for noticing that none gets on
+    struct db_health *health;
+    atomic_uint_fast64_t
+        requests_done; // answers that workers have ended, for noticing that none gets on
 };
 
 struct worker;

@@ -19,7 +19,7 @@ from lab import client, mariadb, responder, scratch, webserver
 APP, SECRET, USER = "demo_app", "demo-secret", "demo_user"
 SHOWN_TASK = 2
 # Where the sample configuration expects the window for people, and where it is here.
-WINDOW_HERE = {"/usr/local/share/bkflow-states/window": webserver.CONF / "window"}
+PAGE_HERE = {"/usr/local/share/bkflow-states/web": webserver.CONF / "web"}
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 # task, what it is, HTTP status, state of the root (or the error's code)
@@ -88,7 +88,7 @@ def start_everything(folder, builddir):
     with step("bkflow-states"):
         service = program.listen(responder.settings_for(database))
     with step("lighttpd"):
-        server = webserver.WebServer(folder, "lighttpd", service.address, replacing=WINDOW_HERE)
+        server = webserver.WebServer(folder, "lighttpd", service.address, replacing=PAGE_HERE)
     print(f"Everything lives in {folder.folder}\n")
     return server.url
 
@@ -116,11 +116,11 @@ def show(url):
     for task_id, description, status, _state in SAMPLES:
         if task_id != SHOWN_TASK:
             print(f"  # {description}: {status}\n  {curl_line(url, task_id)}")
-    print(f"\nFor people, with application {APP}, secret {SECRET}, user {USER}:\n\n  {window_url(url)}\n", flush=True)
+    print(f"\nFor people, with application {APP}, secret {SECRET}, user {USER}:\n\n  {page_url(url)}\n", flush=True)
 
 
-def window_url(url):
-    return f"{url.removesuffix(webserver.MOUNT)}/bkflow-window/#task={SHOWN_TASK}"
+def page_url(url):
+    return f"{url.removesuffix(webserver.MOUNT)}/bkflow-web/#task={SHOWN_TASK}"
 
 
 def curl_arguments(url, task_id):

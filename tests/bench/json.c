@@ -6,11 +6,11 @@
 #define _GNU_SOURCE
 #include "common.h"
 
-#include "arena.h"
-#include "clock.h"
-#include "jsonw.h"
-#include "store_rows.h"
-#include "tree.h"
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/json_write.h"
+#include "states/node_row.h"
+#include "states/tree.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,26 +72,26 @@ static int drop(void *context, const char *bytes, size_t len)
     return 0;
 }
 
-static void keep_rows(const struct row *rows, struct arena *arena, struct store_nodes *nodes)
+static void keep_rows(const struct row *rows, struct arena *arena, struct node_list *nodes)
 {
-    struct err err;
+    struct error err;
     for (int i = 0; i < opt.nodes; i++) {
-        if (store_rows_add(nodes, rows[i].values, arena, &err) != 0) {
+        if (node_row_add(nodes, rows[i].values, arena, &err) != 0) {
             die("rows", "out of memory");
         }
     }
 }
 
 // One answer; adds to TIMES the seconds that each step took, and returns how many bytes it wrote.
-static uint64_t run_once(const struct row *rows, struct arena *arena, struct zone *zone,
+static uint64_t run_once(const struct row *rows, struct arena *arena, struct local_time *zone,
                          double times[STEPS])
 {
     static char buffer[BUFFER_BYTES];
-    struct store_nodes nodes = {0};
+    struct node_list nodes = {0};
     struct outbuf out;
-    struct jsonw json;
+    struct json_writer json;
     struct tree tree;
-    struct err err;
+    struct error err;
     const double begin = cpu_seconds();
     keep_rows(rows, arena, &nodes);
     const double kept = cpu_seconds();
@@ -100,7 +100,7 @@ static uint64_t run_once(const struct row *rows, struct arena *arena, struct zon
     }
     const double linked = cpu_seconds();
     outbuf_init(&out, buffer, sizeof buffer, drop, NULL);
-    jsonw_init(&json, &out);
+    json_write_init(&json, &out);
     tree_write(&tree, zone, &json);
     const double written = cpu_seconds();
     times[STEP_KEEP] += kept - begin;
@@ -112,7 +112,7 @@ static uint64_t run_once(const struct row *rows, struct arena *arena, struct zon
 
 static uint64_t run_round(const struct row *rows, struct arena *arena, double ns[STEPS])
 {
-    static struct zone zone;
+    static struct local_time zone;
     double times[STEPS] = {0};
     uint64_t bytes = 0;
     int count = 0;
@@ -153,7 +153,7 @@ int main(int argc, char **argv)
                         });
     struct row *const rows = opt.nodes < 1 ? NULL : calloc((size_t)opt.nodes, sizeof *rows);
     struct arena *const arena = arena_new(SIZE_MAX);
-    if (rows == NULL || arena == NULL || zone_use(opt.timezone) != 0) {
+    if (rows == NULL || arena == NULL || local_time_use_zone(opt.timezone) != 0) {
         die("json", "--nodes N [--seconds S] [--timezone NAME]");
     }
     for (int i = 0; i < opt.nodes; i++) {

@@ -4,7 +4,7 @@
 #ifndef BKFLOW_FUZZ_H
 #define BKFLOW_FUZZ_H
 
-#include "base.h"
+#include "base/base.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 // Any bytes as a configuration file, and behind the first NUL as the environment's entries, each
 // ended by a NUL: they are loaded, or every mistake is named in a sentence. What loads from a file
 // prints as a file that loads as the same configuration, and prints the same again.
-#include "conf.h"
+#include "conf/conf.h"
 #include "fuzz.h"
 
 #include <sys/mman.h>

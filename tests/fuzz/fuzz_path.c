@@ -86,12 +86,12 @@ static bool is_good(const struct decoded *text)
     return !text->is_bad && ref_utf8_is_valid((struct str){text->bytes, text->len});
 }
 
-struct credentials {
+struct sent_credentials {
     struct decoded values[3];
     unsigned given[3];
 };
 
-static struct str value_of(const struct credentials *credentials, size_t i)
+static struct str value_of(const struct sent_credentials *credentials, size_t i)
 {
     return credentials->given[i] == 0
                ? STR_ABSENT
@@ -99,7 +99,7 @@ static struct str value_of(const struct credentials *credentials, size_t i)
 }
 
 // False when a part is malformed.
-static bool read_part(struct credentials *credentials, const char *part, size_t len)
+static bool read_part(struct sent_credentials *credentials, const char *part, size_t len)
 {
     static const char *const names[] = {"bk_app_code", "bk_app_secret", "bk_username"};
     static struct decoded name;
@@ -122,7 +122,7 @@ static bool read_part(struct credentials *credentials, const char *part, size_t 
 
 static int code_of_query(struct str query)
 {
-    static struct credentials credentials;
+    static struct sent_credentials credentials;
     memset(credentials.given, 0, sizeof credentials.given);
     bool is_right = true;
     for (size_t at = 0; at < query.len;) {

@@ -5,10 +5,10 @@
 //
 // The input is text: in the first line the root's id and a zone's number, then a row in each line,
 // id|parent|state|version|loop|retry|flags|started|archived, in microseconds, empty for NULL.
-#include "clock.h"
+#include "base/clock.h"
 #include "fuzz.h"
 #include "ref_json.h"
-#include "tree.h"
+#include "states/tree.h"
 
 #include <json.h>
 #include <math.h>
@@ -54,7 +54,7 @@ static int64_t number_in(struct str text, int64_t from, int64_t to)
 // Years 1000 to 9999, as a datetime column holds.
 static int64_t moment_in(struct str text)
 {
-    return text.len == 0 ? STORE_NO_TIME
+    return text.len == 0 ? CLOCK_NO_TIME
                          : number_in(text, INT64_C(-30600000000) * US_PER_SECOND,
                                      INT64_C(253400000000) * US_PER_SECOND);
 }
@@ -126,9 +126,9 @@ static int collect(void *context, const char *bytes, size_t len)
     return 0;
 }
 
-static void add_row(struct store_nodes *nodes, const struct row *row, struct arena *arena)
+static void add_row(struct node_list *nodes, const struct row *row, struct arena *arena)
 {
-    struct store_node *const node = store_nodes_add(nodes, arena);
+    struct node *const node = node_list_add(nodes, arena);
     REQUIRE(node != NULL);
     node->id = row->id.ptr;
     node->id_len = (uint16_t)row->id.len;
@@ -148,14 +148,14 @@ static void add_row(struct store_nodes *nodes, const struct row *row, struct are
 static void write_answer(const struct tree *tree, struct answer *answer)
 {
     static char buffer[BUFFER];
-    struct zone zone = {0};
+    struct local_time zone = {0};
     struct outbuf out;
-    struct jsonw json;
+    struct json_writer json;
     char text[TREE_TAG_BYTES];
     outbuf_init(&out, buffer, sizeof buffer, collect, answer);
-    jsonw_init(&json, &out);
+    json_write_init(&json, &out);
     tree_write(tree, &zone, &json);
-    REQUIRE(outbuf_flush(&out) == 0 && jsonw_is_whole(&json));
+    REQUIRE(outbuf_flush(&out) == 0 && json_write_is_whole(&json));
     const struct str tag = tree_tag(tree, input.zone, text);
     REQUIRE(tag.len <= sizeof answer->tag);
     memset(answer->tag, 0, sizeof answer->tag);
@@ -164,9 +164,9 @@ static void write_answer(const struct tree *tree, struct answer *answer)
 
 static void make_answer(struct answer *answer, int64_t now_us, struct arena *arena)
 {
-    struct store_nodes nodes = {0};
+    struct node_list nodes = {0};
     struct tree tree;
-    struct err err = {0};
+    struct error err = {0};
     for (size_t i = 0; i < input.count; i++) {
         add_row(&nodes, &input.rows[i], arena);
     }
@@ -225,8 +225,8 @@ static struct str state_of(struct row *row)
 
 static int64_t elapsed_of(const struct row *row)
 {
-    const int64_t end_us = row->archived_us == STORE_NO_TIME ? NOW_US : row->archived_us;
-    return row->started_us == STORE_NO_TIME
+    const int64_t end_us = row->archived_us == CLOCK_NO_TIME ? NOW_US : row->archived_us;
+    return row->started_us == CLOCK_NO_TIME
                ? 0
                : llrintl((long double)(end_us - row->started_us) / 1000000);
 }
@@ -235,7 +235,7 @@ static struct str text_of_moment(int64_t us, char text[64])
 {
     struct tm tm;
     const time_t seconds = us / US_PER_SECOND - (us % US_PER_SECOND < 0);
-    if (us == STORE_NO_TIME) {
+    if (us == CLOCK_NO_TIME) {
         return STR("");
     }
     REQUIRE(localtime_r(&seconds, &tm) != NULL);
@@ -320,11 +320,11 @@ static void check_member(size_t index, const char *name, json_object *value, str
         REQUIRE(is_number(value, row->retry));
         break;
     case 8:
-        REQUIRE(is_flag(value, row, STORE_NODE_SKIP));
+        REQUIRE(is_flag(value, row, NODE_SKIP));
         break;
     case 9:
     case 10:
-        REQUIRE(is_flag(value, row, STORE_NODE_ERROR_IGNORED));
+        REQUIRE(is_flag(value, row, NODE_ERROR_IGNORED));
         break;
     case 11:
         check_children(value, row);
@@ -382,7 +382,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     read_input((struct str){size == 0 ? "" : (const char *)data, size}, arena);
     if (input.zone != zone) {
-        REQUIRE(zone_use(input.zone) == 0);
+        REQUIRE(local_time_use_zone(input.zone) == 0);
         zone = input.zone;
     }
     make_answer(&answer, NOW_US, arena);

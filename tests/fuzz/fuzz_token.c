@@ -5,7 +5,7 @@
 // says so.
 #include "ask.h"
 #include "fuzz.h"
-#include "jwt.h"
+#include "auth/jwt.h"
 #include "ref_json.h"
 
 #include <math.h>
@@ -21,7 +21,7 @@ static struct {
     struct conf *conf;
     struct gateways *gateways;
     struct auth *auth;
-    struct jsonr *reader;
+    struct json_reader *reader;
     struct arena *arena;
 } gateway;
 
@@ -49,7 +49,7 @@ static void set_up(void)
     REQUIRE(gateway.conf != NULL);
     gateway.gateways = gateways_load(gateway.conf, complain, NULL);
     gateway.auth = auth_new();
-    gateway.reader = jsonr_new();
+    gateway.reader = json_read_new();
     gateway.arena = arena_new(1 << 20);
     REQUIRE(gateway.gateways != NULL && gateway.auth != NULL && gateway.reader != NULL &&
             gateway.arena != NULL);
@@ -82,7 +82,7 @@ static void check_spelling(struct str part, struct str decoded)
 static void check_split(struct str token)
 {
     struct jwt jwt;
-    struct err err = {0};
+    struct error err = {0};
     if (jwt_split(token, gateway.reader, gateway.arena, &jwt, &err) != 0) {
         REQUIRE(err.kind == ERR_TOKEN_REFUSED);
         return;
@@ -97,12 +97,13 @@ static void check_split(struct str token)
 }
 
 // Whether the token passes; whose it is stands in CLAIM.
-static bool passes(struct str token, struct claim *claim)
+static bool passes(struct str token, struct credentials *credentials)
 {
     const struct http_request request = {.bkapi_jwt = token};
-    struct err err = {0};
-    const int outcome = auth_claim(gateway.auth, gateway.conf, gateway.gateways, &request,
-                                   STAGE_NOW_US, gateway.arena, claim, &err);
+    struct error err = {0};
+    const int outcome =
+        auth_read_credentials(gateway.auth, gateway.conf, gateway.gateways, &request, STAGE_NOW_US,
+                              gateway.arena, credentials, &err);
     REQUIRE(outcome == 0 || err.kind == ERR_TOKEN_REFUSED);
     return outcome == 0;
 }
@@ -193,15 +194,15 @@ static bool claims_hold(const struct ref_json *claims, struct str *app, struct s
 
 static void check_signed(struct str header, struct str claims)
 {
-    struct claim claim;
+    struct credentials credentials;
     struct str app = STR("");
     struct str user = STR("");
-    const bool has_passed = passes(sign(header, claims), &claim);
+    const bool has_passed = passes(sign(header, claims), &credentials);
     const bool fits = header_fits(ref_json_object(header));
     REQUIRE(has_passed == (fits && claims_hold(ref_json_object(claims), &app, &user)));
     if (has_passed) {
-        REQUIRE(claim.way == CLAIM_GATEWAY);
-        REQUIRE(str_equal(claim.app_code, app) && str_equal(claim.username, user));
+        REQUIRE(credentials.way == CREDENTIALS_GATEWAY);
+        REQUIRE(str_equal(credentials.app_code, app) && str_equal(credentials.username, user));
     }
 }
 
@@ -219,9 +220,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 0 && data[0] == '{') {
         check_signed(header, str_is_absent(claims) ? STR("") : claims);
     } else {
-        struct claim claim;
+        struct credentials credentials;
         check_split(text);
-        REQUIRE(!passes(text, &claim));
+        REQUIRE(!passes(text, &credentials));
     }
     arena_reset(gateway.arena);
     return 0;

@@ -4,7 +4,7 @@
 #ifndef BKFLOW_FUZZ_REF_JSON_H
 #define BKFLOW_FUZZ_REF_JSON_H
 
-#include "base.h"
+#include "base/base.h"
 
 enum { REF_JSON_DEPTH_MAX = 8 };
 

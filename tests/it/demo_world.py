@@ -10,7 +10,7 @@ from lab import responder as lab_responder
 
 APP, SECRET, USER = "demo_app", "demo-secret", "demo_user"
 GOOD = client.credentials(APP, SECRET, USER)
-WINDOW_INSTALLED = "/usr/local/share/bkflow-states/window"
+PAGE_INSTALLED = "/usr/local/share/bkflow-states/web"
 # Makes the database unreachable, as far as a responder can tell.
 NOWHERE = {"database.socket": "/nonexistent/mariadb.sock"}
 
@@ -28,8 +28,8 @@ class Demo:
         return self.server.url
 
     @property
-    def window(self):
-        return self.server.url.removesuffix(webserver.MOUNT) + "/bkflow-window/"
+    def page(self):
+        return self.server.url.removesuffix(webserver.MOUNT) + "/bkflow-web/"
 
     def states(self, task_id, headers=None):
         """What a client gets for a task: (status, headers, body as JSON or None)."""
@@ -45,7 +45,7 @@ def start_database(lab):
 
 def start_server(lab, responder, name="lighttpd"):
     return webserver.WebServer(lab, name, responder.address,
-                               replacing={WINDOW_INSTALLED: webserver.CONF / "window"})
+                               replacing={PAGE_INSTALLED: webserver.CONF / "web"})
 
 
 @contextlib.contextmanager

@@ -306,12 +306,12 @@ def _apache_cgi(site):
     site.expect_answers()
 
 
-@plan("docs/deploy.md: The window for people")
+@plan("docs/deploy.md: The web page")
 def _window(site):
     site.only_web_server("apache2")
-    site.type("docs/deploy.md: The window for people", user="root")
-    wait_until(lambda: site.status("/bkflow-window/") == "200")
-    assert "Content-Security-Policy" in site.run("curl -sI http://localhost/bkflow-window/")
+    site.type("docs/deploy.md: The web page", user="root")
+    wait_until(lambda: site.status("/bkflow-web/") == "200")
+    assert "Content-Security-Policy" in site.run("curl -sI http://localhost/bkflow-web/")
 
 
 @plan("docs/examples/README.md: Clients that follow a task")
@@ -326,7 +326,7 @@ def _clients(site):
 @plan("make install")
 def _install(site):
     """Where it is said to put things; the README's "sudo make install" has done it."""
-    site.run("test -e /usr/local/share/bkflow-states/window/index.html -a -e /usr/local/share/man/man8/bkflow-states.8")
+    site.run("test -e /usr/local/share/bkflow-states/web/index.html -a -e /usr/local/share/man/man8/bkflow-states.8")
 
 
 # ---- the tests ----

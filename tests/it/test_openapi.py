@@ -137,14 +137,14 @@ def test_a_schema_that_says_no_can_be_trusted():
         assert mistakes(wrong, schema)
 
 
-# ---- the error codes are those of src/err.h ----
+# ---- the error codes are those of src/base/error.h ----
 
 ERROR_ROW = re.compile(r'X\((ERR_\w+), (\d+), (\d+), "(\w+)",((?:\s*\\?\n?\s*"(?:[^"\\]|\\.)*"\s*\\?\n?)+),')
 
 
 def program_errors():
     """Label to (status, code, English message with {placeholders})."""
-    text = (ROOT / "src" / "err.h").read_text(encoding="utf-8")
+    text = (ROOT / "src" / "base" / "error.h").read_text(encoding="utf-8")
     found = {label: (int(status), int(code), "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', words)))
              for _kind, status, code, label, words in ERROR_ROW.findall(text)}
     assert len(found) == len(re.findall(r"^    X\(ERR_", text, re.MULTILINE))

@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The README's table of error codes says what src/err.h does: same causes, each with its status and
+# The README's table of error codes says what src/base/error.h does: same causes, each with its status and
 # code; and every code begins with its status.
 set -eu
 cd "$(dirname "$0")/../.."
 
 exec awk '
     # X(ERR_TASK_ID, 400, 40001, "task_id", ...
-    FILENAME ~ /err[.]h$/ && /^ *X\(ERR_/ {
+    FILENAME ~ /error[.]h$/ && /^ *X\(ERR_/ {
         split($0, parts, /[(,"] */)
         cause = parts[6]
         header[cause] = parts[3] " " parts[4]
@@ -23,9 +23,9 @@ exec awk '
         gsub(/`/, "", cause)
         documented[cause] = 1
         if (!(cause in header)) {
-            complain(FILENAME ":" FNR, "src/err.h has no cause " cause)
+            complain(FILENAME ":" FNR, "src/base/error.h has no cause " cause)
         } else if (header[cause] != cells[2] " " cells[3]) {
-            complain(FILENAME ":" FNR, cause " is " header[cause] " in src/err.h, not " cells[2] " " cells[3])
+            complain(FILENAME ":" FNR, cause " is " header[cause] " in src/base/error.h, not " cells[2] " " cells[3])
         }
     }
     function complain(place, text) {
@@ -36,12 +36,12 @@ exec awk '
         for (cause in header) {
             causes++
             if (!(cause in documented)) {
-                complain("src/err.h:" line[cause], "README.md does not list " cause " (" header[cause] ")")
+                complain("src/base/error.h:" line[cause], "README.md does not list " cause " (" header[cause] ")")
             }
         }
         if (causes < 10) {
-            complain("src/err.h:1", "no table of error kinds found")
+            complain("src/base/error.h:1", "no table of error kinds found")
         }
         exit failed
     }
-' src/err.h README.md
+' src/base/error.h README.md

@@ -1,44 +1,52 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Includes go down, never up: a module may include what stands in its own layer or below it. And
-# each library is the affair of the few modules named here.
+# Directories are layers: a file may include its own directory and those listed before it. Each
+# library is the affair of the few files named here.
 set -eu
 cd "$(dirname "$0")/../.."
 
-# layer, modules
+# A directory, then the directories that it may include besides its own.
 layers='
-0 base utf8 hash err arena clock outbuf log metrics
-1 conf conf_keys http jsonr jsonw jwt db db_board db_connect db_hosts db_row db_scout db_watch limiter net trace zone
-2 auth auth_direct auth_gateway binding tree tree_write store store_mysql store_rows apps
-3 service
-4 fcgi-app
+src/base
+src/http    src/base
+src/conf    src/base
+src/db      src/base src/conf
+src/auth    src/base src/http src/conf
+src/states  src/base src/http src/conf src/db src/auth
+src/ctl     src/base src/http src/conf src/db src/auth src/states
+fcgi-app    src/base src/http src/conf src/db src/auth src/states
 '
 
-# system header (a pattern for the whole name), then the modules that may include it. "fcgi-app"
-# stands for every module there.
+# A system header (a pattern for the complete name), then the files and directories that may include it.
 owners='
-mysql[.]h|errmsg[.]h|mysqld_error[.]h|mysql/.*      db db_connect db_hosts db_row
-openssl/.*                                          auth_direct jwt apps
-json[.]h|json-c/.*|json_.*[.]h                      jsonr
+mysql[.]h|errmsg[.]h|mysqld_error[.]h|mysql/.*      src/db
+openssl/.*                                          src/auth src/ctl/applications
+json[.]h|json-c/.*|json_.*[.]h                      src/base/json_read
 fastcgi[.]h|fcgiapp[.]h|fcgi_.*[.]h                 fcgi-app
-arpa/inet[.]h                                       net fcgi-app
-sys/socket[.]h                                      db_watch fcgi-app
+arpa/inet[.]h                                       src/base/cidr fcgi-app
+sys/socket[.]h                                      src/db/deadline fcgi-app
 sys/un[.]h|netdb[.]h|netinet/.*                     fcgi-app
-poll[.]h|sys/poll[.]h                               log db_connect fcgi-app
+poll[.]h|sys/poll[.]h                               src/base/log src/db fcgi-app
 sys/epoll[.]h|sys/eventfd[.]h|sys/select[.]h        fcgi-app
-pthread[.]h|threads[.]h                             log db_board db_watch limiter fcgi-app
+pthread[.]h|threads[.]h                             src/base/log src/db src/auth/limiter fcgi-app
 signal[.]h|sys/signalfd[.]h                         fcgi-app
 sys/prctl[.]h|linux/.*                              fcgi-app
-ini[.]h                                             conf
-syslog[.]h                                          log
+ini[.]h                                             src/conf
+syslog[.]h                                          src/base/log
 '
 
-LAYERS=$layers OWNERS=$owners exec awk '
+# Files with SQL: statements of the product, and of the administration.
+sql='src/states/store_mysql src/ctl/'
+
+# shellcheck disable=SC2046 # a list
+LAYERS=$layers OWNERS=$owners SQL=$sql exec awk '
     BEGIN {
         count = split(ENVIRON["LAYERS"], lines, "\n")
         for (i = 1; i <= count; i++) {
-            for (j = split(lines[i], words, " "); j > 1; j--) {
-                layer[words[j]] = words[1]
+            words_count = split(lines[i], words, " ")
+            for (j = 1; j <= words_count; j++) {
+                may[words[1], words[j]] = 1
+                known[words[1]] = 1
             }
         }
         count = split(ENVIRON["OWNERS"], lines, "\n")
@@ -47,31 +55,32 @@ LAYERS=$layers OWNERS=$owners exec awk '
                 continue
             }
             pattern[++rules] = "^(" words[1] ")$"
-            allowed[rules] = lines[i] " "
+            owners_of[rules] = substr(lines[i], length(words[1]) + 1)
         }
+        sql_count = split(ENVIRON["SQL"], sql_files, " ")
     }
     FNR == 1 {
         files++
-        module = FILENAME
-        sub(/.*\//, "", module)
-        sub(/[.][ch]$/, "", module)
-        group = FILENAME ~ /^fcgi-app\// ? "fcgi-app" : module
-        if (!(group in layer)) {
-            complain("module " module " has no layer: add it to the table in tests/lint/layers.sh")
-            layer[group] = 9
+        stem = FILENAME
+        sub(/[.][ch]$/, "", stem)
+        directory = stem
+        sub(/\/[^\/]*$/, "", directory)
+        if (!(directory in known)) {
+            complain("directory " directory " is not in the table in tests/lint/layers.sh")
+            known[directory] = 1
         }
     }
     /^[ \t]*#[ \t]*include[ \t]*"/ {
         split($0, parts, "\"")
-        included = parts[2]
-        sub(/[.]h$/, "", included)
-        if (!(included in layer) && group == "fcgi-app") {
-            next # another module of fcgi-app; a name that does not exist would not compile
+        included = "src/" parts[2]
+        if (parts[2] !~ /\//) {
+            included = "fcgi-app/" parts[2] # a header that does not exist would not compile
         }
-        if (!(included in layer)) {
-            complain(module " (layer " layer[group] ") includes \"" parts[2] "\", which is not below it")
-        } else if (layer[included] > layer[group]) {
-            complain(module " (layer " layer[group] ") includes " parts[2] " (layer " layer[included] ")")
+        sub(/\/[^\/]*$/, "", included)
+        if (!((directory, included) in may)) {
+            complain(directory " must not include " included)
+        } else if (directory != included && parts[2] ~ /_priv[.]h$/) {
+            complain(parts[2] " is private to " included)
         }
     }
     /^[ \t]*#[ \t]*include[ \t]*</ {
@@ -79,25 +88,40 @@ LAYERS=$layers OWNERS=$owners exec awk '
         sub(/^[^<]*</, "", header)
         sub(/>.*/, "", header)
         for (rule = 1; rule <= rules; rule++) {
-            if (header ~ pattern[rule] && !index(allowed[rule], " " group " ")) {
-                complain(module " must not include <" header ">")
+            if (header ~ pattern[rule] && !owns(owners_of[rule])) {
+                complain(stem " must not include <" header ">")
             }
         }
     }
-    # SQL of the product stands in one file, that of the administration in another. (Setting up a
-    # session, in db_hosts.c, is no query.)
-    group != "fcgi-app" && module !~ /^(store_mysql|apps)$/ && /"(SELECT|INSERT|UPDATE|DELETE|REPLACE) / {
-        complain("SQL text belongs into store_mysql.c or apps.c")
+    /"(SELECT|INSERT|UPDATE|DELETE|REPLACE) / && !has_sql() {
+        complain("SQL text belongs into " ENVIRON["SQL"])
+    }
+    function owns(list,    count, i, owners) {
+        count = split(list, owners, " ")
+        for (i = 1; i <= count; i++) {
+            if (owners[i] == stem || owners[i] == directory) {
+                return 1
+            }
+        }
+        return 0
+    }
+    function has_sql(    i) {
+        for (i = 1; i <= sql_count; i++) {
+            if (index(stem, sql_files[i]) == 1) {
+                return 1
+            }
+        }
+        return 0
     }
     function complain(text) {
         printf "%s:%d: %s\n", FILENAME, FNR, text > "/dev/stderr"
         failed = 1
     }
     END {
-        if (files < 2) {
-            print "layers: no source files found" > "/dev/stderr"
+        if (files < 50) {
+            print "layers: the source files were not found" > "/dev/stderr"
             failed = 1
         }
         exit failed
     }
-' src/*.[ch] fcgi-app/*.[ch]
+' $(find src fcgi-app -name "*.[ch]")

@@ -19,7 +19,7 @@ complain() {
 is_test() {
     case $1 in
     *.py::*) grep -qsE "^ *def ${1##*::}\(" "tests/it/${1%%::*}" ;;
-    *) grep -qsE "\b${1##*::}\(void \*\*state\)" "tests/unit/${1%%::*}" ;;
+    *) grep -qsE "\b${1##*::}\(void \*\*state\)" tests/unit/*/"${1%%::*}" ;;
     esac
 }
 

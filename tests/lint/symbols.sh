@@ -1,20 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# What the object files tell: exported names begin with their module, src/ keeps no variables, nobody
+# What the object files tell: exported names begin with their file's stem or their directory, src/ keeps no variables, nobody
 # calls what cannot bound its output, and what is reserved for one module is called by that alone. Needs a plain build (no sanitizers) in BUILDDIR.
 set -eu
 cd "$(dirname "$0")/../.."
 build=${BUILDDIR:-.}
 
-# Modules that export under a second prefix as well: that of the thing that only they can make, or of
-# the module that they are a part of.
+# Files that export under a second prefix as well: that of the thing that only they can make, or of
+# the file that they are a part of.
 second_prefixes='
-auth          caller_
-auth_gateway  gateways_
-binding       grant_
-conf_keys     conf_
-fcgi_conn     fcgi_put_
-tree_write    tree_
+src/auth/authenticate   caller_
+src/auth/gateway        gateways_
+src/auth/authorize      permit_
+fcgi-app/fcgi_conn      fcgi_put_
+src/states/tree_write   tree_
 '
 
 # No bound on what they write, or a hidden state that threads would share.
@@ -25,33 +24,36 @@ if [ ! -f "$build/libcore.a" ]; then
     echo "symbols: $build/libcore.a is missing: build first, or set BUILDDIR" >&2
     exit 1
 fi
-programs=$(find "$build/fcgi-app" -name '*.o')
+# The objects of the programs, and nothing that a change has left in the build's folders.
+objects=$(find src fcgi-app -name '*.c' | sed "s|^|$build/|; s|[.]c$|.o|")
 
-# Prints "module name" for each exported symbol.
+# Prints "path name", the path without its ending, for each exported symbol.
 exported() {
     # shellcheck disable=SC2086 # a list
-    nm -A -g --defined-only "$build/libcore.a" $programs |
-        sed -nE 's|^.*[/:]([a-z0-9_-]+)[.]o:[0-9a-f]* +[A-Z] |\1 |p'
+    nm -A -g --defined-only $objects | sed -nE "s|^$build/(.*)[.]o:[0-9a-f]* +[A-Z] |\\1 |p"
 }
 
-# Prints "module name" for each symbol that an object needs from elsewhere.
+# Prints "path name" for each symbol that an object needs from elsewhere.
 needed() {
     # shellcheck disable=SC2086 # a list
-    nm -A -u "$build/libcore.a" $programs | sed -nE 's|^.*[/:]([a-z0-9_-]+)[.]o: +[A-Za-z] |\1 |p'
+    nm -A -u $objects | sed -nE "s|^$build/(.*)[.]o: +[A-Za-z] |\\1 |p"
 }
 
 # Prints "module name" for each variable of src/ that can be written. Tables of pointers stand in
 # .data.rel.ro: the loader fills them in, then they are read-only.
 variables() {
-    objdump -t "$build/libcore.a" | awk '
-        /^[a-z0-9_]+[.]o:/ { module = substr($1, 1, length($1) - 3); next }
+    # shellcheck disable=SC2086 # a list
+    objdump -t $(echo "$objects" | grep "^$build/src/") | sed "s|^$build/||" | awk '
+        /^src.*[.]o:/ { module = substr($1, 1, length($1) - 3); next }
         NF > 3 && $(NF - 1) ~ /^[0-9a-f]+$/ && $(NF - 2) ~ /^([.](data|bss|tdata|tbss)([.].*)?|[*]COM[*])$/ &&
             $(NF - 2) !~ /^[.]data[.]rel[.]ro/ && $NF !~ /^[.]/ { print module, $NF }'
 }
 
-# What only the named modules may call: a grant without a caller is for the operator's own tool.
+# What only the named files may call: a permit without a caller is for the operator's own tool, and
+# connections are the affair of src/db.
 reserved='
-grant_for_operator    ctl_states
+permit_for_operator    src/ctl/states
+mysql_close            src/db/
 '
 
 status=0
@@ -59,7 +61,7 @@ status=0
 # Turns "module name" lines into complaints.
 complain() {
     while read -r module name; do
-        source=$(find src fcgi-app -name "$module.c")
+        source=$module.c
         plain=$(echo "$name" | sed -E 's/[.].*$//; s/^__(.*)_chk$/\1/')
         line=$(grep -n -m 1 -E "(^|[^a-z0-9_])$plain([^a-z0-9_]|$)" "$source" | cut -d: -f1)
         echo "$source:${line:-1}: $name: $1" >&2
@@ -74,8 +76,11 @@ bad=$(exported | SECOND=$second_prefixes awk '
     }
     {
         symbols++
-        is_main = ($1 == "main" || $1 == "ctl") && $2 == "main"
-        has_prefix = index($2, $1 "_") == 1
+        parts = split($1, path, "/")
+        stem = path[parts]
+        directory = path[parts - 1]
+        is_main = stem == "main" && $2 == "main"
+        has_prefix = $2 == stem || index($2, stem "_") == 1 || index($2, directory "_") == 1
         has_second = ($1 in second) && index($2, second[$1]) == 1
         if (!is_main && !has_prefix && !has_second) {
             print
@@ -91,7 +96,7 @@ if [ -n "$bad" ]; then
     status=1
 fi
 
-bad=$(variables | grep -v '^log state$' || true)
+bad=$(variables | grep -v '^src/base/log state$' || true)
 if [ -n "$bad" ]; then
     echo "$bad" | complain "src/ keeps no variables of its own (log's state is the exception)"
     status=1
@@ -112,7 +117,7 @@ bad=$(needed | RESERVED=$reserved awk '
         }
     }
     $2 in user { used[$2] = 1 }
-    $2 in user && $1 != user[$2] { print }
+    $2 in user && index($1, user[$2]) != 1 { print }
     END {
         for (name in user) {
             if (!(name in used)) {
@@ -126,7 +131,7 @@ if [ -n "$bad" ]; then
 fi
 
 # The compiler makes alloca vanish.
-if grep -nE '\b(alloca|__builtin_alloca) *\(' src/*.[ch] fcgi-app/*.[ch] >&2; then
+if grep -nE '\b(alloca|__builtin_alloca) *\(' src/*/*.[ch] fcgi-app/*.[ch] >&2; then
     echo "symbols: alloca may not be called" >&2
     status=1
 fi

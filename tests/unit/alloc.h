@@ -5,7 +5,7 @@
 #ifndef BKFLOW_TEST_ALLOC_H
 #define BKFLOW_TEST_ALLOC_H
 
-#include "base.h"
+#include "base/base.h"
 
 struct alloc_watch {
     unsigned long calls;   // allocations asked for since alloc_watch_start

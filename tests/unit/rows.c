@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "rows.h"
 
-#include "binding.h"
-#include "clock.h"
+#include "auth/authorize.h"
+#include "base/clock.h"
 
 #include <openssl/evp.h>
 
@@ -19,26 +19,26 @@ static bool copy_text(struct arena *arena, const char *text, const char **copy, 
     return true;
 }
 
-int row_add(struct store_nodes *nodes, struct arena *arena, const struct row *row)
+int row_add(struct node_list *nodes, struct arena *arena, const struct row *row)
 {
-    struct store_node *const node = store_nodes_add(nodes, arena);
+    struct node *const node = node_list_add(nodes, arena);
     if (node == NULL || !copy_text(arena, row->id, &node->id, &node->id_len) ||
         !copy_text(arena, row->parent, &node->parent_id, &node->parent_id_len) ||
         !copy_text(arena, row->state, &node->state, &node->state_len) ||
         !copy_text(arena, row->version, &node->version, &node->version_len)) {
         return -1;
     }
-    node->started_us = row->started == 0 ? STORE_NO_TIME : row->started;
-    node->archived_us = row->archived == 0 ? STORE_NO_TIME : row->archived;
+    node->started_us = row->started == 0 ? CLOCK_NO_TIME : row->started;
+    node->archived_us = row->archived == 0 ? CLOCK_NO_TIME : row->archived;
     node->loop = row->loop;
     node->retry = row->retry;
     node->flags = row->flags;
     return 0;
 }
 
-struct store_nodes rows_load(struct arena *arena, const struct row *rows, size_t count)
+struct node_list rows_load(struct arena *arena, const struct row *rows, size_t count)
 {
-    struct store_nodes nodes = {0};
+    struct node_list nodes = {0};
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(row_add(&nodes, arena, &rows[i]), 0);
     }
@@ -98,62 +98,62 @@ void rows_random(struct row *rows, size_t count, struct dice *dice)
 
 // ---- the fake store ----
 
-static int count_call(struct fake_store *fake, struct err *err)
+static int count_call(struct fake_store *fake, struct error *err)
 {
     fake->calls++;
     if (fake->fail_at != 0 && fake->calls == fake->fail_at) {
-        return err_set(err, fake->failure, "the fake store was told to fail");
+        return error_set(err, fake->failure, "the fake store was told to fail");
     }
     return 0;
 }
 
-static int fake_look_up(void *store, const struct store_question *question, struct arena *arena,
-                        struct store_facts *facts, struct err *err)
+static int fake_look_up(void *store, const struct lookup *lookup, struct arena *arena,
+                        struct lookup_result *result, struct error *err)
 {
     struct fake_store *const fake = store;
     fake->look_ups++;
-    *facts = (struct store_facts){0};
+    *result = (struct lookup_result){0};
     if (count_call(fake, err) != 0) {
         return -1;
     }
-    if (str_equal(question->app_code, str_from(fake->app_code))) {
-        facts->app = fake->app;
+    if (str_equal(lookup->app_code, str_from(fake->app_code))) {
+        result->app = fake->app;
     }
-    facts->user_is_active = str_equal(question->username, str_from(fake->username));
-    if (question->task_id == fake->task_id) {
-        facts->task = fake->task;
-        facts->template = fake->template;
-        facts->task.instance_id = arena_copy(arena, fake->task.instance_id);
-        if (str_is_absent(facts->task.instance_id)) {
-            return err_set(err, ERR_NO_MEMORY, "instance_id");
+    result->user_is_active = str_equal(lookup->username, str_from(fake->username));
+    if (lookup->task_id == fake->task_id) {
+        result->task = fake->task;
+        result->template = fake->template;
+        result->task.instance_id = arena_copy(arena, fake->task.instance_id);
+        if (str_is_absent(result->task.instance_id)) {
+            return error_set(err, ERR_NO_MEMORY, "instance_id");
         }
     }
     return 0;
 }
 
-static int fake_load_nodes(void *store, const struct grant *grant, size_t limit,
-                           struct arena *arena, struct store_nodes *nodes, struct err *err)
+static int fake_load_nodes(void *store, const struct permit *permit, size_t limit,
+                           struct arena *arena, struct node_list *nodes, struct error *err)
 {
     struct fake_store *const fake = store;
     fake->loads++;
     fake->limit = limit;
-    fake->granted_task = grant_task_id(grant);
-    *nodes = (struct store_nodes){0};
+    fake->granted_task = permit_task_id(permit);
+    *nodes = (struct node_list){0};
     if (count_call(fake, err) != 0) {
         return -1;
     }
     for (size_t i = 0; i < fake->row_count; i++) {
         if (i == limit) {
-            return err_set(err, ERR_TOO_MANY_NODES, "more than %zu nodes", limit);
+            return error_set(err, ERR_TOO_MANY_NODES, "more than %zu nodes", limit);
         }
         if (row_add(nodes, arena, &fake->rows[i]) != 0) {
-            return err_set(err, ERR_NO_MEMORY, "node %zu", i);
+            return error_set(err, ERR_NO_MEMORY, "node %zu", i);
         }
     }
     return 0;
 }
 
-static int fake_ping(void *store, struct err *err)
+static int fake_ping(void *store, struct error *err)
 {
     struct fake_store *const fake = store;
     fake->pings++;
@@ -166,22 +166,22 @@ const struct store_ops fake_store_ops = {
     .ping = fake_ping,
 };
 
-void digest_of_secret(const uint8_t salt[STORE_SALT_BYTES], const char *secret,
-                      uint8_t digest[STORE_DIGEST_BYTES])
+void digest_of_secret(const uint8_t salt[LOOKUP_SALT_BYTES], const char *secret,
+                      uint8_t digest[LOOKUP_DIGEST_BYTES])
 {
     EVP_MD_CTX *const context = EVP_MD_CTX_new();
     assert_non_null(context);
     assert_int_equal(EVP_DigestInit_ex(context, EVP_sha256(), NULL), 1);
-    assert_int_equal(EVP_DigestUpdate(context, salt, STORE_SALT_BYTES), 1);
+    assert_int_equal(EVP_DigestUpdate(context, salt, LOOKUP_SALT_BYTES), 1);
     assert_int_equal(EVP_DigestUpdate(context, secret, strlen(secret)), 1);
     assert_int_equal(EVP_DigestFinal_ex(context, digest, NULL), 1);
     EVP_MD_CTX_free(context);
 }
 
-void app_with_secret(struct store_app *app, const char *secret)
+void app_with_secret(struct lookup_application *app, const char *secret)
 {
-    *app = (struct store_app){.exists = true, .is_enabled = true};
-    for (unsigned i = 0; i < STORE_SALT_BYTES; i++) {
+    *app = (struct lookup_application){.exists = true, .is_enabled = true};
+    for (unsigned i = 0; i < LOOKUP_SALT_BYTES; i++) {
         app->salt[i] = (uint8_t)(0xA0 + i);
     }
     digest_of_secret(app->salt, secret, app->digest);

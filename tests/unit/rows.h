@@ -3,7 +3,7 @@
 #ifndef BKFLOW_TEST_ROWS_H
 #define BKFLOW_TEST_ROWS_H
 
-#include "store.h"
+#include "states/store.h"
 #include "support.h"
 
 // A row; what is not said is empty, 0, or NULL for the two moments.
@@ -16,7 +16,7 @@ struct row {
     int64_t archived; // likewise
     int32_t loop;
     int32_t retry;
-    uint8_t flags; // STORE_NODE_SKIP, STORE_NODE_ERROR_IGNORED
+    uint8_t flags; // NODE_SKIP, NODE_ERROR_IGNORED
 };
 
 // ROW("a", "r", .state = "RUNNING"): the initializer of a row.
@@ -26,10 +26,10 @@ struct row {
     }
 
 // Adds the row behind the others, its texts copied into the arena. -1 without memory.
-int row_add(struct store_nodes *nodes, struct arena *arena, const struct row *row) MUST_CHECK;
+int row_add(struct node_list *nodes, struct arena *arena, const struct row *row) MUST_CHECK;
 
 // All of them; the test fails without memory.
-struct store_nodes rows_load(struct arena *arena, const struct row *rows, size_t count);
+struct node_list rows_load(struct arena *arena, const struct row *rows, size_t count);
 
 // COUNT rows by chance: most hang below one another from "n0" on, some nowhere, in circles, or
 // twice.
@@ -40,15 +40,15 @@ struct fake_store {
     const char *app_code; // the application that exists
     const char *username; // the user that is active
     int64_t task_id;      // the task that exists
-    struct store_app app;
-    struct store_task task;
-    struct store_template template;
+    struct lookup_application app;
+    struct lookup_task task;
+    struct lookup_template template;
     const struct row *rows;
     size_t row_count;
 
-    unsigned calls;        // of any of its functions
-    unsigned fail_at;      // the call that fails, counted from 1; 0: none
-    enum err_kind failure; // with what
+    unsigned calls;          // of any of its functions
+    unsigned fail_at;        // the call that fails, counted from 1; 0: none
+    enum error_kind failure; // with what
     unsigned look_ups;
     unsigned loads;
     unsigned pings;
@@ -59,10 +59,10 @@ struct fake_store {
 extern const struct store_ops fake_store_ops;
 
 // Makes APP one that exists, is enabled, and has this secret.
-void app_with_secret(struct store_app *app, const char *secret);
+void app_with_secret(struct lookup_application *app, const char *secret);
 
 // DIGEST = SHA-256 of the salt and the secret.
-void digest_of_secret(const uint8_t salt[STORE_SALT_BYTES], const char *secret,
-                      uint8_t digest[STORE_DIGEST_BYTES]);
+void digest_of_secret(const uint8_t salt[LOOKUP_SALT_BYTES], const char *secret,
+                      uint8_t digest[LOOKUP_DIGEST_BYTES]);
 
 #endif

@@ -60,7 +60,7 @@ struct stage *stage_new(char *const *environment)
     assert_non_null(stage->gateways);
     assert_non_null(stage->limiter);
     assert_non_null(stage->metrics);
-    assert_int_equal(zone_use(stage->conf->response.timezone), 0);
+    assert_int_equal(local_time_use_zone(stage->conf->response.timezone), 0);
     set_up_facts(&stage->fake);
     stage->service = (struct service){
         .conf = stage->conf,

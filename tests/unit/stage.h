@@ -3,9 +3,9 @@
 #ifndef BKFLOW_TEST_STAGE_H
 #define BKFLOW_TEST_STAGE_H
 
-#include "auth_gateway.h"
+#include "auth/gateway.h"
 #include "rows.h"
-#include "service.h"
+#include "states/service.h"
 #include "support.h"
 
 // What the stage is set up with; tests may change the fake store.

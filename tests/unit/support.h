@@ -4,7 +4,7 @@
 #ifndef BKFLOW_TEST_SUPPORT_H
 #define BKFLOW_TEST_SUPPORT_H
 
-#include "base.h"
+#include "base/base.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

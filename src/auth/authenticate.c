@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#include "auth/authenticate.h"
+
+#include "auth/direct.h"
+#include "auth/gateway.h"
+#include "base/json_read.h"
+
+#include <stdlib.h>
+
+struct auth {
+    struct json_reader *reader;
+    struct auth_direct *direct;
+    struct auth_gateway *gateway;
+};
+
+struct caller {
+    struct str app_code;
+    struct str username;
+};
+
+struct auth *auth_new(void)
+{
+    struct auth *const auth = calloc(1, sizeof(struct auth));
+    if (auth == NULL) {
+        return NULL;
+    }
+    auth->reader = json_read_new();
+    auth->direct = auth_direct_new();
+    auth->gateway = auth_gateway_new();
+    if (auth->reader == NULL || auth->direct == NULL || auth->gateway == NULL) {
+        auth_free(auth);
+        return NULL;
+    }
+    return auth;
+}
+
+void auth_free(struct auth *auth)
+{
+    if (auth != NULL) {
+        json_read_free(auth->reader);
+        auth_direct_free(auth->direct);
+        auth_gateway_free(auth->gateway);
+        free(auth);
+    }
+}
+
+int auth_read_credentials(struct auth *auth, const struct conf *conf,
+                          const struct gateways *gateways, const struct http_request *request,
+                          int64_t now_us, struct arena *arena, struct credentials *credentials,
+                          struct error *err)
+{
+    enum auth_verdict verdict = auth_gateway_read(auth->gateway, conf, gateways, auth->reader,
+                                                  request, now_us, arena, credentials, err);
+    if (verdict == AUTH_ABSENT) {
+        verdict = auth_direct_read(conf, auth->reader, request, arena, credentials, err);
+    }
+    if (verdict == AUTH_ABSENT) {
+        err->subject = conf->auth.direct ? STR("X-Bkapi-Authorization") : STR("X-Bkapi-JWT");
+        return error_set(err, ERR_CREDENTIALS_MISSING, "no credentials");
+    }
+    return verdict == AUTH_ACCEPTED ? 0 : -1;
+}
+
+int auth_fill_lookup(struct auth *auth, const struct conf *conf,
+                     const struct credentials *credentials, struct arena *arena,
+                     struct lookup *lookup, struct error *err)
+{
+    *lookup = (struct lookup){.binding_code = credentials->app_code};
+    if (credentials->way == CREDENTIALS_GATEWAY) {
+        return 0;
+    }
+    uint8_t *const digest = arena_alloc(arena, LOOKUP_DIGEST_BYTES, 1);
+    if (digest == NULL) {
+        return error_set(err, ERR_NO_MEMORY, "digest");
+    }
+    if (auth_direct_digest(auth->direct, credentials, digest)) {
+        lookup->secret_digest = (struct str){(const char *)digest, LOOKUP_DIGEST_BYTES};
+    }
+    lookup->app_code = credentials->app_code;
+    lookup->username = conf->auth.user_table_check ? credentials->username : STR_ABSENT;
+    return 0;
+}
+
+static int judge_direct(struct auth *auth, const struct conf *conf,
+                        const struct credentials *credentials, const struct lookup_result *result,
+                        int64_t now_us, struct error *err)
+{
+    if (result->is_proven) {
+        return 0;
+    }
+    auth_direct_learn(auth->direct, credentials->app_code, &result->app);
+    if (!auth_direct_secret_holds(auth->direct, &result->app, credentials->secret, now_us)) {
+        return error_set(err, ERR_CREDENTIALS_WRONG,
+                         "unknown or disabled application, or wrong secret");
+    }
+    if (conf->auth.user_table_check && !result->user_is_active) {
+        return error_set(err, ERR_USER_UNKNOWN, "unknown or inactive user");
+    }
+    return 0;
+}
+
+int authenticate(struct auth *auth, const struct conf *conf, const struct credentials *credentials,
+                 const struct lookup_result *result, int64_t now_us, struct arena *arena,
+                 const struct caller **caller, struct error *err)
+{
+    if (credentials->way == CREDENTIALS_DIRECT &&
+        judge_direct(auth, conf, credentials, result, now_us, err) != 0) {
+        return -1;
+    }
+    struct caller *const judged = arena_alloc(arena, 1, sizeof(struct caller));
+    if (judged == NULL) {
+        return error_set(err, ERR_NO_MEMORY, "caller");
+    }
+    *judged = (struct caller){credentials->app_code, credentials->username};
+    *caller = judged;
+    return 0;
+}
+
+struct str caller_app_code(const struct caller *caller)
+{
+    return caller->app_code;
+}
+
+struct str caller_username(const struct caller *caller)
+{
+    return caller->username;
+}

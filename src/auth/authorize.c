@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+#include "auth/authorize.h"
+
+struct permit {
+    int64_t task_id;
+    struct str root_id;
+    enum permit_kind kind;
+};
+
+// Whether the store has found the task bound to this very application, and under way.
+static bool is_proven(const struct lookup_result *result, struct str app_code)
+{
+    return result->is_proven && str_equal(result->template.app_code, app_code);
+}
+
+static int check_task(const struct lookup_task *task, struct error *err)
+{
+    if (!task->exists || task->is_deleted) {
+        return error_set(err, ERR_NO_TASK, "no such task");
+    }
+    if (task->template_id == 0) {
+        return error_set(err, ERR_TASK_WITHOUT_TEMPLATE, "template_id is NULL or 0");
+    }
+    return 0;
+}
+
+static int check_template(const struct lookup_template *template, struct str app_code,
+                          struct error *err)
+{
+    if (!template->exists || template->is_deleted) {
+        return error_set(err, ERR_NO_TEMPLATE, "no such template");
+    }
+    if (template->app_code.len == 0) {
+        return error_set(err, ERR_TEMPLATE_UNBOUND, "bk_app_code is NULL or empty");
+    }
+    if (!str_equal(template->app_code, app_code)) {
+        err->app = app_code;
+        err->bound_app = template->app_code;
+        return error_set(err, ERR_OTHER_APPLICATION, "bound to another application");
+    }
+    return 0;
+}
+
+// Expired comes first: BKFlow answers EXPIRED also for a task that was never started.
+static enum permit_kind kind_of(const struct lookup_task *task)
+{
+    if (task->is_expired) {
+        return PERMIT_EXPIRED;
+    }
+    return task->is_started ? PERMIT_STARTED : PERMIT_NOT_STARTED;
+}
+
+static int make_grant(const struct lookup_task *task, int64_t task_id, struct arena *arena,
+                      const struct permit **permit, struct error *err)
+{
+    struct permit *const granted = arena_alloc(arena, 1, sizeof(struct permit));
+    if (granted == NULL) {
+        return error_set(err, ERR_NO_MEMORY, "permit");
+    }
+    *granted = (struct permit){
+        .task_id = task_id,
+        .root_id = task->instance_id,
+        .kind = kind_of(task),
+    };
+    *permit = granted;
+    return 0;
+}
+
+int authorize(const struct caller *caller, const struct lookup_result *result, int64_t task_id,
+              struct arena *arena, const struct permit **permit, struct error *err)
+{
+    err->task_id = task_id;
+    err->template_id = result->task.template_id;
+    if (is_proven(result, caller_app_code(caller))) {
+        return make_grant(&result->task, task_id, arena, permit, err);
+    }
+    if (check_task(&result->task, err) != 0 ||
+        check_template(&result->template, caller_app_code(caller), err) != 0) {
+        return -1;
+    }
+    return make_grant(&result->task, task_id, arena, permit, err);
+}
+
+int permit_for_operator(const struct lookup_result *result, int64_t task_id, struct arena *arena,
+                        const struct permit **permit, struct error *err)
+{
+    err->task_id = task_id;
+    if (!result->task.exists) {
+        return error_set(err, ERR_NO_TASK, "no such task");
+    }
+    return make_grant(&result->task, task_id, arena, permit, err);
+}
+
+enum permit_kind permit_kind(const struct permit *permit)
+{
+    return permit->kind;
+}
+
+int64_t permit_task_id(const struct permit *permit)
+{
+    return permit->task_id;
+}
+
+struct str permit_root_id(const struct permit *permit)
+{
+    return permit->root_id;
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+#include "auth/direct.h"
+
+#include "base/hash.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+
+enum { SALTS = 64, SALT_CODE_BYTES = 128 };
+
+// A salt is no secret, and does not change while an application lives: knowing it beforehand, the
+// digest can be a condition of the statement that reads the nodes.
+struct known_salt {
+    char code[SALT_CODE_BYTES];
+    size_t code_len; // 0: none
+    uint8_t salt[LOOKUP_SALT_BYTES];
+};
+
+struct auth_direct {
+    struct known_salt salts[SALTS];
+    EVP_MD *sha256; // fetched once: fetching costs more than digesting
+    EVP_MD_CTX *digest;
+};
+
+struct auth_direct *auth_direct_new(void)
+{
+    struct auth_direct *const direct = calloc(1, sizeof(struct auth_direct));
+    if (direct == NULL) {
+        return NULL;
+    }
+    direct->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    direct->digest = EVP_MD_CTX_new();
+    if (direct->sha256 == NULL || direct->digest == NULL) {
+        auth_direct_free(direct);
+        return NULL;
+    }
+    return direct;
+}
+
+void auth_direct_free(struct auth_direct *direct)
+{
+    if (direct != NULL) {
+        EVP_MD_free(direct->sha256);
+        EVP_MD_CTX_free(direct->digest);
+        free(direct);
+    }
+}
+
+// ---- which member of a credentials a name means ----
+
+static struct str *member_of(struct credentials *credentials, struct str name)
+{
+    if (str_equal(name, STR("bk_app_code"))) {
+        return &credentials->app_code;
+    }
+    if (str_equal(name, STR("bk_app_secret"))) {
+        return &credentials->secret;
+    }
+    return str_equal(name, STR("bk_username")) ? &credentials->username : NULL;
+}
+
+static enum auth_verdict refuse(struct error *err, enum error_kind kind, const char *detail)
+{
+    error_record(err, kind, "%s", detail);
+    return AUTH_REFUSED;
+}
+
+static enum auth_verdict require_all(const struct credentials *credentials, struct error *err)
+{
+    if (credentials->app_code.len == 0) {
+        err->subject = STR("bk_app_code");
+    } else if (credentials->secret.len == 0) {
+        err->subject = STR("bk_app_secret");
+    } else if (credentials->username.len == 0) {
+        err->subject = STR("bk_username");
+    } else {
+        return AUTH_ACCEPTED;
+    }
+    return refuse(err, ERR_CREDENTIALS_MISSING, "a credential is missing or empty");
+}
+
+// ---- the header ----
+
+// Copies the members that are credentials.
+static int take_members(json_object *object, struct arena *arena, struct credentials *credentials,
+                        struct error *err)
+{
+    json_object_object_foreach(object, key, value)
+    {
+        struct str *const member = member_of(credentials, str_from(key));
+        if (member == NULL) {
+            continue;
+        }
+        if (!json_object_is_type(value, json_type_string)) {
+            return error_set(err, ERR_CREDENTIALS_FORMAT, "a credential is not a string");
+        }
+        const struct str text = {json_object_get_string(value),
+                                 (size_t)json_object_get_string_len(value)};
+        *member = arena_copy(arena, text);
+        if (str_is_absent(*member)) {
+            return error_set(err, ERR_NO_MEMORY, "credentials");
+        }
+    }
+    return 0;
+}
+
+static enum auth_verdict claim_from_header(struct json_reader *reader, struct str header,
+                                           struct arena *arena, struct credentials *credentials,
+                                           struct error *err)
+{
+    // json-c gives a doubled member's first value back before anybody could wipe it.
+    static const char name[] = "\"bk_app_secret\"";
+    const char *const first = memmem(header.ptr, header.len, name, sizeof name - 1);
+    const size_t behind =
+        first == NULL ? header.len : (size_t)(first - header.ptr) + sizeof name - 1;
+    if (memmem(header.ptr + behind, header.len - behind, name, sizeof name - 1) != NULL) {
+        return refuse(err, ERR_CREDENTIALS_FORMAT, "bk_app_secret is given twice");
+    }
+    json_object *const object = json_read_object(reader, header);
+    if (object == NULL) {
+        return refuse(err, ERR_CREDENTIALS_FORMAT, "not one JSON object with distinct members");
+    }
+    const int taken = take_members(object, arena, credentials, err);
+    json_read_release(object);
+    return taken == 0 ? require_all(credentials, err) : AUTH_REFUSED;
+}
+
+// ---- the query string ----
+
+static bool has_any(const struct credentials *credentials)
+{
+    return !str_is_absent(credentials->app_code) || !str_is_absent(credentials->secret) ||
+           !str_is_absent(credentials->username);
+}
+
+static enum auth_verdict claim_from_query(const struct conf *conf, struct str query,
+                                          struct arena *arena, struct credentials *credentials,
+                                          struct error *err)
+{
+    struct str name;
+    struct str value;
+    int next;
+    while ((next = http_query_next(&query, arena, &name, &value, err)) == 1) {
+        struct str *const member = member_of(credentials, name);
+        if (member == NULL) {
+            continue;
+        }
+        if (!conf->auth.query_credentials) {
+            err->subject = STR("credentials in the query string");
+            return refuse(err, ERR_WAY_IN_CLOSED, "query_credentials = off");
+        }
+        if (!str_is_absent(*member)) {
+            return refuse(err, ERR_QUERY_FORMAT, "a credential is given twice");
+        }
+        *member = value;
+    }
+    if (next < 0) {
+        return AUTH_REFUSED;
+    }
+    return has_any(credentials) ? require_all(credentials, err) : AUTH_ABSENT;
+}
+
+static enum auth_verdict read_credentials(const struct conf *conf, struct json_reader *reader,
+                                          const struct http_request *request, struct arena *arena,
+                                          struct credentials *credentials, struct error *err)
+{
+    if (!str_is_absent(request->bkapi_authorization)) {
+        return claim_from_header(reader, request->bkapi_authorization, arena, credentials, err);
+    }
+    return claim_from_query(conf, request->query, arena, credentials, err);
+}
+
+enum auth_verdict auth_direct_read(const struct conf *conf, struct json_reader *reader,
+                                   const struct http_request *request, struct arena *arena,
+                                   struct credentials *credentials, struct error *err)
+{
+    *credentials = (struct credentials){.way = CREDENTIALS_DIRECT};
+    const enum auth_verdict verdict =
+        read_credentials(conf, reader, request, arena, credentials, err);
+    if (verdict == AUTH_ABSENT || conf->auth.direct) {
+        return verdict;
+    }
+    err->subject = STR("bk_app_code, bk_app_secret and bk_username");
+    return refuse(err, ERR_WAY_IN_CLOSED, "direct = off");
+}
+
+// ---- the secret ----
+
+static struct known_salt *place_of_salt(struct auth_direct *direct, struct str app_code)
+{
+    struct hash hash = hash_start(0);
+    hash_text(&hash, app_code.ptr, app_code.len);
+    return &direct->salts[hash.a % SALTS];
+}
+
+static bool digest_secret(struct auth_direct *direct, const uint8_t salt[LOOKUP_SALT_BYTES],
+                          struct str secret, uint8_t digest[EVP_MAX_MD_SIZE])
+{
+    return EVP_DigestInit_ex2(direct->digest, direct->sha256, NULL) == 1 &&
+           EVP_DigestUpdate(direct->digest, salt, LOOKUP_SALT_BYTES) == 1 &&
+           EVP_DigestUpdate(direct->digest, secret.ptr, secret.len) == 1 &&
+           EVP_DigestFinal_ex(direct->digest, digest, NULL) == 1;
+}
+
+bool auth_direct_digest(struct auth_direct *direct, const struct credentials *credentials,
+                        uint8_t digest[LOOKUP_DIGEST_BYTES])
+{
+    static const uint8_t no_salt[LOOKUP_SALT_BYTES];
+    const struct known_salt *const known = place_of_salt(direct, credentials->app_code);
+    const bool is_known =
+        str_equal((struct str){known->code, known->code_len}, credentials->app_code);
+    uint8_t whole[EVP_MAX_MD_SIZE] = {0};
+    const bool is_made =
+        digest_secret(direct, is_known ? known->salt : no_salt, credentials->secret, whole);
+    memcpy(digest, whole, LOOKUP_DIGEST_BYTES);
+    explicit_bzero(whole, sizeof whole);
+    // The work is the same, but a digest without salt must not leave the process.
+    return is_made && is_known;
+}
+
+void auth_direct_learn(struct auth_direct *direct, struct str app_code,
+                       const struct lookup_application *app)
+{
+    if (!app->exists || app_code.len > SALT_CODE_BYTES) {
+        return;
+    }
+    struct known_salt *const place = place_of_salt(direct, app_code);
+    memcpy(place->code, app_code.ptr, app_code.len);
+    place->code_len = app_code.len;
+    memcpy(place->salt, app->salt, sizeof place->salt);
+}
+
+bool auth_direct_secret_holds(struct auth_direct *direct, const struct lookup_application *app,
+                              struct str secret, int64_t now_us)
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    if (!digest_secret(direct, app->salt, secret, digest)) {
+        return false;
+    }
+    // No shortcut: bits, not branches; an application that does not exist has a digest of zeros.
+    const bool is_current = CRYPTO_memcmp(digest, app->digest, LOOKUP_DIGEST_BYTES) == 0;
+    const bool is_previous = CRYPTO_memcmp(digest, app->previous_digest, LOOKUP_DIGEST_BYTES) == 0;
+    const bool previous_holds = app->has_previous & (now_us < app->previous_expires_us);
+    explicit_bzero(digest, sizeof digest);
+    return app->exists & app->is_enabled & (is_current | (is_previous & previous_holds));
+}

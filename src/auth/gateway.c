@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT
+#include "auth/gateway.h"
+
+#include "base/clock.h"
+#include "auth/jwt.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+struct known_gateway {
+    struct str name; // as the token's kid gives it; borrowed from the configuration
+    struct jwt_key *keys[JWT_KEYS_PER_FILE];
+    size_t key_count;
+};
+
+struct gateways {
+    struct known_gateway known[CONF_GATEWAYS_MAX];
+    size_t count;
+    bool allows[JWT_ALGORITHM_COUNT];
+};
+
+// ---- loading ----
+
+static void load_algorithms(struct gateways *gateways, const char *list,
+                            struct conf_mistakes *mistakes)
+{
+    struct str rest = str_from(list);
+    while (!str_is_absent(rest)) {
+        const struct str name = str_trim(str_cut(&rest, ','));
+        enum jwt_algorithm algorithm;
+        if (jwt_algorithm_named(name, &algorithm) == 0) {
+            gateways->allows[algorithm] = true;
+        } else {
+            conf_mistake(
+                mistakes,
+                "[auth] gateway_algorithms: expected names out of RS256, RS384, RS512, ES256, ES384 and "
+                "ES512, not \"%.*s\"",
+                (int)name.len, name.ptr);
+        }
+    }
+}
+
+static void load_gateway(struct gateways *gateways, const struct conf_gateway *conf,
+                         struct conf_mistakes *mistakes)
+{
+    struct known_gateway *const known = &gateways->known[gateways->count++];
+    const char *why = NULL;
+    known->name = str_from(conf->name);
+    known->key_count = jwt_keys_load(conf->path, known->keys, &why);
+    if (known->key_count == 0) {
+        conf_mistake(mistakes, "[auth] gateway_key_%s: %s: %s", conf->name, conf->path,
+                     why == NULL ? "out of memory" : why);
+    }
+}
+
+static const struct known_gateway *find_gateway(const struct gateways *gateways, struct str name)
+{
+    for (size_t i = 0; i < gateways->count; i++) {
+        if (str_equal(gateways->known[i].name, name)) {
+            return &gateways->known[i];
+        }
+    }
+    return NULL;
+}
+
+static void check_names(const struct gateways *gateways, const struct conf *conf,
+                        struct conf_mistakes *mistakes)
+{
+    const char *const fallback = conf->auth.gateway_default;
+    if (gateways->count == 0) {
+        conf_mistake(mistakes,
+                     "[auth] gateway = on needs at least one gateway_key_NAME = /path.pem");
+    } else if (fallback[0] != '\0' && find_gateway(gateways, str_from(fallback)) == NULL) {
+        conf_mistake(mistakes, "[auth] gateway_default: there is no gateway_key_%s", fallback);
+    }
+}
+
+struct gateways *gateways_load(const struct conf *conf, conf_complain *complain_to, void *context)
+{
+    struct conf_mistakes mistakes = {complain_to, context, 0};
+    struct gateways *const gateways = calloc(1, sizeof(struct gateways));
+    if (gateways == NULL) {
+        conf_mistake(&mistakes, "out of memory");
+        return NULL;
+    }
+    if (!conf->auth.gateway) {
+        return gateways;
+    }
+    load_algorithms(gateways, conf->auth.gateway_algorithms, &mistakes);
+    for (size_t i = 0; i < conf->auth.gateway_count; i++) {
+        load_gateway(gateways, &conf->auth.gateways[i], &mistakes);
+    }
+    check_names(gateways, conf, &mistakes);
+    if (mistakes.count > 0) {
+        gateways_free(gateways);
+        return NULL;
+    }
+    return gateways;
+}
+
+void gateways_free(struct gateways *gateways)
+{
+    for (size_t i = 0; gateways != NULL && i < gateways->count; i++) {
+        for (size_t k = 0; k < gateways->known[i].key_count; k++) {
+            jwt_key_free(gateways->known[i].keys[k]);
+        }
+    }
+    free(gateways);
+}
+
+struct auth_gateway {
+    struct jwt_verifier *verifier;
+};
+
+struct auth_gateway *auth_gateway_new(void)
+{
+    struct auth_gateway *const gateway = calloc(1, sizeof *gateway);
+    if (gateway == NULL) {
+        return NULL;
+    }
+    gateway->verifier = jwt_verifier_new();
+    if (gateway->verifier == NULL) {
+        free(gateway);
+        return NULL;
+    }
+    return gateway;
+}
+
+void auth_gateway_free(struct auth_gateway *gateway)
+{
+    if (gateway != NULL) {
+        jwt_verifier_free(gateway->verifier);
+        free(gateway);
+    }
+}
+
+// ---- the signature ----
+
+// Each step says why it refuses, for the log; the client only learns that the token is refused.
+static int check_signature(struct auth_gateway *gateway, const struct conf *conf,
+                           const struct gateways *gateways, const struct jwt *jwt,
+                           struct error *err)
+{
+    enum jwt_algorithm algorithm;
+    if (jwt_algorithm_named(jwt->algorithm, &algorithm) != 0 || !gateways->allows[algorithm]) {
+        return error_set(err, ERR_TOKEN_REFUSED, "token: algorithm not allowed");
+    }
+    const struct str name =
+        str_is_absent(jwt->key_id) ? str_from(conf->auth.gateway_default) : jwt->key_id;
+    const struct known_gateway *const known = find_gateway(gateways, name);
+    if (known == NULL) {
+        return error_set(err, ERR_TOKEN_REFUSED, "token: unknown gateway");
+    }
+    for (size_t i = 0; i < known->key_count; i++) {
+        switch (jwt_verify(gateway->verifier, jwt, known->keys[i], algorithm)) {
+        case JWT_HOLDS:
+            return 0;
+        case JWT_LACKS_MEMORY:
+            return error_set(err, ERR_NO_MEMORY, "token: verifying");
+        case JWT_HOLDS_NOT:
+            break; // another key of the gateway's may do
+        }
+    }
+    return error_set(err, ERR_TOKEN_REFUSED, "token: wrong signature");
+}
+
+// ---- the claims ----
+
+enum date_presence { DATE_ABSENT, DATE_GIVEN, DATE_BAD };
+
+// A NumericDate (RFC 7519, section 2): seconds since 1970, fractions allowed.
+static enum date_presence read_date(json_object *claims, const char *name, double *seconds)
+{
+    json_object *member;
+    if (!json_object_object_get_ex(claims, name, &member)) {
+        return DATE_ABSENT;
+    }
+    if (!json_object_is_type(member, json_type_int) &&
+        !json_object_is_type(member, json_type_double)) {
+        return DATE_BAD;
+    }
+    *seconds = json_object_get_double(member);
+    return isfinite(*seconds) ? DATE_GIVEN : DATE_BAD;
+}
+
+static int check_dates(json_object *claims, int64_t now_us, int64_t leeway_ms, struct error *err)
+{
+    static const char *const beginnings[] = {"nbf", "iat"};
+    const double now = (double)now_us / (double)US_PER_SECOND;
+    const double leeway = (double)leeway_ms / 1000;
+    double date = 0;
+    if (read_date(claims, "exp", &date) != DATE_GIVEN || now >= date + leeway) {
+        return error_set(err, ERR_TOKEN_REFUSED, "token: expired, or without exp");
+    }
+    for (size_t i = 0; i < COUNT_OF(beginnings); i++) {
+        const enum date_presence presence = read_date(claims, beginnings[i], &date);
+        if (presence == DATE_BAD || (presence == DATE_GIVEN && date > now + leeway)) {
+            return error_set(err, ERR_TOKEN_REFUSED, "token: not yet valid (%s)", beginnings[i]);
+        }
+    }
+    return 0;
+}
+
+// A party of the token, application or user: verified by the gateway, and named in the old spelling
+// or the new one; given both, they must agree.
+static bool read_party(json_object *claims, const char *party_name, const char *old_name,
+                       const char *new_name, struct str *name)
+{
+    json_object *party;
+    json_object *verified;
+    if (!json_object_object_get_ex(claims, party_name, &party) ||
+        !json_object_is_type(party, json_type_object) ||
+        !json_object_object_get_ex(party, "verified", &verified) ||
+        !json_object_is_type(verified, json_type_boolean) || !json_object_get_boolean(verified)) {
+        return false;
+    }
+    const struct str old_spelling = json_read_string(party, old_name);
+    const struct str new_spelling = json_read_string(party, new_name);
+    *name = old_spelling.len > 0 ? old_spelling : new_spelling;
+    return name->len > 0 && (new_spelling.len == 0 || str_equal(*name, new_spelling));
+}
+
+static int keep_name(struct str *kept, struct str name, struct arena *arena, struct error *err)
+{
+    *kept = arena_copy(arena, name);
+    return str_is_absent(*kept) ? error_set(err, ERR_NO_MEMORY, "token") : 0;
+}
+
+static int read_parties(json_object *claims, struct arena *arena, struct credentials *credentials,
+                        struct error *err)
+{
+    struct str app_code;
+    struct str username;
+    if (!read_party(claims, "app", "app_code", "bk_app_code", &app_code)) {
+        return error_set(err, ERR_TOKEN_REFUSED, "token: no verified application");
+    }
+    if (!read_party(claims, "user", "username", "bk_username", &username)) {
+        return error_set(err, ERR_TOKEN_REFUSED, "token: no verified user");
+    }
+    if (keep_name(&credentials->app_code, app_code, arena, err) != 0) {
+        return -1;
+    }
+    return keep_name(&credentials->username, username, arena, err);
+}
+
+static int read_claims(const struct jwt *jwt, struct json_reader *reader, int64_t now_us,
+                       int64_t leeway_ms, struct arena *arena, struct credentials *credentials,
+                       struct error *err)
+{
+    json_object *const claims = json_read_object(reader, jwt->claims);
+    if (claims == NULL) {
+        return error_set(err, ERR_TOKEN_REFUSED,
+                         "token: claims are not one JSON object with distinct members");
+    }
+    int outcome = check_dates(claims, now_us, leeway_ms, err);
+    if (outcome == 0) {
+        outcome = read_parties(claims, arena, credentials, err);
+    }
+    json_read_release(claims);
+    return outcome;
+}
+
+enum auth_verdict auth_gateway_read(struct auth_gateway *gateway, const struct conf *conf,
+                                    const struct gateways *gateways, struct json_reader *reader,
+                                    const struct http_request *request, int64_t now_us,
+                                    struct arena *arena, struct credentials *credentials,
+                                    struct error *err)
+{
+    if (str_is_absent(request->bkapi_jwt)) {
+        return AUTH_ABSENT;
+    }
+    *credentials = (struct credentials){.way = CREDENTIALS_GATEWAY};
+    if (!conf->auth.gateway) {
+        err->subject = STR("X-Bkapi-JWT");
+        error_record(err, ERR_WAY_IN_CLOSED, "gateway = off");
+        return AUTH_REFUSED;
+    }
+    struct jwt jwt;
+    if (jwt_split(str_trim(request->bkapi_jwt), reader, arena, &jwt, err) != 0 ||
+        check_signature(gateway, conf, gateways, &jwt, err) != 0 ||
+        read_claims(&jwt, reader, now_us, conf->auth.leeway_ms, arena, credentials, err) != 0) {
+        return AUTH_REFUSED;
+    }
+    return AUTH_ACCEPTED;
+}

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: MIT
+#include "auth/jwt.h"
+
+#include <openssl/ec.h>
+#include <openssl/ecdsa.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    RSA_BITS_MIN = 2048,    // RFC 7518, section 3.3
+    EC_SIGNATURE_MAX = 160, // DER of two numbers of 66 bytes, with room
+};
+
+// RFC 7518, sections 3.3 and 3.4: which digest, which kind of key, and for ECDSA which curve, by
+// the size of one of the signature's two numbers.
+static const struct algorithm {
+    struct str name;
+    const char *digest;
+    int key_type;
+    int key_bits; // of the curve; 0: RSA
+} algorithms[JWT_ALGORITHM_COUNT] = {
+    [JWT_RS256] = {STR("RS256"), "SHA256", EVP_PKEY_RSA, 0},
+    [JWT_RS384] = {STR("RS384"), "SHA384", EVP_PKEY_RSA, 0},
+    [JWT_RS512] = {STR("RS512"), "SHA512", EVP_PKEY_RSA, 0},
+    [JWT_ES256] = {STR("ES256"), "SHA256", EVP_PKEY_EC, 256},
+    [JWT_ES384] = {STR("ES384"), "SHA384", EVP_PKEY_EC, 384},
+    [JWT_ES512] = {STR("ES512"), "SHA512", EVP_PKEY_EC, 521},
+};
+
+int jwt_algorithm_named(struct str name, enum jwt_algorithm *algorithm)
+{
+    for (unsigned i = 0; i < JWT_ALGORITHM_COUNT; i++) {
+        if (str_equal(algorithms[i].name, name)) {
+            *algorithm = (enum jwt_algorithm)i;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+// ---- keys ----
+
+struct jwt_key {
+    EVP_PKEY *pkey;
+};
+
+// RFC 7518 knows three curves; others of the same sizes are something else.
+static bool is_jose_curve(const EVP_PKEY *pkey)
+{
+    static const char *const curves[] = {"prime256v1", "secp384r1", "secp521r1"};
+    char name[64];
+    size_t len;
+    if (EVP_PKEY_get_group_name(pkey, name, sizeof name, &len) != 1) {
+        return false;
+    }
+    for (size_t i = 0; i < COUNT_OF(curves); i++) {
+        if (strcmp(name, curves[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *unfit_reason(const EVP_PKEY *pkey)
+{
+    switch (EVP_PKEY_base_id(pkey)) {
+    case EVP_PKEY_RSA:
+        return EVP_PKEY_bits(pkey) < RSA_BITS_MIN ? "an RSA key of less than 2048 bits" : NULL;
+    case EVP_PKEY_EC:
+        return is_jose_curve(pkey) ? NULL
+                                   : "an EC key on another curve than P-256, P-384 and P-521";
+    default:
+        return "a key that is neither RSA nor EC";
+    }
+}
+
+static struct jwt_key *wrap_key(EVP_PKEY *pkey)
+{
+    struct jwt_key *const key = malloc(sizeof *key);
+    if (key == NULL) {
+        EVP_PKEY_free(pkey);
+        return NULL;
+    }
+    key->pkey = pkey;
+    return key;
+}
+
+void jwt_key_free(struct jwt_key *key)
+{
+    if (key != NULL) {
+        EVP_PKEY_free(key->pkey);
+        free(key);
+    }
+}
+
+static size_t free_keys(struct jwt_key **keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        jwt_key_free(keys[i]);
+    }
+    return 0;
+}
+
+static const char not_a_key[] = "something that is not a PEM public key (BEGIN PUBLIC KEY)";
+
+// The key in a PEM block of this label; NULL with *WHY.
+static struct jwt_key *parse_key(const char *label, const unsigned char *der, long len,
+                                 const char **why)
+{
+    EVP_PKEY *const pkey =
+        strcmp(label, PEM_STRING_PUBLIC) == 0 ? d2i_PUBKEY(NULL, &der, len) : NULL;
+    *why = pkey == NULL ? not_a_key : unfit_reason(pkey);
+    if (*why != NULL) {
+        EVP_PKEY_free(pkey);
+        return NULL;
+    }
+    struct jwt_key *const key = wrap_key(pkey);
+    *why = key == NULL ? "out of memory" : NULL;
+    return key;
+}
+
+// The next key of the file; NULL at its end, or with *WHY when what comes is none.
+static struct jwt_key *read_key(FILE *file, const char **why)
+{
+    char *label = NULL;
+    char *header = NULL;
+    unsigned char *der = NULL;
+    long len = 0;
+    struct jwt_key *key = NULL;
+    ERR_clear_error();
+    if (PEM_read(file, &label, &header, &der, &len) == 1) {
+        key = parse_key(label, der, len, why);
+    } else {
+        const bool is_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+        *why = is_end ? NULL : not_a_key;
+    }
+    OPENSSL_free(label);
+    OPENSSL_free(header);
+    OPENSSL_free(der);
+    ERR_clear_error();
+    return key;
+}
+
+size_t jwt_keys_load(const char *path, struct jwt_key *keys[JWT_KEYS_PER_FILE], const char **why)
+{
+    FILE *const file = fopen(path, "re");
+    if (file == NULL) {
+        *why = "it cannot be read";
+        return 0;
+    }
+    size_t count = 0;
+    struct jwt_key *key;
+    while ((key = read_key(file, why)) != NULL) {
+        if (count == JWT_KEYS_PER_FILE) {
+            jwt_key_free(key);
+            *why = "more than 4 keys";
+            break;
+        }
+        keys[count++] = key;
+    }
+    fclose(file);
+    if (*why == NULL && count == 0) {
+        *why = "no PEM public key (BEGIN PUBLIC KEY)";
+    }
+    return *why == NULL ? count : free_keys(keys, count);
+}
+
+// ---- base64url ----
+
+static int sextet(char c)
+{
+    if (c >= 'A' && c <= 'Z') {
+        return c - 'A';
+    }
+    if (c >= 'a' && c <= 'z') {
+        return c - 'a' + 26;
+    }
+    if (c >= '0' && c <= '9') {
+        return c - '0' + 52;
+    }
+    return c == '-' ? 62 : c == '_' ? 63 : -1;
+}
+
+static int refuse(struct error *err)
+{
+    return error_set(err, ERR_TOKEN_REFUSED, "token: malformed");
+}
+
+static int lack_memory(struct error *err)
+{
+    return error_set(err, ERR_NO_MEMORY, "token");
+}
+
+// RFC 7515, section 2: no padding, no line breaks, and no bits left over that are not zero, so that
+// one signature has one spelling only.
+static int decode(struct str text, struct arena *arena, struct str *decoded, struct error *err)
+{
+    char *const bytes = arena_text(arena, text.len / 4 * 3 + 3);
+    if (bytes == NULL) {
+        return lack_memory(err);
+    }
+    uint32_t pending = 0;
+    unsigned bits = 0;
+    size_t len = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        const int six = sextet(text.ptr[i]);
+        if (six < 0) {
+            return refuse(err);
+        }
+        pending = (pending << 6 | (uint32_t)six) & 0xFFFF;
+        bits += 6;
+        if (bits >= 8) {
+            bits -= 8;
+            bytes[len++] = (char)(pending >> bits);
+        }
+    }
+    *decoded = (struct str){bytes, len};
+    const bool has_rest = bits == 6 || (pending & ((1U << bits) - 1)) != 0;
+    return has_rest ? refuse(err) : 0;
+}
+
+// ---- the token's parts ----
+
+static int keep(struct str *kept, struct str text, struct arena *arena, struct error *err)
+{
+    *kept = str_is_absent(text) ? text : arena_copy(arena, text);
+    return str_is_absent(*kept) == str_is_absent(text) ? 0 : lack_memory(err);
+}
+
+static int read_header(json_object *header, struct arena *arena, struct jwt *jwt, struct error *err)
+{
+    const struct str algorithm = json_read_string(header, "alg");
+    const struct str key_id = json_read_string(header, "kid");
+    const bool has_key_id = json_object_object_get_ex(header, "kid", NULL);
+    const bool has_extensions = json_object_object_get_ex(header, "crit", NULL);
+    if (has_extensions || str_is_absent(algorithm) || has_key_id != !str_is_absent(key_id)) {
+        return refuse(err);
+    }
+    return keep(&jwt->algorithm, algorithm, arena, err) == 0
+               ? keep(&jwt->key_id, key_id, arena, err)
+               : -1;
+}
+
+static int parse_header(struct str text, struct json_reader *reader, struct arena *arena,
+                        struct jwt *jwt, struct error *err)
+{
+    json_object *const header = json_read_object(reader, text);
+    if (header == NULL) {
+        return refuse(err);
+    }
+    const int outcome = read_header(header, arena, jwt, err);
+    json_read_release(header);
+    return outcome;
+}
+
+int jwt_split(struct str token, struct json_reader *reader, struct arena *arena, struct jwt *jwt,
+              struct error *err)
+{
+    struct str rest = token;
+    struct str header;
+    const struct str header_text = str_cut(&rest, '.');
+    const struct str claims_text = str_cut(&rest, '.');
+    const struct str signature_text = str_cut(&rest, '.');
+    if (str_is_absent(signature_text) || !str_is_absent(rest)) {
+        return refuse(err);
+    }
+    *jwt = (struct jwt){.signed_part = {token.ptr, header_text.len + 1 + claims_text.len}};
+    if (decode(header_text, arena, &header, err) != 0 ||
+        decode(claims_text, arena, &jwt->claims, err) != 0 ||
+        decode(signature_text, arena, &jwt->signature, err) != 0) {
+        return -1;
+    }
+    return parse_header(header, reader, arena, jwt, err);
+}
+
+// ---- verifying ----
+
+struct jwt_verifier {
+    EVP_MD_CTX *context;
+    EVP_MD *digests[JWT_ALGORITHM_COUNT]; // fetched once: fetching is slow
+};
+
+struct jwt_verifier *jwt_verifier_new(void)
+{
+    struct jwt_verifier *const verifier = calloc(1, sizeof *verifier);
+    if (verifier == NULL) {
+        return NULL;
+    }
+    verifier->context = EVP_MD_CTX_new();
+    bool is_whole = verifier->context != NULL;
+    for (size_t i = 0; i < JWT_ALGORITHM_COUNT; i++) {
+        verifier->digests[i] = EVP_MD_fetch(NULL, algorithms[i].digest, NULL);
+        is_whole = is_whole && verifier->digests[i] != NULL;
+    }
+    if (!is_whole) {
+        jwt_verifier_free(verifier);
+        return NULL;
+    }
+    return verifier;
+}
+
+void jwt_verifier_free(struct jwt_verifier *verifier)
+{
+    if (verifier != NULL) {
+        EVP_MD_CTX_free(verifier->context);
+        for (size_t i = 0; i < JWT_ALGORITHM_COUNT; i++) {
+            EVP_MD_free(verifier->digests[i]);
+        }
+        free(verifier);
+    }
+}
+
+// A JWT holds an ECDSA signature as two numbers of fixed size (RFC 7518, section 3.4); OpenSSL
+// wants DER. Returns its length, 0 when the sizes don't fit.
+static size_t to_der(struct str signature, int key_bits, unsigned char der[EC_SIGNATURE_MAX])
+{
+    const size_t half = ((size_t)key_bits + 7) / 8;
+    if (signature.len != 2 * half) {
+        return 0;
+    }
+    const unsigned char *const bytes = (const unsigned char *)signature.ptr;
+    ECDSA_SIG *const pair = ECDSA_SIG_new();
+    BIGNUM *const r = BN_bin2bn(bytes, (int)half, NULL);
+    BIGNUM *const s = BN_bin2bn(bytes + half, (int)half, NULL);
+    if (pair == NULL || r == NULL || s == NULL || ECDSA_SIG_set0(pair, r, s) != 1) {
+        BN_free(r);
+        BN_free(s);
+        ECDSA_SIG_free(pair);
+        return 0;
+    }
+    unsigned char *end = der;
+    const int len = i2d_ECDSA_SIG(pair, NULL) <= EC_SIGNATURE_MAX ? i2d_ECDSA_SIG(pair, &end) : 0;
+    ECDSA_SIG_free(pair);
+    return len > 0 ? (size_t)len : 0;
+}
+
+static bool fits(const struct algorithm *algorithm, const EVP_PKEY *pkey)
+{
+    return EVP_PKEY_base_id(pkey) == algorithm->key_type &&
+           (algorithm->key_bits == 0 || EVP_PKEY_bits(pkey) == algorithm->key_bits);
+}
+
+// Empties this thread's queue of errors, in which a refused signature leaves entries too.
+static bool lacked_memory(void)
+{
+    bool has_lacked = false;
+    for (unsigned long error = ERR_get_error(); error != 0; error = ERR_get_error()) {
+        has_lacked = has_lacked || ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE;
+    }
+    return has_lacked;
+}
+
+// With the context made ready: whether the signature is good.
+static bool holds(EVP_MD_CTX *context, struct str signature, struct str text)
+{
+    EVP_MD_CTX_set_flags(context, EVP_MD_CTX_FLAG_FINALISE); // or it works on a copy
+    return signature.len > 0 &&
+           EVP_DigestVerify(context, (const unsigned char *)signature.ptr, signature.len,
+                            (const unsigned char *)text.ptr, text.len) == 1;
+}
+
+enum jwt_verdict jwt_verify(struct jwt_verifier *verifier, const struct jwt *jwt,
+                            const struct jwt_key *key, enum jwt_algorithm algorithm)
+{
+    const struct algorithm *const how = &algorithms[algorithm];
+    EVP_MD_CTX *const context = verifier->context;
+    unsigned char der[EC_SIGNATURE_MAX];
+    struct str signature = jwt->signature;
+    if (!fits(how, key->pkey)) {
+        return JWT_HOLDS_NOT;
+    }
+    if (how->key_type == EVP_PKEY_EC) {
+        signature = (struct str){(const char *)der, to_der(jwt->signature, how->key_bits, der)};
+    }
+    // Key and digest fit each other: what fails here lacks memory, told or not.
+    const bool is_ready =
+        EVP_DigestVerifyInit(context, NULL, verifier->digests[algorithm], NULL, key->pkey) == 1;
+    const bool is_good = is_ready && holds(context, signature, jwt->signed_part);
+    EVP_MD_CTX_reset(context); // wipes the last block of the claims
+    const bool has_lacked = lacked_memory() || !is_ready;
+    return is_good ? JWT_HOLDS : has_lacked ? JWT_LACKS_MEMORY : JWT_HOLDS_NOT;
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+#include "auth/limiter.h"
+
+#include "base/clock.h"
+#include "base/hash.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum { SETS = 1024, WAYS = 4 }; // 64 KB; who failed longest ago makes room
+static const int64_t minute_us = 60 * US_PER_SECOND;
+
+// When a bucket will be empty again: its level, counted in time. Failures each add one interval.
+struct bucket {
+    _Atomic uint64_t key; // 0: free
+    _Atomic int64_t empty_at_us;
+};
+
+struct limiter {
+    uint64_t seed;
+    pthread_mutex_t mutex;           // over writing; readers need none
+    _Atomic int64_t all_empty_at_us; // until then somebody has failed lately
+    struct bucket buckets[SETS][WAYS];
+};
+
+enum subject { SUBJECT_ADDRESS = 1, SUBJECT_APPLICATION = 2 };
+
+struct limiter *limiter_new(uint64_t seed)
+{
+    struct limiter *const limiter = calloc(1, sizeof(struct limiter));
+    if (limiter != NULL) {
+        limiter->seed = seed;
+        pthread_mutex_init(&limiter->mutex, NULL);
+    }
+    return limiter;
+}
+
+void limiter_free(struct limiter *limiter)
+{
+    if (limiter != NULL) {
+        pthread_mutex_destroy(&limiter->mutex);
+        free(limiter);
+    }
+}
+
+static uint64_t make_key(const struct limiter *limiter, enum subject subject, struct str text)
+{
+    struct hash hash = hash_start(limiter->seed + subject);
+    hash_text(&hash, text.ptr, text.len);
+    const uint64_t key = hash.a ^ hash.b;
+    return key == 0 ? 1 : key;
+}
+
+static struct bucket *find(struct limiter *limiter, uint64_t key)
+{
+    struct bucket *const set = limiter->buckets[key % SETS];
+    for (size_t i = 0; i < WAYS; i++) {
+        if (atomic_load_explicit(&set[i].key, memory_order_relaxed) == key) {
+            return &set[i];
+        }
+    }
+    return NULL;
+}
+
+// How full the subject's bucket is, as the time it takes to drain; 0 when it has not failed lately.
+static int64_t level_us(struct limiter *limiter, enum subject subject, struct str text,
+                        int64_t now_us)
+{
+    const struct bucket *const bucket = find(limiter, make_key(limiter, subject, text));
+    if (bucket == NULL) {
+        return 0;
+    }
+    const int64_t level = atomic_load_explicit(&bucket->empty_at_us, memory_order_relaxed) - now_us;
+    return level > 0 ? level : 0;
+}
+
+// How long until one more failure would fit below the brim.
+static int64_t overflow_us(int64_t level, int64_t per_minute)
+{
+    const int64_t over = level + minute_us / per_minute - minute_us;
+    return over > 0 ? over : 0;
+}
+
+unsigned limiter_wait_seconds(struct limiter *limiter, struct str address, struct str app_code,
+                              int64_t per_minute, int64_t now_us)
+{
+    if (per_minute == 0 ||
+        LIKELY(atomic_load_explicit(&limiter->all_empty_at_us, memory_order_relaxed) <= now_us)) {
+        return 0;
+    }
+    const int64_t of_address = level_us(limiter, SUBJECT_ADDRESS, address, now_us);
+    int64_t wait_us = overflow_us(of_address, per_minute);
+    if (of_address > 0 && !str_is_absent(app_code)) {
+        const int64_t of_code = level_us(limiter, SUBJECT_APPLICATION, app_code, now_us);
+        const int64_t wait_for_code_us = overflow_us(of_code, per_minute);
+        wait_us = wait_for_code_us > wait_us ? wait_for_code_us : wait_us;
+    }
+    return (unsigned)((wait_us + US_PER_SECOND - 1) / US_PER_SECOND);
+}
+
+// The subject's bucket, or the one of its set that will be empty first, taken over.
+static struct bucket *find_or_take(struct limiter *limiter, uint64_t key)
+{
+    struct bucket *const known = find(limiter, key);
+    if (known != NULL) {
+        return known;
+    }
+    struct bucket *oldest = limiter->buckets[key % SETS];
+    for (size_t i = 1; i < WAYS; i++) {
+        struct bucket *const bucket = &limiter->buckets[key % SETS][i];
+        if (atomic_load(&bucket->empty_at_us) < atomic_load(&oldest->empty_at_us)) {
+            oldest = bucket;
+        }
+    }
+    atomic_store(&oldest->empty_at_us, 0);
+    atomic_store(&oldest->key, key);
+    return oldest;
+}
+
+static void add_failure(struct limiter *limiter, enum subject subject, struct str text,
+                        int64_t per_minute, int64_t now_us)
+{
+    struct bucket *const bucket = find_or_take(limiter, make_key(limiter, subject, text));
+    const int64_t empty_at_us = atomic_load(&bucket->empty_at_us);
+    const int64_t from_us = empty_at_us > now_us ? empty_at_us : now_us;
+    const int64_t full_at_us = now_us + minute_us; // a bucket does not fill above its brim
+    const int64_t fuller_us = from_us + minute_us / per_minute;
+    atomic_store(&bucket->empty_at_us, fuller_us < full_at_us ? fuller_us : full_at_us);
+    if (atomic_load(&limiter->all_empty_at_us) < full_at_us) {
+        atomic_store(&limiter->all_empty_at_us, full_at_us);
+    }
+}
+
+void limiter_count_failure(struct limiter *limiter, struct str address, struct str app_code,
+                           int64_t per_minute, int64_t now_us)
+{
+    if (per_minute == 0) {
+        return;
+    }
+    pthread_mutex_lock(&limiter->mutex);
+    add_failure(limiter, SUBJECT_ADDRESS, address, per_minute, now_us);
+    if (!str_is_absent(app_code)) {
+        add_failure(limiter, SUBJECT_APPLICATION, app_code, per_minute, now_us);
+    }
+    pthread_mutex_unlock(&limiter->mutex);
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+// hash: a fast 128-bit digest of rows for entity tags, and of ids for tables. Not cryptographic:
+// who can write rows that collide can as well write any state. Multiply and fold, as wyhash does.
+#ifndef BKFLOW_BASE_HASH_H
+#define BKFLOW_BASE_HASH_H
+
+#include "base/base.h"
+
+// Two lanes that see the same words with different constants.
+struct hash {
+    uint64_t a;
+    uint64_t b;
+};
+
+#define HASH_KEY_A UINT64_C(0xa0761d6478bd642f)
+#define HASH_KEY_B UINT64_C(0xe7037ed1a0b428db)
+
+static inline struct hash hash_start(uint64_t seed)
+{
+    return (struct hash){seed ^ HASH_KEY_A, ~seed ^ HASH_KEY_B};
+}
+
+static inline uint64_t hash_fold(uint64_t x, uint64_t y)
+{
+    const unsigned __int128 product = (unsigned __int128)x * y;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+// Neither key may be given as a word: a factor of zero would wipe a lane out. Data meet them by
+// chance only, once in 2^64.
+static inline void hash_words(struct hash *hash, uint64_t first, uint64_t second)
+{
+    hash->a = hash_fold(hash->a ^ first, second ^ HASH_KEY_A);
+    hash->b = hash_fold(hash->b ^ second, first ^ HASH_KEY_B);
+}
+
+static inline uint64_t hash_read_8(const char *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+static inline uint32_t hash_read_4(const char *bytes)
+{
+    uint32_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+// All of LEN (at most 16) bytes as two words; reads overlap rather than branch per byte.
+static inline void hash_short(struct hash *hash, const char *bytes, size_t len)
+{
+    if (len >= 8) {
+        hash_words(hash, hash_read_8(bytes), hash_read_8(bytes + len - 8));
+    } else if (len >= 4) {
+        hash_words(hash, hash_read_4(bytes), hash_read_4(bytes + len - 4));
+    } else if (len > 0) {
+        const unsigned char *const b = (const unsigned char *)bytes;
+        hash_words(hash, (uint64_t)b[0] << 16 | (uint64_t)b[len / 2] << 8 | b[len - 1], 0);
+    }
+}
+
+// A text with its length, so that two texts in a row cannot trade bytes. Always inline: who uses
+// one lane only pays for one.
+static inline __attribute__((always_inline)) void hash_text(struct hash *hash, const char *bytes,
+                                                            size_t len)
+{
+    const char *at = bytes;
+    size_t left = len;
+    while (left > 16) {
+        hash_words(hash, hash_read_8(at), hash_read_8(at + 8));
+        at += 16;
+        left -= 16;
+    }
+    if (len > 16) {
+        hash_words(hash, hash_read_8(bytes + len - 16), hash_read_8(bytes + len - 8) ^ len);
+    } else {
+        hash_short(hash, at, left);
+        hash_words(hash, len, 0);
+    }
+}
+
+#endif

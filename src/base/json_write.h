@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+// jsonw: writes JSON (RFC 8259) straight into a bounded buffer: no document in memory, any depth.
+// Strings leave as well-formed UTF-8 whatever bytes they hold. Objects only: there are no arrays.
+#ifndef BKFLOW_BASE_JSON_WRITE_H
+#define BKFLOW_BASE_JSON_WRITE_H
+
+#include "base/outbuf.h"
+
+struct json_writer {
+    struct outbuf *out;
+    uint64_t depth;  // open objects
+    bool wants_key;  // inside an object, between members
+    bool has_member; // the innermost open object has one already
+    bool misused;    // sticky: a call that would not have given JSON was refused
+};
+
+static inline void json_write_init(struct json_writer *json, struct outbuf *out)
+{
+    *json = (struct json_writer){.out = out};
+}
+
+// The document is whole: every object closed, every key given its value, no call refused.
+static inline bool json_write_is_whole(const struct json_writer *json)
+{
+    return !json->misused && json->depth == 0 && json->has_member;
+}
+
+// A value may stand behind a key, or once at the top.
+static inline bool json_write_begin_value(struct json_writer *json)
+{
+    if (UNLIKELY(json->wants_key || (json->depth == 0 && json->has_member))) {
+        json->misused = true;
+    }
+    return !json->misused;
+}
+
+static inline void json_write_end_value(struct json_writer *json)
+{
+    json->wants_key = json->depth > 0;
+    json->has_member = true;
+}
+
+static inline void json_write_open(struct json_writer *json)
+{
+    if (!json_write_begin_value(json)) {
+        return;
+    }
+    outbuf_reserve(json->out, 1);
+    *json->out->next++ = '{';
+    json->depth++;
+    json->wants_key = true;
+    json->has_member = false;
+}
+
+static inline void json_write_close(struct json_writer *json)
+{
+    if (UNLIKELY(!json->wants_key || json->misused)) {
+        json->misused = true;
+        return;
+    }
+    outbuf_reserve(json->out, 1);
+    *json->out->next++ = '}';
+    json->depth--;
+    json_write_end_value(json);
+}
+
+// A key that is written in the program, its length known to the compiler.
+#define JSON_WRITE_KEY(json, name)                                                                 \
+    json_write_key_text((json), JSON_WRITE_MEMBER(name), sizeof(JSON_WRITE_MEMBER(name)) - 1)
+#define JSON_WRITE_MEMBER(name) ",\"" name "\":"
+
+// TEXT is a comma, which the first member of an object leaves out, the quoted name, and the colon.
+static inline void json_write_key_text(struct json_writer *json, const char *text, size_t len)
+{
+    if (UNLIKELY(!json->wants_key || json->misused)) {
+        json->misused = true;
+        return;
+    }
+    const size_t skipped = json->has_member ? 0 : 1;
+    outbuf_reserve(json->out, len);
+    memcpy(json->out->next, text + skipped, len - skipped);
+    json->out->next += len - skipped;
+    json->wants_key = false;
+}
+
+// A key that is data.
+void json_write_key(struct json_writer *json, struct str name) NONNULL;
+
+// Bytes that are not UTF-8 become U+FFFD, one each.
+void json_write_string(struct json_writer *json, struct str text) NONNULL;
+
+void json_write_number(struct json_writer *json, int64_t number) NONNULL;
+void json_write_bool(struct json_writer *json, bool value) NONNULL;
+void json_write_null(struct json_writer *json) NONNULL;
+
+// ---- straight into memory, for what is written a million times: the caller sees to room and form
+
+enum { JSON_WRITE_NUMBER_MAX = 20 };
+
+// Writes TEXT in quotes and returns the place behind it; room for TEXT and two bytes must be there.
+// NULL when some of TEXT must be escaped: what was written then means nothing.
+char *json_write_quote(char *to, struct str text) MUST_CHECK NONNULL;
+
+// Writes any text in quotes, escaped where it must be.
+void json_write_quote_any(struct outbuf *out, struct str text) NONNULL;
+
+// Return the place behind the digits, of which there are at most JSON_WRITE_NUMBER_MAX.
+char *json_write_put_long_number(char *to, int64_t number) MUST_CHECK NONNULL;
+
+static inline char *json_write_put_number(char *to, int64_t number)
+{
+    if (UNLIKELY(number < 0 || number > 9)) {
+        return json_write_put_long_number(to, number);
+    }
+    *to = (char)('0' + number);
+    return to + 1;
+}
+
+#endif

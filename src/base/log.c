@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: MIT
+#include "base/log.h"
+
+#include "base/utf8.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    LINE_MAX_BYTES = 4096, // what a pipe with any room takes whole (PIPE_BUF)
+    SLOW_READER_MS = 100,
+};
+
+// The one global of src/: a log has to work wherever something goes wrong. The descriptor's number
+// never changes while threads write; a new file takes its place by dup2.
+static struct {
+    atomic_int fd; // where lines go
+    int file;      // the log file's descriptor once one was opened; only log_open touches it
+    _Atomic(enum log_level) level;
+    _Atomic(enum log_format) format;
+    atomic_bool to_syslog;
+    atomic_bool may_stop; // a pipe, socket or terminal: who reads it may stop doing so
+    pthread_mutex_t turn; // over a look at such a one and the write to it, and over
+    bool has_stopped;     // it had no room when last looked at
+    atomic_bool is_torn;  // the last line written is not whole
+    atomic_uint_fast64_t lost;
+} state = {
+    .fd = STDERR_FILENO,
+    .file = -1,
+    .level = LOG_LEVEL_INFO,
+    .may_stop = true,
+    .turn = PTHREAD_MUTEX_INITIALIZER,
+};
+
+static const char *const level_names[] = {
+    [LOG_LEVEL_ERROR] = "error",
+    [LOG_LEVEL_WARNING] = "warning",
+    [LOG_LEVEL_INFO] = "info",
+    [LOG_LEVEL_DEBUG] = "debug",
+};
+
+static const int syslog_priorities[] = {
+    [LOG_LEVEL_ERROR] = LOG_ERR,
+    [LOG_LEVEL_WARNING] = LOG_WARNING,
+    [LOG_LEVEL_INFO] = LOG_INFO,
+    [LOG_LEVEL_DEBUG] = LOG_DEBUG,
+};
+
+static int open_file(const char *path)
+{
+    const int fresh = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (fresh < 0) {
+        return -1;
+    }
+    if (state.file < 0) {
+        state.file = fresh;
+        return 0;
+    }
+    const int placed = dup3(fresh, state.file, O_CLOEXEC);
+    close(fresh);
+    return placed < 0 ? -1 : 0;
+}
+
+static bool is_regular(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+int log_open(const struct log_options *options)
+{
+    static const char file_prefix[] = "file:";
+    const bool is_file = strncmp(options->target, file_prefix, sizeof file_prefix - 1) == 0;
+    if (is_file && open_file(options->target + sizeof file_prefix - 1) != 0) {
+        return -1;
+    }
+    const bool to_syslog = strcmp(options->target, "syslog") == 0;
+    if (to_syslog) {
+        openlog("bkflow-states", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+    }
+    // A file that is no longer the target stays open: another thread may be writing to it.
+    const int fd = is_file ? state.file : STDERR_FILENO;
+    atomic_store(&state.may_stop, !is_regular(fd));
+    atomic_store(&state.fd, fd);
+    atomic_store(&state.to_syslog, to_syslog);
+    atomic_store(&state.level, options->level);
+    atomic_store(&state.format, options->format);
+    return 0;
+}
+
+bool log_wants(enum log_level level)
+{
+    return level <= atomic_load_explicit(&state.level, memory_order_relaxed);
+}
+
+uint64_t log_lost(void)
+{
+    return atomic_load(&state.lost);
+}
+
+struct line {
+    size_t len;
+    char bytes[LINE_MAX_BYTES];
+};
+
+// Leaves room for what ends a line, so that a cut one still ends well.
+static void put(struct line *line, const char *bytes, size_t len)
+{
+    const size_t room = sizeof line->bytes - 4 - line->len;
+    const size_t n = len < room ? len : room;
+    memcpy(line->bytes + line->len, bytes, n);
+    line->len += n;
+}
+
+static void put_text(struct line *line, const char *text)
+{
+    put(line, text, strlen(text));
+}
+
+static void put_number(struct line *line, int64_t number)
+{
+    char digits[24];
+    const int len = snprintf(digits, sizeof digits, "%" PRId64, number);
+    put(line, digits, (size_t)len);
+}
+
+// Quotes the text as a JSON string: control characters and bad UTF-8 cannot forge a line or a
+// field. A piece that does not fit is left out as a whole.
+static void put_quoted(struct line *line, struct str text)
+{
+    put(line, "\"", 1);
+    for (size_t at = 0; at < text.len && line->len < sizeof line->bytes - 16;) {
+        const unsigned char byte = (unsigned char)text.ptr[at];
+        const size_t step = utf8_sequence(text.ptr + at, text.len - at);
+        if (step == 0 || byte < 0x20 || byte == 0x7F) {
+            char escape[8];
+            snprintf(escape, sizeof escape, "\\u%04x", step == 0 ? 0xFFFDU : (unsigned)byte);
+            put(line, escape, 6);
+            at += 1;
+            continue;
+        }
+        if (byte == '"' || byte == '\\') {
+            put(line, "\\", 1);
+        }
+        put(line, text.ptr + at, step);
+        at += step;
+    }
+    put(line, "\"", 1);
+}
+
+static bool is_plain(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        const char c = text.ptr[i];
+        const bool word =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!word && (c == '\0' || strchr("._:/-+,@", c) == NULL)) {
+            return false;
+        }
+    }
+    return text.len > 0;
+}
+
+static void put_time(struct line *line)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct tm utc;
+    gmtime_r(&now.tv_sec, &utc);
+    char text[40];
+    const size_t len = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(text + len, sizeof text - len, ".%03ldZ", now.tv_nsec / 1000000);
+    put_text(line, text);
+}
+
+static void put_text_field(struct line *line, const struct log_field *field)
+{
+    put(line, " ", 1);
+    put_text(line, field->name);
+    put(line, "=", 1);
+    if (str_is_absent(field->text)) {
+        put_number(line, field->number);
+    } else if (is_plain(field->text)) {
+        put(line, field->text.ptr, field->text.len);
+    } else {
+        put_quoted(line, field->text);
+    }
+}
+
+static void put_json_field(struct line *line, const struct log_field *field)
+{
+    put(line, ",\"", 2);
+    put_text(line, field->name);
+    put(line, "\":", 2);
+    if (str_is_absent(field->text)) {
+        put_number(line, field->number);
+    } else {
+        put_quoted(line, field->text);
+    }
+}
+
+static void put_text_event(struct line *line, enum log_level level, const char *message,
+                           const struct log_field *fields, size_t count)
+{
+    if (!atomic_load(&state.to_syslog)) {
+        put_time(line);
+        put(line, " ", 1);
+    }
+    put_text(line, level_names[level]);
+    put_text(line, ": ");
+    put_text(line, message);
+    for (size_t i = 0; i < count; i++) {
+        put_text_field(line, &fields[i]);
+    }
+}
+
+static void put_json_event(struct line *line, enum log_level level, const char *message,
+                           const struct log_field *fields, size_t count)
+{
+    put_text(line, "{\"time\":\"");
+    put_time(line);
+    put_text(line, "\",\"level\":\"");
+    put_text(line, level_names[level]);
+    put_text(line, "\",\"message\":");
+    put_quoted(line, str_from(message));
+    for (size_t i = 0; i < count; i++) {
+        // Whole fields only: a line cut inside one would not be JSON.
+        if (line->len + strlen(fields[i].name) + 6 * fields[i].text.len + 40 > sizeof line->bytes) {
+            break;
+        }
+        put_json_field(line, &fields[i]);
+    }
+    put(line, "}", 1);
+}
+
+// One call, so that lines of several threads do not mix. On a full disk a line may get as far as
+// there is room: the next one begins anew.
+static bool write_line(struct line *line)
+{
+    const bool is_torn = atomic_exchange(&state.is_torn, false);
+    char newline = '\n';
+    struct iovec parts[] = {{.iov_base = &newline, .iov_len = 1},
+                            {.iov_base = line->bytes, .iov_len = line->len}};
+    const ssize_t want = (ssize_t)(line->len + is_torn);
+    const ssize_t written =
+        writev(atomic_load(&state.fd), is_torn ? parts : parts + 1, 1 + is_torn);
+    if (written != want && (is_torn || written > 0)) {
+        atomic_store(&state.is_torn, true);
+    }
+    return written == want;
+}
+
+// A reader that is only slow gets a moment, one that has stopped is not waited for again.
+static bool has_room(void)
+{
+    struct pollfd ready = {.fd = atomic_load(&state.fd), .events = POLLOUT};
+    state.has_stopped = poll(&ready, 1, state.has_stopped ? 0 : SLOW_READER_MS) != 1;
+    return !state.has_stopped;
+}
+
+// Lines are lost rather than that workers wait. Where there is room, it is for a whole line: a page
+// of a pipe, a share of a socket's buffer. Others may have the descriptor too, so it stays a
+// blocking one.
+static bool write_line_if_room(struct line *line)
+{
+    pthread_mutex_lock(&state.turn);
+    const bool done = has_room() && write_line(line);
+    pthread_mutex_unlock(&state.turn);
+    return done;
+}
+
+static void deliver(enum log_level level, struct line *line)
+{
+    if (atomic_load(&state.to_syslog)) {
+        syslog(syslog_priorities[level], "%.*s", (int)line->len, line->bytes);
+        return;
+    }
+    line->bytes[line->len++] = '\n';
+    const bool done = atomic_load(&state.may_stop) ? write_line_if_room(line) : write_line(line);
+    if (!done) {
+        atomic_fetch_add(&state.lost, 1);
+    }
+}
+
+void log_event(enum log_level level, const char *message, const struct log_field *fields,
+               size_t count)
+{
+    if (!log_wants(level)) {
+        return;
+    }
+    struct line line;
+    line.len = 0;
+    if (atomic_load(&state.format) == LOG_FORMAT_JSON) {
+        put_json_event(&line, level, message, fields, count);
+    } else {
+        put_text_event(&line, level, message, fields, count);
+    }
+    deliver(level, &line);
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// metrics: what happened, counted. Each worker counts in a shard of its own without locks; a scrape
+// sums the shards and writes them in the Prometheus text format.
+#ifndef BKFLOW_BASE_METRICS_H
+#define BKFLOW_BASE_METRICS_H
+
+#include "base/base.h"
+#include "base/error.h"
+#include "base/outbuf.h"
+
+#include <stdatomic.h>
+
+// X(member, metric name, help)
+#define METRICS_COUNTERS(X)                                                                        \
+    X(rows, "bkflow_states_rows_read_total", "Rows of eri_state read from the database.")          \
+    X(bytes, "bkflow_states_response_bytes_total", "Bytes of answers, heads included.")            \
+    X(hangups, "bkflow_states_client_hangups_total",                                               \
+      "Answers that the web server did not take to the end.")                                      \
+    X(database_errors, "bkflow_states_database_errors_total",                                      \
+      "Statements and connection attempts that failed.")                                           \
+    X(database_connects, "bkflow_states_database_connects_total",                                  \
+      "Connections to the database made.")                                                         \
+    X(protocol_errors, "bkflow_states_protocol_errors_total",                                      \
+      "FastCGI connections closed because of what they sent.")
+
+// How a request ended: well in one of these ways, or with the cause METRICS_FAILED + enum
+// error_kind.
+enum {
+    METRICS_OK,
+    METRICS_NOT_MODIFIED,
+    METRICS_FAILED,
+    METRICS_OUTCOMES = METRICS_FAILED + ERR_KIND_COUNT
+};
+
+enum { METRICS_BUCKETS = 14 };
+
+// One thread writes, any thread reads.
+struct metrics_shard {
+    atomic_uint_fast64_t outcomes[METRICS_OUTCOMES];
+    atomic_uint_fast64_t buckets[METRICS_BUCKETS + 1]; // by duration; the last is all above
+    atomic_uint_fast64_t duration_us;
+#define METRICS_MEMBER(member, ...) atomic_uint_fast64_t member;
+    METRICS_COUNTERS(METRICS_MEMBER)
+#undef METRICS_MEMBER
+    atomic_bool busy; // a request is being answered right now
+};
+
+struct metrics {
+    const char *version;
+    int64_t start_us; // when the process started, wall clock
+    size_t workers;   // whose shards are the first ones
+    size_t count;     // of shards
+    struct metrics_shard shards[];
+};
+
+// A shard for each of the WORKERS, and for OTHERS that answer no requests. NULL when memory is
+// short. VERSION is borrowed.
+struct metrics *metrics_new(size_t workers, size_t others, const char *version,
+                            int64_t start_us) MUST_CHECK;
+void metrics_free(struct metrics *metrics);
+
+// Adds to a counter of one's own shard.
+static inline void metrics_add(atomic_uint_fast64_t *counter, uint64_t n)
+{
+    const uint64_t old = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, old + n, memory_order_relaxed);
+}
+
+// Counts one finished request.
+void metrics_request(struct metrics_shard *shard, int outcome, int64_t duration_us) NONNULL;
+
+// Writes all in the Prometheus text format, version 0.0.4.
+void metrics_write(const struct metrics *metrics, struct outbuf *out) NONNULL;
+
+#endif

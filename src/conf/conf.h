@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+// conf: the configuration. One table in conf_keys.c names every key with its default, bounds and
+// explanation; the parser, --print-config and the reference file all come from it.
+#ifndef BKFLOW_CONF_CONF_H
+#define BKFLOW_CONF_CONF_H
+
+#include "base/base.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/cidr.h"
+
+#include <stdio.h>
+
+enum conf_listen_kind { CONF_LISTEN_INHERITED, CONF_LISTEN_UNIX, CONF_LISTEN_TCP };
+
+struct conf_listen {
+    enum conf_listen_kind kind;
+    char path[108]; // unix: the socket's path, as long as sockaddr_un takes
+    unsigned mode;  // unix: permission bits
+    char host[256]; // tcp: a name or an address; "*" is all
+    char port[6];   // tcp
+};
+
+// How one database is reached. Texts live as long as the configuration; empty means not given.
+struct conf_database {
+    const char *hosts; // tried in order, split by commas
+    int64_t port;
+    const char *socket;
+    const char *user;
+    const char *password;
+    const char *password_file;
+    const char *name;
+    int64_t connect_timeout_ms;
+    int64_t query_timeout_ms;
+    const char *tls_ca;
+    bool tls_verify;
+    const char *option_file;
+};
+
+// An API gateway that signs tokens; texts owned by the configuration.
+struct conf_gateway {
+    char *name; // the token's kid
+    char *path; // PEM file with its public keys
+};
+
+enum { CONF_KEYS_MAX = 64, CONF_GATEWAYS_MAX = 16 };
+
+// Immutable once loaded.
+struct conf {
+    struct {
+        struct conf_listen listen;
+        int64_t workers;
+        int64_t max_request_bytes;
+        int64_t client_timeout_ms;
+        int64_t drain_timeout_ms;
+        struct cidr_list trusted_proxies;
+    } server;
+    struct conf_database database;
+    struct conf_database engine_database;
+    bool has_engine_database; // the engine's tables are reached in another way than the interface's
+    struct {
+        bool direct;
+        bool query_credentials;
+        bool user_table_check;
+        bool gateway;
+        struct conf_gateway gateways[CONF_GATEWAYS_MAX];
+        size_t gateway_count;
+        const char *gateway_default;    // a gateway's name; empty: none
+        const char *gateway_algorithms; // split by commas
+        int64_t leeway_ms;
+        int64_t failure_limit; // per minute; 0: none
+    } auth;
+    struct {
+        const char *timezone;
+        enum lang language;
+        int64_t max_nodes;
+    } response;
+    struct {
+        bool healthz;
+        bool readyz;
+        bool metrics;
+        struct cidr_list allow;
+    } status;
+    struct {
+        const char *target;
+        enum log_level level;
+        enum log_format format;
+        bool access;
+        int64_t slow_ms; // 0: none is slow
+    } log;
+    char *texts[CONF_KEYS_MAX]; // each key's value as given, or its default; owned
+    bool given[CONF_KEYS_MAX];  // by the file or the environment
+    char *secrets[2];           // passwords read from files; owned
+};
+
+// Called once per mistake, with a whole sentence that names the place and what was expected.
+typedef void conf_complain(void *context, const char *sentence);
+
+// Mistakes on their way to whoever wants to hear of them, and how many there were.
+struct conf_mistakes {
+    conf_complain *complain;
+    void *context;
+    unsigned count;
+};
+
+// Reports one.
+void conf_mistake(struct conf_mistakes *mistakes, const char *format, ...) PRINTF_LIKE(2, 3);
+
+// Reads PATH (NULL: no file, defaults only), then the environment. All mistakes are reported before
+// it gives up. NULL when there was any.
+struct conf *conf_load(const char *path, char *const *environment, conf_complain *complain,
+                       void *context) MUST_CHECK __attribute__((nonnull(2, 3)));
+
+// Whether both reach the same database in the same way.
+bool conf_is_same_database(const struct conf_database *a,
+                           const struct conf_database *b) MUST_CHECK NONNULL;
+
+// Wipes the secrets and gives all back.
+void conf_free(struct conf *conf);
+
+// The effective configuration as a file that conf_load would take, secrets masked.
+void conf_print(const struct conf *conf, FILE *file) NONNULL;
+
+// The commented reference file: every key with its explanation and default.
+void conf_print_reference(FILE *file) NONNULL;
+
+// A sentence on what the operator should be aware of though it is no mistake; NULL if nothing.
+const char *conf_risk(const struct conf *conf) MUST_CHECK NONNULL;
+
+// Names the first key whose value differs between the two but is only read at start; NULL if none.
+const char *conf_needs_restart(const struct conf *running, const struct conf *fresh) NONNULL;
+
+#endif

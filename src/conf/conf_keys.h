@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// conf_keys: the table of all configuration keys, from which the parser, the printed configuration
+// and the reference file come. A part of conf: nobody else includes it.
+#ifndef BKFLOW_CONF_CONF_KEYS_H
+#define BKFLOW_CONF_CONF_KEYS_H
+
+#include "conf/conf.h"
+
+enum conf_key_flags {
+    CONF_KEY_SECRET = 1,  // never printed
+    CONF_KEY_RESTART = 2, // read at start only
+    CONF_KEY_FAMILY =
+        4, // the name is a prefix: what stands behind it in the file is up to the operator
+};
+
+struct conf_key {
+    const char *section;
+    const char *name;
+    // Turns TEXT into the member it belongs to; -1 when it can't. TEXT lives as long as the member.
+    int (*parse)(const struct conf_key *key, const char *text, void *member);
+    size_t member; // offset in struct conf
+    const char *fallback;
+    int64_t min; // for numbers, in the member's unit
+    int64_t max;
+    unsigned flags;
+    const char *expected; // completes "expected ..."
+    const char *about;
+};
+
+extern const struct conf_key conf_keys[];
+extern const size_t conf_key_count;
+
+enum { CONF_NO_KEY = -1 };
+
+// The key's index, for a family that of the family; CONF_NO_KEY when there is none.
+int conf_find_key(const char *section, const char *name) MUST_CHECK NONNULL;
+bool conf_section_exists(const char *section) MUST_CHECK NONNULL;
+
+#endif

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#include "ctl/account.h"
+
+#include "ctl/fault.h"
+
+#include <errno.h>
+
+int ctl_account_load(struct ctl *ctl)
+{
+    const char *const path = ctl->options.password_file;
+    if (path == NULL || ctl_secret_load(&ctl->password, path) == 0) {
+        return 0;
+    }
+    ctl_fault_say("--password-file: %s cannot be read: %s", path, strerror(errno));
+    return -1;
+}
+
+struct conf_database ctl_account_reach(const struct ctl *ctl, const struct conf_database *database)
+{
+    struct conf_database mine = *database;
+    if (ctl->options.user != NULL) {
+        // Without a password: the server knows who is at the other end of its socket, or the
+        // option file has one.
+        mine.user = ctl->options.user;
+        mine.password = ctl->password.bytes;
+    }
+    return mine;
+}

@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: MIT
+#include "ctl/applications.h"
+
+#include "db/connection.h"
+#include "base/utf8.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+// Each statement's place in the connection.
+enum {
+    SLOT_CREATE,
+    SLOT_FIND,
+    SLOT_LIST,
+    SLOT_ADD,
+    SLOT_ROTATE,
+    SLOT_DROP,
+    SLOT_ENABLE,
+    SLOT_REMOVE
+};
+
+struct applications {
+    struct db *db;
+};
+
+struct applications *applications_new(const struct conf_database *conf, struct metrics_shard *shard)
+{
+    struct applications *const apps = calloc(1, sizeof(struct applications));
+    if (apps == NULL) {
+        return NULL;
+    }
+    apps->db = db_new(conf, NULL, shard);
+    if (apps->db == NULL) {
+        free(apps);
+        return NULL;
+    }
+    return apps;
+}
+
+void applications_free(struct applications *apps)
+{
+    if (apps != NULL) {
+        db_free(apps->db);
+        free(apps);
+    }
+}
+
+// ---- texts ----
+
+// C0, DEL and, in UTF-8, C1.
+static bool is_control(const char *text, size_t len)
+{
+    const unsigned char first = (unsigned char)text[0];
+    return first < 0x20 || first == 0x7F ||
+           (first == 0xC2 && len == 2 && (unsigned char)text[1] < 0xA0);
+}
+
+// The number of characters, or -1 when TEXT is not UTF-8 or has control characters.
+static int64_t count_characters(struct str text)
+{
+    int64_t count = 0;
+    for (size_t at = 0; at < text.len; count++) {
+        const size_t step = utf8_sequence(text.ptr + at, text.len - at);
+        if (step == 0 || is_control(text.ptr + at, step)) {
+            return -1;
+        }
+        at += step;
+    }
+    return count;
+}
+
+static bool has_blank_end(struct str text)
+{
+    return text.len > 0 && (text.ptr[0] == ' ' || text.ptr[text.len - 1] == ' ');
+}
+
+static const char *text_mistake(struct str text)
+{
+    if (count_characters(text) < 0) {
+        return "not UTF-8 text free of control characters";
+    }
+    return has_blank_end(text) ? "not free of blanks at its ends" : NULL;
+}
+
+const char *applications_code_mistake(struct str code)
+{
+    if (code.len == 0) {
+        return "empty";
+    }
+    const char *const mistake = text_mistake(code);
+    if (mistake != NULL) {
+        return mistake;
+    }
+    return count_characters(code) > APPS_CODE_MAX ? "longer than 128 characters" : NULL;
+}
+
+const char *applications_secret_mistake(struct str secret)
+{
+    if (secret.len < APPS_SECRET_MIN_BYTES) {
+        return "shorter than 16 bytes, which can be guessed by whoever gets hold of its digest";
+    }
+    return secret.len > APPS_SECRET_MAX_BYTES ? "longer than 512 bytes" : text_mistake(secret);
+}
+
+const char *applications_description_mistake(struct str description)
+{
+    const char *const mistake = text_mistake(description);
+    if (mistake != NULL) {
+        return mistake;
+    }
+    return count_characters(description) > APPS_DESCRIPTION_MAX ? "longer than 255 characters"
+                                                                : NULL;
+}
+
+// ---- digests ----
+
+// SHA-256(salt || secret). Made here rather than by the server: a secret does not leave the
+// process.
+static bool digest_secret(const uint8_t salt[LOOKUP_SALT_BYTES], struct str secret,
+                          uint8_t digest[LOOKUP_DIGEST_BYTES])
+{
+    uint8_t salted[LOOKUP_SALT_BYTES + APPS_SECRET_MAX_BYTES];
+    if (secret.len > APPS_SECRET_MAX_BYTES) {
+        return false;
+    }
+    memcpy(salted, salt, LOOKUP_SALT_BYTES);
+    memcpy(salted + LOOKUP_SALT_BYTES, secret.ptr, secret.len);
+    const bool done =
+        EVP_Digest(salted, LOOKUP_SALT_BYTES + secret.len, digest, NULL, EVP_sha256(), NULL) == 1;
+    explicit_bzero(salted, sizeof salted);
+    return done;
+}
+
+bool applications_secret_is_current(const struct apps_record *record, struct str secret)
+{
+    uint8_t digest[LOOKUP_DIGEST_BYTES];
+    return digest_secret(record->salt, secret, digest) &&
+           CRYPTO_memcmp(digest, record->digest, sizeof digest) == 0;
+}
+
+// ---- reading ----
+
+enum {
+    COLUMN_CODE,
+    COLUMN_DESCRIPTION,
+    COLUMN_ENABLED,
+    COLUMN_CREATED,
+    COLUMN_ROTATED,
+    COLUMN_UNTIL,
+    COLUMN_SALT,
+    COLUMN_DIGEST,
+    COLUMN_COUNT
+};
+
+#define SELECT_RECORDS                                                                             \
+    "SELECT bk_app_code, description, is_enabled, created_at, rotated_at,"                         \
+    " IF(previous_digest IS NULL, NULL, previous_expires_at), salt, secret_digest"                 \
+    " FROM bkflow_states_app"
+
+// A character takes up to four bytes in utf8mb4.
+static const struct db_column columns[COLUMN_COUNT] = {
+    [COLUMN_CODE] = {DB_TEXT, APPS_CODE_MAX * 4},
+    [COLUMN_DESCRIPTION] = {DB_TEXT, APPS_DESCRIPTION_MAX * 4},
+    [COLUMN_ENABLED] = {DB_TINYINT, 0},
+    [COLUMN_CREATED] = {DB_TIME, 0},
+    [COLUMN_ROTATED] = {DB_TIME, 0},
+    [COLUMN_UNTIL] = {DB_TIME, 0},
+    [COLUMN_SALT] = {DB_TEXT, LOOKUP_SALT_BYTES},
+    [COLUMN_DIGEST] = {DB_TEXT, LOOKUP_DIGEST_BYTES},
+};
+
+static const struct db_statement find_statement = {
+    .sql = SELECT_RECORDS " WHERE bk_app_code = ?",
+    .parameter_count = 1,
+    .columns = columns,
+    .column_count = COLUMN_COUNT,
+};
+
+static const struct db_statement list_statement = {
+    .sql = SELECT_RECORDS " ORDER BY bk_app_code",
+    .columns = columns,
+    .column_count = COLUMN_COUNT,
+};
+
+static int64_t moment(const struct db_value *value)
+{
+    return value->is_null ? CLOCK_NO_TIME : value->number;
+}
+
+static void copy_bytes(uint8_t *to, size_t size, struct str bytes)
+{
+    memset(to, 0, size);
+    if (bytes.len <= size) {
+        memcpy(to, bytes.ptr, bytes.len);
+    }
+}
+
+static int read_record(const struct db_value *values, struct arena *arena,
+                       struct apps_record **record, struct error *err)
+{
+    struct apps_record *const made = arena_alloc(arena, 1, sizeof(struct apps_record));
+    if (made == NULL) {
+        return error_set(err, ERR_NO_MEMORY, "application");
+    }
+    *made = (struct apps_record){
+        .code = arena_copy(arena, values[COLUMN_CODE].text),
+        .description = arena_copy(arena, values[COLUMN_DESCRIPTION].text),
+        .is_enabled = values[COLUMN_ENABLED].number != 0,
+        .created_us = moment(&values[COLUMN_CREATED]),
+        .rotated_us = moment(&values[COLUMN_ROTATED]),
+        .previous_until_us = moment(&values[COLUMN_UNTIL]),
+    };
+    copy_bytes(made->salt, sizeof made->salt, values[COLUMN_SALT].text);
+    copy_bytes(made->digest, sizeof made->digest, values[COLUMN_DIGEST].text);
+    if (str_is_absent(made->code) || str_is_absent(made->description)) {
+        return error_set(err, ERR_NO_MEMORY, "application's texts");
+    }
+    *record = made;
+    return 0;
+}
+
+static int fetch_records(struct db *db, struct arena *arena, struct apps_record **first,
+                         struct error *err)
+{
+    const struct db_value *values;
+    struct apps_record **end = first;
+    *first = NULL;
+    for (;;) {
+        const int fetched = db_fetch(db, &values, err);
+        if (fetched <= 0) {
+            return fetched;
+        }
+        if (read_record(values, arena, end, err) != 0) {
+            return -1;
+        }
+        end = &(*end)->next;
+    }
+}
+
+static int query_records(struct applications *apps, unsigned slot,
+                         const struct db_statement *statement,
+                         const struct db_parameter *parameters, struct arena *arena,
+                         struct apps_record **first, struct error *err)
+{
+    if (db_query(apps->db, slot, statement, parameters, err) != 0) {
+        return -1;
+    }
+    const int outcome = fetch_records(apps->db, arena, first, err);
+    db_finish(apps->db);
+    return outcome;
+}
+
+int applications_find(struct applications *apps, struct str code, struct arena *arena,
+                      struct apps_record **record, struct error *err)
+{
+    const struct db_parameter parameters[] = {DB_PARAMETER_TEXT(code)};
+    if (query_records(apps, SLOT_FIND, &find_statement, parameters, arena, record, err) != 0) {
+        return -1;
+    }
+    // The column's collation may hold texts equal that are not the same bytes.
+    if (*record != NULL && !str_equal((*record)->code, code)) {
+        *record = NULL;
+    }
+    return 0;
+}
+
+int applications_list(struct applications *apps, struct arena *arena, struct apps_record **first,
+                      struct error *err)
+{
+    static const struct db_parameter none[1];
+    return query_records(apps, SLOT_LIST, &list_statement, none, arena, first, err);
+}
+
+// ---- writing ----
+
+// The same as conf/schema/bkflow_states.sql, which is for people who load it by hand.
+static const struct db_statement create_statement = {
+    .sql = "CREATE TABLE IF NOT EXISTS bkflow_states_app ("
+           " bk_app_code varchar(128) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,"
+           " salt binary(16) NOT NULL,"
+           " secret_digest binary(32) NOT NULL"
+           " COMMENT 'SHA-256 of salt followed by the secret',"
+           " previous_digest binary(32) NULL"
+           " COMMENT 'the secret before the last rotation, same salt',"
+           " previous_expires_at datetime(6) NULL"
+           " COMMENT 'until then the previous secret is accepted',"
+           " is_enabled tinyint(1) NOT NULL DEFAULT 1,"
+           " description varchar(255) NOT NULL DEFAULT '',"
+           " created_at datetime(6) NOT NULL,"
+           " rotated_at datetime(6) NULL,"
+           " PRIMARY KEY (bk_app_code)"
+           ") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci",
+    .is_write = true,
+};
+
+static const struct db_statement add_statement = {
+    .sql = "INSERT INTO bkflow_states_app"
+           " (bk_app_code, salt, secret_digest, is_enabled, description, created_at)"
+           " VALUES (?, ?, ?, 1, ?, UTC_TIMESTAMP(6))",
+    .parameter_count = 4,
+    .is_write = true,
+};
+
+// A change names the digest of the row that it was decided on: a row that somebody else rotated, or
+// removed and added anew, is left alone.
+//
+// In a rotation the salt stays: the digest that becomes the previous one was made with it, and a
+// row has only one. previous_digest is assigned first: it takes the old digest whether the server
+// assigns from left to right, as it does, or all at once, as MariaDB can be told to.
+static const struct db_statement rotate_statement = {
+    .sql = "UPDATE bkflow_states_app SET previous_digest = secret_digest,"
+           " previous_expires_at = UTC_TIMESTAMP(6) + INTERVAL ? SECOND,"
+           " secret_digest = ?, rotated_at = UTC_TIMESTAMP(6)"
+           " WHERE bk_app_code = ? AND secret_digest = ?",
+    .parameter_count = 4,
+    .is_write = true,
+};
+
+static const struct db_statement drop_statement = {
+    .sql = "UPDATE bkflow_states_app SET previous_digest = NULL, previous_expires_at = NULL,"
+           " secret_digest = ?, rotated_at = UTC_TIMESTAMP(6)"
+           " WHERE bk_app_code = ? AND secret_digest = ?",
+    .parameter_count = 3,
+    .is_write = true,
+};
+
+static const struct db_statement enable_statement = {
+    .sql =
+        "UPDATE bkflow_states_app SET is_enabled = ? WHERE bk_app_code = ? AND secret_digest = ?",
+    .parameter_count = 3,
+    .is_write = true,
+};
+
+static const struct db_statement remove_statement = {
+    .sql = "DELETE FROM bkflow_states_app WHERE bk_app_code = ? AND secret_digest = ?",
+    .parameter_count = 2,
+    .is_write = true,
+};
+
+static struct db_parameter bytes_parameter(const uint8_t *bytes, size_t count)
+{
+    return DB_PARAMETER_BYTES(((struct str){(const char *)bytes, count}));
+}
+
+int applications_create_table(struct applications *apps, struct error *err)
+{
+    static const struct db_parameter none[1];
+    if (db_query(apps->db, SLOT_CREATE, &create_statement, none, err) != 0) {
+        return -1;
+    }
+    db_finish(apps->db);
+    return 0;
+}
+
+// Runs a statement that has to change one row.
+static int change(struct applications *apps, unsigned slot, const struct db_statement *statement,
+                  const struct db_parameter *parameters, struct error *err)
+{
+    if (db_query(apps->db, slot, statement, parameters, err) != 0) {
+        return -1;
+    }
+    const uint64_t changed = db_changed_rows(apps->db);
+    db_finish(apps->db);
+    return changed == 1 ? 0
+                        : error_set(err, ERR_INTERNAL,
+                                    "somebody else changed the row meanwhile; "
+                                    "nothing was done");
+}
+
+int applications_add(struct applications *apps, struct str code, struct str secret,
+                     struct str description, struct error *err)
+{
+    uint8_t salt[LOOKUP_SALT_BYTES];
+    uint8_t digest[LOOKUP_DIGEST_BYTES];
+    if (getrandom(salt, sizeof salt, 0) != (ssize_t)sizeof salt ||
+        !digest_secret(salt, secret, digest)) {
+        return error_set(err, ERR_INTERNAL, "no random salt or no SHA-256");
+    }
+    const struct db_parameter parameters[] = {
+        DB_PARAMETER_TEXT(code),
+        bytes_parameter(salt, sizeof salt),
+        bytes_parameter(digest, sizeof digest),
+        DB_PARAMETER_TEXT(description),
+    };
+    return change(apps, SLOT_ADD, &add_statement, parameters, err);
+}
+
+int applications_rotate(struct applications *apps, const struct apps_record *record,
+                        struct str secret, int64_t grace_seconds, struct error *err)
+{
+    uint8_t digest[LOOKUP_DIGEST_BYTES];
+    if (!digest_secret(record->salt, secret, digest)) {
+        return error_set(err, ERR_INTERNAL, "no SHA-256");
+    }
+    const struct db_parameter parameters[] = {
+        DB_PARAMETER_NUMBER(grace_seconds),
+        bytes_parameter(digest, sizeof digest),
+        DB_PARAMETER_TEXT(record->code),
+        bytes_parameter(record->digest, sizeof record->digest),
+    };
+    return grace_seconds > 0 ? change(apps, SLOT_ROTATE, &rotate_statement, parameters, err)
+                             : change(apps, SLOT_DROP, &drop_statement, parameters + 1, err);
+}
+
+int applications_set_enabled(struct applications *apps, const struct apps_record *record,
+                             bool enabled, struct error *err)
+{
+    const struct db_parameter parameters[] = {
+        DB_PARAMETER_NUMBER(enabled),
+        DB_PARAMETER_TEXT(record->code),
+        bytes_parameter(record->digest, sizeof record->digest),
+    };
+    return change(apps, SLOT_ENABLE, &enable_statement, parameters, err);
+}
+
+int applications_remove(struct applications *apps, const struct apps_record *record,
+                        struct error *err)
+{
+    const struct db_parameter parameters[] = {
+        DB_PARAMETER_TEXT(record->code),
+        bytes_parameter(record->digest, sizeof record->digest),
+    };
+    return change(apps, SLOT_REMOVE, &remove_statement, parameters, err);
+}

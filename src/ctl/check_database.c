@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+#include "ctl/check_database.h"
+
+#include "ctl/account.h"
+#include "ctl/check_table.h"
+#include "ctl/fault.h"
+#include "ctl/schema.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { CLOCK_TOLERANCE_US = 2 * 1000 * 1000 };
+
+// ---- one connection ----
+
+static void say_where(const struct conf_database *conf, char *text, size_t size)
+{
+    if (conf->hosts[0] != '\0') {
+        snprintf(text, size, "%s, port %" PRId64, conf->hosts, conf->port);
+    } else {
+        snprintf(text, size, "%s", conf->socket[0] != '\0' ? conf->socket : "the local socket");
+    }
+}
+
+// Whether the database answers; says who the server takes us for.
+static bool look_at_connection(struct ctl_schema *schema, const struct conf_database *conf,
+                               const char *kind, const char *section,
+                               struct ctl_schema_server *server, struct ctl_report *report)
+{
+    struct ctl_finding finding = {.topic = {kind, section}};
+    struct error err = {0};
+    char where[512];
+    say_where(conf, where, sizeof where);
+    const bool answers = ctl_schema_server(schema, server, &err) == 0;
+    if (answers) {
+        ctl_report_what(&finding, "%s@%s in database %s of %s at %s", server->user, server->host,
+                        server->database, server->version, where);
+    } else {
+        const char *const advice = ctl_fault_advice(&err);
+        finding.verdict = CTL_WRONG;
+        ctl_report_what(&finding, "%s does not answer: %s", where, err.detail);
+        ctl_report_to_do(&finding, "%s", advice == NULL ? "" : advice);
+    }
+    ctl_report_add(report, &finding);
+    return answers;
+}
+
+// A question that could not even be asked.
+static void add_failure(struct ctl_report *report, struct ctl_finding *finding,
+                        const struct error *err)
+{
+    finding->verdict = CTL_WRONG;
+    ctl_report_what(finding, "it cannot be told: %s", err->detail);
+    ctl_report_add(report, finding);
+}
+
+// Rows hold the server's time, the answer's elapsed times and rotated secrets go by ours.
+static void look_at_clock(const struct ctl_check_place *place, struct ctl_report *report)
+{
+    const int64_t ahead_us = place->server.ahead_us;
+    const int64_t distance_us = ahead_us < 0 ? -ahead_us : ahead_us;
+    struct ctl_finding finding = {.topic = {"clock", place->section}};
+    ctl_report_what(&finding, "the server's clock is %s ours by %" PRId64 ".%03" PRId64 " s",
+                    ahead_us < 0 ? "behind" : "ahead of", distance_us / 1000000,
+                    distance_us / 1000 % 1000);
+    if (distance_us > CLOCK_TOLERANCE_US + place->server.uncertain_us) {
+        finding.verdict = CTL_WARNING;
+        ctl_report_to_do(&finding, "Elapsed times, and the end of rotated secrets, are off by as "
+                                   "much: set both clocks by NTP.");
+    }
+    ctl_report_add(report, &finding);
+}
+
+static void look_at_time_limit(const struct ctl_check_place *place, struct ctl_report *report)
+{
+    struct ctl_finding finding = {.topic = {"time_limit", place->section}};
+    struct error err = {0};
+    int64_t limit_ms;
+    if (ctl_schema_time_limit(place->responder, &place->server, &limit_ms, &err) != 0) {
+        add_failure(report, &finding, &err);
+        return;
+    }
+    ctl_report_what(&finding, "the server ends a statement after %" PRId64 " ms", limit_ms);
+    if (limit_ms != place->conf->query_timeout_ms) {
+        finding.verdict = CTL_WARNING;
+        ctl_report_to_do(&finding,
+                         "[%s] query_timeout is %" PRId64 " ms: something on the server's side, "
+                         "such as a proxy or its init_connect, sets another.",
+                         place->section, place->conf->query_timeout_ms);
+    }
+    ctl_report_add(report, &finding);
+}
+
+static void look_at_privileges(const struct ctl_check_place *place, struct ctl_report *report)
+{
+    struct ctl_finding finding = {.topic = {"account", place->section}};
+    struct error err = {0};
+    char excess[512];
+    if (ctl_schema_excess(place->responder, excess, sizeof excess, &err) != 0) {
+        add_failure(report, &finding, &err);
+        return;
+    }
+    if (excess[0] == '\0') {
+        ctl_report_what(&finding, "%s@%s may read and nothing else", place->server.user,
+                        place->server.host);
+    } else {
+        finding.verdict = CTL_WARNING;
+        ctl_report_what(&finding, "%s@%s may do more than read: %s", place->server.user,
+                        place->server.host, excess);
+        ctl_report_to_do(&finding, "The responder only needs SELECT on five tables: give it an "
+                                   "account of its own, as conf/schema/grants.sql does.");
+    }
+    ctl_report_add(report, &finding);
+}
+
+// ---- one database ----
+
+// Tables that no request reads need not be there.
+static bool is_needed(const struct conf *conf, const struct ctl_tables_table *table)
+{
+    switch (table->need) {
+    case CTL_TABLES_SECRETS:
+        return conf->auth.direct;
+    case CTL_TABLES_USERS:
+        return conf->auth.direct && conf->auth.user_table_check;
+    case CTL_TABLES_ALWAYS:
+        break;
+    }
+    return true;
+}
+
+static void add_unneeded(const struct ctl_tables_table *table, struct ctl_report *report)
+{
+    struct ctl_finding finding = {.topic = {"table", table->name}};
+    ctl_report_what(&finding, "[auth] makes no use of it");
+    ctl_report_add(report, &finding);
+}
+
+static void look_at_tables(struct ctl *ctl, const struct ctl_check_place *place,
+                           struct ctl_report *report)
+{
+    const bool is_apart = ctl->conf->has_engine_database;
+    const bool is_engine = place->conf == &ctl->conf->engine_database;
+    for (size_t i = 0; i < ctl_tables_count; i++) {
+        if (is_apart && ctl_tables_all[i].is_engine != is_engine) {
+            continue;
+        }
+        if (is_needed(ctl->conf, &ctl_tables_all[i])) {
+            ctl_check_table_run(place, &ctl_tables_all[i], report);
+        } else {
+            add_unneeded(&ctl_tables_all[i], report);
+        }
+    }
+}
+
+// The responder's own connection. Left out of PLACE when it does not come about, which an
+// administrator's need not share.
+static void look_at_responder(struct ctl *ctl, struct ctl_check_place *place,
+                              struct ctl_report *report)
+{
+    place->responder = ctl_schema_new(place->conf, &ctl->shard);
+    if (place->responder != NULL && look_at_connection(place->responder, place->conf, "connection",
+                                                       place->section, &place->server, report)) {
+        look_at_clock(place, report);
+        look_at_time_limit(place, report);
+        look_at_privileges(place, report);
+        return;
+    }
+    ctl_schema_free(place->responder);
+    place->responder = NULL;
+    snprintf(place->server.user, sizeof place->server.user, "%s", place->conf->user);
+    snprintf(place->server.host, sizeof place->server.host, "%%");
+    snprintf(place->server.database, sizeof place->server.database, "%s", place->conf->name);
+}
+
+// Where there is an administrator's account, tables are looked at by it: the responder's cannot
+// tell a table that is missing from one that it may not read.
+static void look_as_administrator(struct ctl *ctl, struct ctl_check_place *place,
+                                  struct ctl_report *report)
+{
+    const struct conf_database account = ctl_account_reach(ctl, place->conf);
+    struct ctl_schema_server server;
+    place->structure = ctl_schema_new(&account, &ctl->shard);
+    if (place->structure != NULL && look_at_connection(place->structure, &account, "administrator",
+                                                       place->section, &server, report)) {
+        look_at_tables(ctl, place, report);
+    }
+    ctl_schema_free(place->structure);
+}
+
+static void look_at_database(struct ctl *ctl, const char *section, const struct conf_database *conf,
+                             struct ctl_report *report)
+{
+    struct ctl_check_place place = {.section = section, .conf = conf};
+    look_at_responder(ctl, &place, report);
+    if (ctl->options.user != NULL) {
+        look_as_administrator(ctl, &place, report);
+    } else if (place.responder != NULL) {
+        place.structure = place.responder;
+        look_at_tables(ctl, &place, report);
+    }
+    ctl_schema_free(place.responder);
+}
+
+void ctl_check_database_all(struct ctl *ctl, struct ctl_report *report)
+{
+    look_at_database(ctl, "database", &ctl->conf->database, report);
+    if (ctl->conf->has_engine_database) {
+        look_at_database(ctl, "engine_database", &ctl->conf->engine_database, report);
+    }
+}

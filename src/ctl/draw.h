@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// ctl_draw: a tree of nodes as lines of text. Iterative, and no line grows with the tree's depth
+// beyond a bound.
+#ifndef BKFLOW_CTL_DRAW_H
+#define BKFLOW_CTL_DRAW_H
+
+#include "ctl/out.h"
+#include "states/tree.h"
+#include "base/local_time.h"
+
+// TREE has nodes. Returns how many there are.
+size_t ctl_draw_tree(struct ctl_out *out, const struct tree *tree, struct local_time *zone) NONNULL;
+
+// A state's word in its colour.
+void ctl_draw_state(struct ctl_out *out, struct str state, size_t width) NONNULL;
+
+enum { CTL_DRAW_DURATION_BYTES = 32 };
+
+// "1h02m03s", "2m03s", "3s".
+struct str ctl_draw_duration(int64_t seconds, char text[CTL_DRAW_DURATION_BYTES]) NONNULL;
+
+#endif

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// ctl_schema: what a database tells about itself, as one account sees it: the server, its clock,
+// tables, columns, indexes and the account's own privileges.
+#ifndef BKFLOW_CTL_SCHEMA_H
+#define BKFLOW_CTL_SCHEMA_H
+
+#include "conf/conf.h"
+#include "ctl/tables.h"
+#include "base/error.h"
+#include "base/metrics.h"
+
+struct ctl_schema; // used by one thread
+
+// Connects when first used. CONF is borrowed until ctl_schema_free. NULL: no memory.
+struct ctl_schema *ctl_schema_new(const struct conf_database *conf,
+                                  struct metrics_shard *shard) MUST_CHECK NONNULL;
+void ctl_schema_free(struct ctl_schema *schema);
+
+struct ctl_schema_server {
+    char version[256];
+    char user[256]; // of the account that the server took us for
+    char host[256]; // likewise
+    char database[256];
+    int64_t ahead_us;     // of the server's clock, before ours
+    int64_t uncertain_us; // by how much that may be wrong either way
+};
+
+int ctl_schema_server(struct ctl_schema *schema, struct ctl_schema_server *server,
+                      struct error *err) MUST_CHECK NONNULL;
+
+// After how many milliseconds the server ends a statement of this connection; 0: never.
+int ctl_schema_time_limit(struct ctl_schema *schema, const struct ctl_schema_server *server,
+                          int64_t *milliseconds, struct error *err) MUST_CHECK NONNULL;
+
+// A table that the account may not touch at all looks as if it were not there.
+enum ctl_schema_kind { CTL_SCHEMA_NOTHING, CTL_SCHEMA_TABLE, CTL_SCHEMA_VIEW };
+int ctl_schema_kind(struct ctl_schema *schema, const char *table, enum ctl_schema_kind *kind,
+                    struct error *err) MUST_CHECK NONNULL;
+
+// A column as it is. One that the account may not touch looks as if it were not there.
+struct ctl_schema_column {
+    bool is_there;
+    bool is_readable; // by this account
+    char type[65];
+    int64_t size; // of texts and bytes, in characters or bytes
+    char collation[65];
+};
+
+// Fills COLUMNS in the order of the table's own list.
+int ctl_schema_columns(struct ctl_schema *schema, const struct ctl_tables_table *table,
+                       struct ctl_schema_column columns[CTL_TABLES_COLUMNS_MAX],
+                       struct error *err) MUST_CHECK NONNULL;
+
+int ctl_schema_has_index(struct ctl_schema *schema, const char *table,
+                         const struct ctl_tables_index *index, bool *has,
+                         struct error *err) MUST_CHECK NONNULL;
+
+// Lists what the account may do here beyond SELECT, split by commas; empty: nothing. Cut at SIZE.
+int ctl_schema_excess(struct ctl_schema *schema, char *list, size_t size,
+                      struct error *err) MUST_CHECK NONNULL;
+
+#endif

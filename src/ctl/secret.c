@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#include "ctl/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <termios.h>
+#include <unistd.h>
+
+enum { RANDOM_BYTES = 32 };
+
+int ctl_secret_generate(struct ctl_secret *secret)
+{
+    static const char hex[] = "0123456789abcdef";
+    unsigned char random[RANDOM_BYTES];
+    // Up to 256 bytes are never cut short once the source is seeded; before, it waits.
+    const ssize_t got = getrandom(random, sizeof random, 0);
+    if (got != (ssize_t)sizeof random) {
+        errno = got < 0 ? errno : EIO;
+        return -1;
+    }
+    for (size_t i = 0; i < sizeof random; i++) {
+        secret->bytes[2 * i] = hex[random[i] >> 4];
+        secret->bytes[2 * i + 1] = hex[random[i] & 15];
+    }
+    explicit_bzero(random, sizeof random);
+    secret->len = 2 * sizeof random;
+    secret->bytes[secret->len] = '\0';
+    return 0;
+}
+
+// Byte for byte, so that nothing behind the line is taken, and no other buffer holds it. Returns
+// whether there was anything before the end of the file.
+static int read_line(int fd, struct ctl_secret *secret)
+{
+    bool is_there = false;
+    secret->len = 0;
+    for (;;) {
+        char byte;
+        const ssize_t got = read(fd, &byte, 1);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return -1;
+        }
+        is_there = is_there || got == 1;
+        if (got == 0 || byte == '\n') {
+            break;
+        }
+        if (secret->len == sizeof secret->bytes - 1) {
+            errno = EMSGSIZE;
+            return -1;
+        }
+        secret->bytes[secret->len++] = byte;
+    }
+    if (secret->len > 0 && secret->bytes[secret->len - 1] == '\r') {
+        secret->len--;
+    }
+    secret->bytes[secret->len] = '\0';
+    return is_there;
+}
+
+// What is typed does not appear. Keys that would end the program while it does not are characters
+// of the line instead: the secret is refused for them, and the terminal is as it was.
+static int read_unseen(struct ctl_secret *secret)
+{
+    struct termios usual;
+    if (tcgetattr(STDIN_FILENO, &usual) != 0) {
+        return -1;
+    }
+    struct termios unseen = usual;
+    unseen.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
+    if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &unseen) != 0) {
+        return -1;
+    }
+    fputs("Secret (it is not shown): ", stderr);
+    const int outcome = read_line(STDIN_FILENO, secret);
+    const int error = errno;
+    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &usual);
+    fputc('\n', stderr);
+    errno = error;
+    return outcome;
+}
+
+int ctl_secret_read(struct ctl_secret *secret)
+{
+    const bool is_terminal = isatty(STDIN_FILENO) == 1;
+    const int outcome = is_terminal ? read_unseen(secret) : read_line(STDIN_FILENO, secret);
+    if (outcome == 0) {
+        errno = ENODATA;
+    }
+    return outcome == 1 ? 0 : -1;
+}
+
+int ctl_secret_load(struct ctl_secret *secret, const char *path)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return -1;
+    }
+    const int outcome = read_line(fd, secret);
+    const int error = errno;
+    close(fd);
+    errno = error;
+    return outcome < 0 ? -1 : 0;
+}
+
+void ctl_secret_wipe(struct ctl_secret *secret)
+{
+    explicit_bzero(secret, sizeof *secret);
+}

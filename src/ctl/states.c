@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+#include "ctl/states.h"
+
+#include "auth/authorize.h"
+#include "base/clock.h"
+#include "ctl/account.h"
+#include "ctl/draw.h"
+#include "ctl/fault.h"
+#include "states/store_mysql.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+// What was found out about one task.
+struct view {
+    struct ctl *ctl;
+    struct store_mysql *store;
+    struct arena *arena;
+    int64_t task_id;
+    struct lookup_result result;
+    struct node_list nodes;
+    struct tree tree;
+    struct local_time zone;
+    struct error err;
+};
+
+// ---- finding out ----
+
+static int load_nodes(struct view *view, const struct permit *permit)
+{
+    uint64_t seed;
+    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed) {
+        return error_set(&view->err, ERR_INTERNAL, "no random seed");
+    }
+    const size_t limit = (size_t)view->ctl->conf->response.max_nodes;
+    if (store_mysql_ops.load_nodes(view->store, permit, limit, view->arena, &view->nodes,
+                                   &view->err) != 0) {
+        return -1;
+    }
+    return tree_build(&view->tree, &view->nodes, permit_root_id(permit), clock_system.wall_us(),
+                      seed, view->arena, &view->err);
+}
+
+static int load(struct view *view)
+{
+    const struct lookup lookup = {.task_id = view->task_id};
+    const struct permit *permit;
+    if (store_mysql_ops.look_up(view->store, &lookup, view->arena, &view->result, &view->err) !=
+            0 ||
+        permit_for_operator(&view->result, view->task_id, view->arena, &permit, &view->err) != 0) {
+        return -1;
+    }
+    switch (permit_kind(permit)) {
+    case PERMIT_NOT_STARTED:
+        tree_of_kind(&view->tree, TREE_NOT_STARTED);
+        return 0;
+    case PERMIT_EXPIRED:
+        tree_of_kind(&view->tree, TREE_EXPIRED);
+        return 0;
+    case PERMIT_STARTED:
+        break;
+    }
+    return load_nodes(view, permit);
+}
+
+static int explain(const struct view *view)
+{
+    const int status = ctl_fault_explain(&view->err);
+    if (view->err.kind == ERR_NO_TASK) {
+        ctl_fault_say("Is [engine_database], or [database], the one where BKFlow's engine keeps "
+                      "task_taskinstance?");
+    } else if (view->err.kind == ERR_NO_ROOT_ROW) {
+        ctl_fault_say("eri_state has rows of this task, but not the one of its root: part of them "
+                      "was cleaned away, or instance_id is not the root's. Clients are answered "
+                      "500.");
+    } else if (view->err.kind == ERR_TOO_MANY_NODES) {
+        ctl_fault_say("[response] max_nodes is %" PRId64 "; with BKFLOW_STATES_RESPONSE_MAX_NODES "
+                      "in the environment this command alone takes more.",
+                      view->ctl->conf->response.max_nodes);
+    }
+    return status;
+}
+
+// ---- showing ----
+
+// What stands in the way of clients, or who it is open to.
+static void print_binding(const struct view *view)
+{
+    struct ctl_out *const out = &view->ctl->out;
+    const struct lookup_task *const task = &view->result.task;
+    const struct lookup_template *const template = &view->result.template;
+    ctl_out_print(out, "Task %" PRId64, view->task_id);
+    if (task->is_deleted) {
+        ctl_out_print(out, ", deleted");
+    }
+    if (task->template_id == 0) {
+        ctl_out_print(out, ", without a template: no application may see it\n");
+        return;
+    }
+    ctl_out_print(out, ", template %" PRId64, task->template_id);
+    if (!template->exists || template->is_deleted) {
+        ctl_out_print(out, ", which %s: no application may see it\n",
+                      template->exists ? "is deleted" : "does not exist");
+    } else if (template->app_code.len == 0) {
+        ctl_out_print(out, ", which is bound to no application\n");
+    } else {
+        ctl_out_print(out, ", bound to ");
+        ctl_out_text(out, template->app_code);
+        ctl_out_print(out, "\n");
+    }
+}
+
+static void print_alone(struct ctl_out *out, struct str state, const char *hint)
+{
+    ctl_draw_state(out, state, 0);
+    ctl_out_print(out, ": %s\n", hint);
+}
+
+static void print_nodes(struct view *view)
+{
+    struct ctl_out *const out = &view->ctl->out;
+    ctl_out_print(out, "\n");
+    const size_t shown = ctl_draw_tree(out, &view->tree, &view->zone);
+    const size_t hidden = view->nodes.count - shown;
+    ctl_out_print(out, "\n%zu node%s", shown, shown == 1 ? "" : "s");
+    if (hidden > 0) {
+        ctl_out_print(out,
+                      "; %zu more row%s of this task %s left out, here as for clients: the "
+                      "root does not lead to %s",
+                      hidden, hidden == 1 ? "" : "s", hidden == 1 ? "is" : "are",
+                      hidden == 1 ? "it" : "them");
+    }
+    ctl_out_print(out, "\n");
+}
+
+static void print_tree(struct view *view)
+{
+    struct ctl_out *const out = &view->ctl->out;
+    print_binding(view);
+    switch (view->tree.kind) {
+    case TREE_NOT_STARTED:
+        print_alone(out, STR("CREATED"), "the task has not been started");
+        break;
+    case TREE_CREATED:
+        print_alone(out, STR("CREATED"),
+                    "the task has been started, but no node has a row in eri_state yet. If that "
+                    "lasts, the engine's workers do not run, or [engine_database] is not theirs.");
+        break;
+    case TREE_EXPIRED:
+        print_alone(out, STR("EXPIRED"), "BKFlow has cleaned this task's states away");
+        break;
+    case TREE_NODES:
+        print_nodes(view);
+        break;
+    }
+}
+
+static void write_tree(struct view *view)
+{
+    struct json_writer json;
+    json_write_init(&json, &view->ctl->out.buffer);
+    tree_write(&view->tree, &view->zone, &json);
+    ctl_out_print(&view->ctl->out, "\n");
+}
+
+// ---- the command ----
+
+// As the responder takes it: ASCII digits, from 1 on.
+static bool read_task_id(const char *text, int64_t *task_id)
+{
+    for (const char *c = text; *c != '\0'; c++) {
+        if (!isdigit((unsigned char)*c)) {
+            return false;
+        }
+    }
+    errno = 0;
+    *task_id = strtoll(text, NULL, 10);
+    return errno == 0 && *task_id > 0;
+}
+
+static size_t arena_cap(const struct conf *conf)
+{
+    enum { BYTES_PER_NODE = 512, BYTES_BESIDE_NODES = 1 << 20 }; // as the responder's workers
+    return BYTES_BESIDE_NODES + (size_t)conf->response.max_nodes * BYTES_PER_NODE;
+}
+
+static int show(struct view *view)
+{
+    if (load(view) != 0) {
+        return explain(view);
+    }
+    if (view->ctl->options.is_json) {
+        write_tree(view);
+    } else {
+        print_tree(view);
+    }
+    return CTL_OK;
+}
+
+// Reading is what the configured account is for; an administrator's is taken where it is given.
+static void choose_account(struct ctl *ctl)
+{
+    ctl->conf->database = ctl_account_reach(ctl, &ctl->conf->database);
+    ctl->conf->engine_database = ctl_account_reach(ctl, &ctl->conf->engine_database);
+}
+
+int ctl_states_run(struct ctl *ctl)
+{
+    struct view view = {.ctl = ctl};
+    if (!read_task_id(ctl->arguments[0], &view.task_id)) {
+        ctl_fault_say("a task's id is a decimal number from 1 to 9223372036854775807");
+        return CTL_USAGE;
+    }
+    choose_account(ctl);
+    view.store = store_mysql_new(ctl->conf, NULL, &ctl->shard);
+    view.arena = arena_new(arena_cap(ctl->conf));
+    int status = CTL_FAILED;
+    if (view.store == NULL || view.arena == NULL) {
+        ctl_fault_say("out of memory");
+    } else {
+        status = show(&view);
+    }
+    store_mysql_free(view.store);
+    arena_free(view.arena);
+    return status;
+}

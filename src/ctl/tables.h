@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// ctl_tables: what bkflow-states needs of each table: columns, indexes, grants. Pure data, and the
+// statements that give what is missing.
+#ifndef BKFLOW_CTL_TABLES_H
+#define BKFLOW_CTL_TABLES_H
+
+#include "base/base.h"
+
+enum { CTL_TABLES_COLUMNS_MAX = 12, CTL_TABLES_SQL_MAX = 768 };
+
+enum ctl_tables_type {
+    CTL_TABLES_NUMBER,
+    CTL_TABLES_TEXT,  // of up to SIZE characters: the responder reads no longer ones
+    CTL_TABLES_BYTES, // exactly SIZE
+    CTL_TABLES_TIME,  // without a zone: it holds UTC
+};
+
+struct ctl_tables_column {
+    const char *name;
+    enum ctl_tables_type type;
+    int64_t size;
+    bool is_exact; // texts that differ in case or accents must not be one
+};
+
+// An index that begins with COLUMN; a unique one has no other.
+struct ctl_tables_index {
+    const char *column;
+    bool is_unique;
+    const char *purpose; // completes "without it ..."
+};
+
+// What requests read a table for.
+enum ctl_tables_need {
+    CTL_TABLES_ALWAYS,
+    CTL_TABLES_SECRETS, // to see that an application's secret is right
+    CTL_TABLES_USERS,   // to see that a user exists
+};
+
+struct ctl_tables_table {
+    const char *name;
+    bool is_ours;   // bkflow-statesctl makes it
+    bool is_engine; // it stands in [engine_database] where there is one
+    enum ctl_tables_need need;
+    bool is_secret; // it has other columns that the responder must not see
+    const struct ctl_tables_column *columns;
+    size_t column_count;
+    const struct ctl_tables_index *indexes;
+    size_t index_count;
+};
+
+extern const struct ctl_tables_table ctl_tables_all[];
+extern const size_t ctl_tables_count;
+
+// "varchar(33)": what a column should be.
+void ctl_tables_describe(const struct ctl_tables_column *column, char *text, size_t size) NONNULL;
+
+// 'user'@'host', quoted for SQL.
+void ctl_tables_account(struct str user, struct str host, char *sql, size_t size) NONNULL;
+
+// The statement that lets ACCOUNT, as it stands in SQL, read the table. Cut at SIZE.
+void ctl_tables_grant(const struct ctl_tables_table *table, struct str database,
+                      const char *account, char *sql, size_t size) NONNULL;
+
+#endif

@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: MIT
+#include "db/connection.h"
+
+#include "base/clock.h"
+#include "db/connect.h"
+#include "db/hosts.h"
+#include "db/row.h"
+#include "db/deadline.h"
+
+#include <errmsg.h>
+#include <mysql.h>
+#include <stdlib.h>
+
+// The client library's own boolean: my_bool in MariaDB's, bool in Oracle's since 8.0.
+typedef __typeof__(*((MYSQL_BIND *)NULL)->is_null) client_bool;
+
+enum { GRACE_US = 250 * 1000 };
+
+// Codes that one of the two header sets lacks.
+enum {
+    SERVER_SHUTDOWN = 1053,
+    SERVER_NOT_PREPARED = 1047, // Galera without quorum answers this on a connection that stays up
+    SERVER_QUERY_INTERRUPTED = 1317,
+    SERVER_NEEDS_REPREPARE = 1615,
+    SERVER_CONNECTION_KILLED = 1927,
+    SERVER_STATEMENT_TIMEOUT = 1969, // MariaDB
+    SERVER_QUERY_TIMEOUT = 3024,     // MySQL
+    SERVER_CLIENT_IDLE = 4031,       // MySQL
+    CLIENT_NEW_METADATA = 2057,      // a table was altered under a prepared statement
+};
+
+union cell {
+    long long bigint_value;
+    int int_value;
+    signed char tinyint_value;
+    MYSQL_TIME time;
+    char *text; // owned, max_bytes of the column
+};
+
+struct slot {
+    const struct db_statement *statement;
+    MYSQL_STMT *handle; // NULL until prepared on this connection
+    MYSQL_BIND binds[DB_COLUMNS_MAX];
+    union cell cells[DB_COLUMNS_MAX];
+    unsigned long lengths[DB_COLUMNS_MAX];
+    client_bool nulls[DB_COLUMNS_MAX];
+    struct db_row row;
+    bool is_bound; // the row's values come by way of binds and cells
+};
+
+struct db {
+    const struct conf_database *conf;
+    struct metrics_shard *shard;
+    MYSQL *connection; // NULL when there is none
+    struct slot slots[DB_STATEMENTS_MAX];
+    struct slot *active; // whose result is open
+    struct db_hosts hosts;
+    struct db_health *own_health; // NULL: it is shared
+    struct db_deadline deadline;
+    int64_t started_us; // monotonic; when the statement under way was sent
+};
+
+struct db *db_new(const struct conf_database *conf, struct db_health *health,
+                  struct metrics_shard *shard)
+{
+    struct db *const db = calloc(1, sizeof(struct db));
+    struct db_health *const own_health = health == NULL ? db_health_new() : NULL;
+    if (db == NULL || (health == NULL && own_health == NULL)) {
+        db_health_free(own_health);
+        free(db);
+        return NULL;
+    }
+    db->conf = conf;
+    db->shard = shard;
+    db->own_health = own_health;
+    db_hosts_init(&db->hosts, conf, health == NULL ? own_health : health, shard);
+    db_deadline_join(db_health_deadlines(db->hosts.health), &db->deadline);
+    return db;
+}
+
+static void free_cells(struct slot *slot)
+{
+    for (size_t i = 0; slot->statement != NULL && i < slot->statement->column_count; i++) {
+        if (slot->statement->columns[i].type == DB_TEXT) {
+            free(slot->cells[i].text);
+        }
+    }
+    slot->statement = NULL;
+}
+
+static void disconnect(struct db *db)
+{
+    db_deadline_disarm(&db->deadline);
+    // The connection goes first: its statements then die without asking the server.
+    if (db->connection != NULL) {
+        mysql_close(db->connection);
+        db->connection = NULL;
+    }
+    for (size_t i = 0; i < DB_STATEMENTS_MAX; i++) {
+        if (db->slots[i].handle != NULL) {
+            mysql_stmt_close(db->slots[i].handle);
+            db->slots[i].handle = NULL;
+        }
+        free_cells(&db->slots[i]);
+    }
+    db->active = NULL;
+}
+
+void db_free(struct db *db)
+{
+    if (db != NULL) {
+        disconnect(db);
+        db_deadline_leave(db_health_deadlines(db->hosts.health), &db->deadline);
+        db_health_free(db->own_health);
+        free(db);
+    }
+}
+
+void db_reconfigure(struct db *db, const struct conf_database *conf)
+{
+    if (!conf_is_same_database(db->conf, conf)) {
+        disconnect(db);
+        db_hosts_reconfigure(&db->hosts, conf);
+    }
+    db->conf = conf;
+    db->hosts.conf = conf;
+}
+
+static int ensure_connected(struct db *db, struct error *err)
+{
+    // Rather another host, or an error at once, than to wait for what lets everybody wait.
+    if (db->connection != NULL && db_hosts_is_unresponsive(&db->hosts)) {
+        disconnect(db);
+    }
+    if (db->connection == NULL) {
+        db->connection = db_hosts_connect(&db->hosts, err);
+    }
+    return db->connection == NULL ? -1 : 0;
+}
+
+static bool is_lost_connection(unsigned code)
+{
+    switch (code) {
+    case CR_SERVER_GONE_ERROR:
+    case CR_SERVER_LOST:
+    case CR_MALFORMED_PACKET:
+    case CLIENT_NEW_METADATA:
+    case SERVER_NEEDS_REPREPARE:
+    case SERVER_SHUTDOWN:
+    case SERVER_NOT_PREPARED:
+    case SERVER_CONNECTION_KILLED:
+    case SERVER_CLIENT_IDLE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_time_limit(unsigned code)
+{
+    return code == SERVER_STATEMENT_TIMEOUT || code == SERVER_QUERY_TIMEOUT ||
+           code == SERVER_QUERY_INTERRUPTED;
+}
+
+void db_failback(struct db *db)
+{
+    MYSQL *const better = db->connection == NULL ? NULL : db_hosts_connect_preferred(&db->hosts);
+    if (better != NULL) {
+        disconnect(db);
+        db->connection = better;
+    }
+}
+
+// What is sent now has to be answered, to the last row, a little after the server's own limit: that
+// one is the better way out, the connection survives it.
+static void start_clock(struct db *db)
+{
+    db->started_us = clock_monotonic_us();
+    db_deadline_arm(&db->deadline, db_connect_socket(db->connection),
+                    db->started_us + db->conf->query_timeout_ms * 1000 + GRACE_US);
+}
+
+// Turns the server's or the client library's complaint into ours. The connection is given up where
+// it may no longer be in step with the server.
+static int fail(struct db *db, unsigned code, const char *message, struct error *err)
+{
+    metrics_add(&db->shard->database_errors, 1);
+    enum error_kind kind = ERR_DATABASE_FAULT;
+    if (is_time_limit(code)) {
+        kind = ERR_QUERY_TIMEOUT;
+    } else if (is_lost_connection(code)) {
+        const bool waited =
+            clock_monotonic_us() - db->started_us >= db->conf->query_timeout_ms * 1000;
+        kind = waited ? ERR_QUERY_TIMEOUT : ERR_DATABASE_DOWN;
+        if (waited || code == SERVER_NOT_PREPARED) {
+            db_hosts_suspect(&db->hosts, code, message);
+        }
+    }
+    error_record(err, kind, "database error %u: %s", code, message);
+    err->server_code = code;
+    disconnect(db);
+    return -1;
+}
+
+static int fail_statement(struct db *db, const struct slot *slot, struct error *err)
+{
+    return fail(db, mysql_stmt_errno(slot->handle), mysql_stmt_error(slot->handle), err);
+}
+
+static bool bind_column(struct slot *slot, size_t i)
+{
+    const struct db_column *const column = &slot->statement->columns[i];
+    MYSQL_BIND *const bind = &slot->binds[i];
+    *bind = (MYSQL_BIND){.is_null = &slot->nulls[i], .length = &slot->lengths[i]};
+    switch (column->type) {
+    case DB_BIGINT:
+        bind->buffer_type = MYSQL_TYPE_LONGLONG;
+        bind->buffer = &slot->cells[i].bigint_value;
+        return true;
+    case DB_INT:
+        bind->buffer_type = MYSQL_TYPE_LONG;
+        bind->buffer = &slot->cells[i].int_value;
+        return true;
+    case DB_TINYINT:
+        bind->buffer_type = MYSQL_TYPE_TINY;
+        bind->buffer = &slot->cells[i].tinyint_value;
+        return true;
+    case DB_TIME:
+        bind->buffer_type = MYSQL_TYPE_DATETIME;
+        bind->buffer = &slot->cells[i].time;
+        return true;
+    case DB_TEXT:
+        break;
+    }
+    slot->cells[i].text = malloc(column->max_bytes);
+    bind->buffer_type = MYSQL_TYPE_STRING;
+    bind->buffer = slot->cells[i].text;
+    bind->buffer_length = column->max_bytes;
+    return slot->cells[i].text != NULL;
+}
+
+static int bind_columns(struct db *db, struct slot *slot, struct error *err)
+{
+    bool is_made = true;
+    for (size_t i = 0; i < slot->statement->column_count; i++) {
+        is_made = bind_column(slot, i) && is_made;
+    }
+    if (!is_made) {
+        disconnect(db);
+        return error_set(err, ERR_NO_MEMORY, "columns");
+    }
+    slot->is_bound = true;
+    return mysql_stmt_bind_result(slot->handle, slot->binds) == 0 ? 0
+                                                                  : fail_statement(db, slot, err);
+}
+
+// Sees to it that the rows to come can be read. What was bound once stays so: the library has no
+// way back.
+static int expect_rows(struct db *db, struct slot *slot, struct error *err)
+{
+    if (slot->statement->column_count == 0 || slot->is_bound ||
+        db_row_attach(&slot->row, db->connection, slot->handle, slot->statement)) {
+        return 0;
+    }
+    return bind_columns(db, slot, err);
+}
+
+static int prepare(struct db *db, struct slot *slot, const struct db_statement *statement,
+                   struct error *err)
+{
+    start_clock(db);
+    slot->statement = statement;
+    slot->row = (struct db_row){.is_broken = false};
+    slot->is_bound = false;
+    slot->handle = mysql_stmt_init(db->connection);
+    if (slot->handle == NULL) {
+        disconnect(db);
+        return error_set(err, ERR_NO_MEMORY, "prepared statement");
+    }
+    if (mysql_stmt_prepare(slot->handle, statement->sql, strlen(statement->sql)) != 0) {
+        return fail_statement(db, slot, err);
+    }
+    return 0;
+}
+
+static void bind_parameter(MYSQL_BIND *bind, const struct db_parameter *parameter,
+                           long long *number, unsigned long *length)
+{
+    memset(bind, 0, sizeof *bind);
+    if (parameter->is_number) {
+        *number = parameter->number;
+        bind->buffer_type = MYSQL_TYPE_LONGLONG;
+        bind->buffer = number;
+    } else if (str_is_absent(parameter->text)) {
+        bind->buffer_type = MYSQL_TYPE_NULL;
+    } else {
+        *length = parameter->text.len;
+        bind->buffer_type = parameter->is_binary ? MYSQL_TYPE_BLOB : MYSQL_TYPE_STRING;
+        bind->buffer = (void *)(uintptr_t)parameter->text.ptr; // the library only reads it
+        bind->buffer_length = parameter->text.len;
+        bind->length = length;
+    }
+}
+
+static int execute(struct db *db, struct slot *slot, const struct db_parameter *parameters,
+                   struct error *err)
+{
+    MYSQL_BIND binds[DB_PARAMETERS_MAX];
+    long long numbers[DB_PARAMETERS_MAX];
+    unsigned long lengths[DB_PARAMETERS_MAX];
+    for (size_t i = 0; i < slot->statement->parameter_count; i++) {
+        bind_parameter(&binds[i], &parameters[i], &numbers[i], &lengths[i]);
+    }
+    start_clock(db);
+    if (mysql_stmt_bind_param(slot->handle, binds) != 0 || mysql_stmt_execute(slot->handle) != 0) {
+        return fail_statement(db, slot, err);
+    }
+    db->active = slot;
+    return expect_rows(db, slot, err);
+}
+
+static int query_once(struct db *db, unsigned slot_index, const struct db_statement *statement,
+                      const struct db_parameter *parameters, struct error *err)
+{
+    struct slot *const slot = &db->slots[slot_index];
+    if (slot->handle == NULL && prepare(db, slot, statement, err) != 0) {
+        return -1;
+    }
+    return execute(db, slot, parameters, err);
+}
+
+int db_query(struct db *db, unsigned slot, const struct db_statement *statement,
+             const struct db_parameter *parameters, struct error *err)
+{
+    // A connection that has died while it was idle, and hosts that connect but take no queries.
+    for (size_t tries_left = db->hosts.count + 1; ensure_connected(db, err) == 0; tries_left--) {
+        if (query_once(db, slot, statement, parameters, err) == 0) {
+            return 0;
+        }
+        if (err->kind != ERR_DATABASE_DOWN || statement->is_write || tries_left == 1) {
+            return -1;
+        }
+    }
+    return -1;
+}
+
+static void read_cell(struct slot *slot, size_t i, struct db_value *value)
+{
+    const union cell *const cell = &slot->cells[i];
+    *value = (struct db_value){.is_null = slot->nulls[i]};
+    if (value->is_null) {
+        return;
+    }
+    switch (slot->statement->columns[i].type) {
+    case DB_BIGINT:
+        value->number = cell->bigint_value;
+        break;
+    case DB_INT:
+        value->number = cell->int_value;
+        break;
+    case DB_TINYINT:
+        value->number = cell->tinyint_value;
+        break;
+    case DB_TIME:
+        db_row_set_time(value, &slot->row.day, &cell->time);
+        break;
+    case DB_TEXT:
+        value->text = (struct str){cell->text, slot->lengths[i]};
+        break;
+    }
+}
+
+static void read_cells(struct slot *slot)
+{
+    for (size_t i = 0; i < slot->statement->column_count; i++) {
+        read_cell(slot, i, &slot->row.values[i]);
+    }
+}
+
+int db_fetch(struct db *db, const struct db_value **row, struct error *err)
+{
+    struct slot *const slot = db->active;
+    const int outcome = mysql_stmt_fetch(slot->handle);
+    if (outcome == MYSQL_NO_DATA) {
+        return 0;
+    }
+    if (outcome == MYSQL_DATA_TRUNCATED || slot->row.is_broken) {
+        return fail(db, 0, "a value is longer than its column can be", err);
+    }
+    if (outcome != 0) {
+        return fail_statement(db, slot, err);
+    }
+    if (slot->is_bound) {
+        read_cells(slot);
+    }
+    *row = slot->row.values;
+    return 1;
+}
+
+void db_finish(struct db *db)
+{
+    if (db->active != NULL) {
+        mysql_stmt_free_result(db->active->handle);
+        db_deadline_disarm(&db->deadline);
+        db->active = NULL;
+    }
+}
+
+uint64_t db_changed_rows(const struct db *db)
+{
+    return db->active == NULL ? 0 : mysql_stmt_affected_rows(db->active->handle);
+}
+
+int db_ping(struct db *db, struct error *err)
+{
+    const bool was_connected = db->connection != NULL;
+    for (int attempt = was_connected ? 0 : 1; attempt < 2; attempt++) {
+        if (ensure_connected(db, err) != 0) {
+            return -1;
+        }
+        start_clock(db);
+        if (mysql_ping(db->connection) == 0) {
+            db_deadline_disarm(&db->deadline);
+            return 0;
+        }
+        (void)fail(db, mysql_errno(db->connection), mysql_error(db->connection), err);
+    }
+    return -1;
+}
+
+int db_library_init(void)
+{
+    return mysql_library_init(0, NULL, NULL) == 0 ? 0 : -1;
+}
+
+void db_library_end(void)
+{
+    mysql_library_end();
+}
+
+int db_thread_init(void)
+{
+    return mysql_thread_init() == 0 ? 0 : -1;
+}
+
+void db_thread_end(void)
+{
+    mysql_thread_end();
+}

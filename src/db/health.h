@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// db_health: what the database connections of a process know together: which hosts fail and when
+// they may be tried again, and which statements are under way. So one connection's bad experience
+// spares the others theirs. Holds no connection itself. Any thread may call these functions.
+#ifndef BKFLOW_DB_HEALTH_H
+#define BKFLOW_DB_HEALTH_H
+
+#include "base/base.h"
+#include "db/deadline.h"
+
+struct db_health;
+
+// NULL: no memory.
+struct db_health *db_health_new(void) MUST_CHECK;
+void db_health_free(struct db_health *health);
+
+// The list of statements under way.
+struct db_deadline_list *db_health_deadlines(struct db_health *health) MUST_CHECK NONNULL;
+
+// A host is known by a KEY, a digest of all that it takes to reach it: a changed password is
+// another host, about which nothing bad is known.
+
+// Since when is a matter of the pause after the last failure, which doubles with each, up to 0.8 s,
+// and is cut short at random. Returns whether the operator should hear of it: the first failure of
+// an outage, or one with another CODE than the last.
+bool db_health_failed(struct db_health *health, uint64_t key, unsigned code) NONNULL;
+
+// Returns whether the operator has heard of a failure before.
+bool db_health_succeeded(struct db_health *health, uint64_t key) NONNULL;
+
+// A statement on it got no answer in time: perhaps the host's fault, perhaps that connection's.
+// A prober looks at it at once; without one, it has a pause. Returns whether that is news.
+bool db_health_suspect(struct db_health *health, uint64_t key) NONNULL;
+
+// It lets those who ask wait without an answer: connections to it are of no use now, until
+// db_health_succeeded.
+void db_health_set_unresponsive(struct db_health *health, uint64_t key) NONNULL;
+bool db_health_is_unresponsive(struct db_health *health, uint64_t key) MUST_CHECK NONNULL;
+
+// 0: the last try went well, or there was none. Else the monotonic time to try it again.
+int64_t db_health_retry_at(struct db_health *health, uint64_t key) MUST_CHECK NONNULL;
+
+// Whether hosts that failed are tried by somebody who does nothing else, so that no request has to.
+void db_health_set_probed(struct db_health *health) NONNULL;
+bool db_health_is_probed(struct db_health *health) MUST_CHECK NONNULL;
+
+// Waits until a host fails that did not when *SEEN was set, until UNTIL_US (monotonic; -1: for
+// ever) or until the health is closed.
+void db_health_wait(struct db_health *health, uint64_t *seen, int64_t until_us) NONNULL;
+
+// Tells whoever probers to end. From here on nobody does.
+void db_health_close(struct db_health *health) NONNULL;
+bool db_health_is_closed(struct db_health *health) MUST_CHECK NONNULL;
+
+#endif

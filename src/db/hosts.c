@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+#include "db/hosts.h"
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+
+// How long a request waits for a host to connect while there is another one to try.
+enum { SHORT_PATIENCE_US = 300 * 1000 };
+
+static void add_text(struct hash *hash, const char *text)
+{
+    hash_text(hash, text, strlen(text));
+}
+
+// Of all that decides whether connecting succeeds, and on where to.
+static uint64_t make_key(const struct conf_database *conf, const struct db_host *host)
+{
+    struct hash hash = hash_start((uint64_t)conf->port);
+    add_text(&hash, host->name);
+    add_text(&hash, host->name[0] == '\0' ? conf->socket : "");
+    add_text(&hash, conf->user);
+    add_text(&hash, conf->password);
+    add_text(&hash, conf->name);
+    add_text(&hash, conf->tls_ca);
+    add_text(&hash, conf->tls_verify ? "verify" : "");
+    add_text(&hash, conf->option_file);
+    return hash.a | 1; // 0 is nobody's
+}
+
+static void add_host(struct db_hosts *hosts, struct str name)
+{
+    struct db_host *const host = &hosts->hosts[hosts->count++];
+    *host = (struct db_host){.name = {0}};
+    memcpy(host->name, name.ptr, name.len);
+    host->key = make_key(hosts->conf, host);
+}
+
+void db_hosts_reconfigure(struct db_hosts *hosts, const struct conf_database *conf)
+{
+    struct str rest = str_from(conf->hosts);
+    hosts->conf = conf;
+    hosts->count = 0;
+    hosts->current = 0;
+    while (!str_is_absent(rest) && hosts->count < DB_HOSTS_MAX) {
+        const struct str name = str_trim(str_cut(&rest, ','));
+        if (name.len < DB_HOST_BYTES) {
+            add_host(hosts, name);
+        }
+    }
+}
+
+void db_hosts_init(struct db_hosts *hosts, const struct conf_database *conf,
+                   struct db_health *health, struct metrics_shard *shard)
+{
+    *hosts = (struct db_hosts){.health = health, .shard = shard};
+    db_hosts_reconfigure(hosts, conf);
+}
+
+// ---- how it went ----
+
+static struct str shown_name(const struct db_host *host)
+{
+    return str_from(host->name[0] == '\0' ? "(local)" : host->name);
+}
+
+// One line per outage, not one per attempt.
+static void report_failure(struct db_hosts *hosts, const struct db_host *host,
+                           const struct db_connect *connect)
+{
+    const unsigned code = db_connect_code(connect);
+    const bool is_news = db_health_failed(hosts->health, host->key, code);
+    metrics_add(&hosts->shard->database_errors, 1);
+    LOG_EVENT(is_news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "cannot connect to the database",
+              LOG_TEXT("host", shown_name(host)), LOG_NUMBER("errno", code),
+              LOG_TEXT("error", str_from(db_connect_message(connect))));
+}
+
+static void report_success(struct db_hosts *hosts, const struct db_host *host,
+                           const struct db_connect *connect)
+{
+    const bool is_news = db_health_succeeded(hosts->health, host->key);
+    metrics_add(&hosts->shard->database_connects, 1);
+    LOG_EVENT(is_news ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "connected to the database",
+              LOG_TEXT("host", shown_name(host)),
+              LOG_TEXT("server", str_from(mysql_get_server_info(connect->handle))));
+}
+
+bool db_hosts_report(struct db_hosts *hosts, const struct db_host *host,
+                     const struct db_connect *connect)
+{
+    const bool is_connected = db_connect_code(connect) == 0;
+    if (is_connected) {
+        report_success(hosts, host, connect);
+    } else {
+        report_failure(hosts, host, connect);
+    }
+    return is_connected;
+}
+
+// ---- connecting ----
+
+static void suspect(struct db_hosts *hosts, const struct db_host *host, unsigned code,
+                    const char *message)
+{
+    if (db_health_suspect(hosts->health, host->key)) {
+        LOG_EVENT(LOG_LEVEL_WARNING, "the database host does not answer",
+                  LOG_TEXT("host", shown_name(host)), LOG_NUMBER("errno", code),
+                  LOG_TEXT("error", str_from(message)));
+    }
+}
+
+// Waits until UNTIL_US only: then the host is left to the prober, which has the patience.
+static MYSQL *connect_host(struct db_hosts *hosts, size_t i, int64_t until_us)
+{
+    const struct db_host *const host = &hosts->hosts[i];
+    struct db_connect connect;
+    db_connect_start(&connect, hosts->conf, host->name, false);
+    if (!db_connect_wait(&connect, until_us)) {
+        suspect(hosts, host, 0, "connecting takes long");
+        db_connect_abandon(&connect);
+        mysql_close(connect.handle);
+        return NULL;
+    }
+    if (db_connect_code(&connect) == 0) {
+        db_connect_set_session(&connect);
+    }
+    if (db_hosts_report(hosts, host, &connect)) {
+        hosts->current = i;
+        return connect.handle;
+    }
+    mysql_close(connect.handle);
+    return NULL;
+}
+
+// Hosts that failed are left to the prober; where there is none, until their pause is over.
+static bool may_try(const struct db_hosts *hosts, size_t i)
+{
+    const int64_t retry_at_us = db_health_retry_at(hosts->health, hosts->hosts[i].key);
+    return retry_at_us == 0 ||
+           (!db_health_is_probed(hosts->health) && retry_at_us <= clock_monotonic_us());
+}
+
+static bool has_other_than(const struct db_hosts *hosts, size_t i)
+{
+    bool has_other = false;
+    for (size_t next = i + 1; next < hosts->count; next++) {
+        has_other = has_other || may_try(hosts, next);
+    }
+    return has_other;
+}
+
+MYSQL *db_hosts_connect(struct db_hosts *hosts, struct error *err)
+{
+    MYSQL *handle = NULL;
+    for (size_t i = 0; handle == NULL && i < hosts->count; i++) {
+        if (may_try(hosts, i)) {
+            const bool is_short = db_health_is_probed(hosts->health) && has_other_than(hosts, i);
+            const int64_t now_us = clock_monotonic_us();
+            handle = connect_host(hosts, i, is_short ? now_us + SHORT_PATIENCE_US : INT64_MAX);
+        }
+    }
+    if (handle == NULL) {
+        (void)error_set(err, ERR_DATABASE_DOWN, "no database host can be reached");
+    }
+    return handle;
+}
+
+MYSQL *db_hosts_connect_preferred(struct db_hosts *hosts)
+{
+    MYSQL *handle = NULL;
+    for (size_t i = 0; handle == NULL && i < hosts->current; i++) {
+        handle = may_try(hosts, i) ? connect_host(hosts, i, INT64_MAX) : NULL;
+    }
+    return handle;
+}
+
+void db_hosts_suspect(struct db_hosts *hosts, unsigned code, const char *message)
+{
+    suspect(hosts, &hosts->hosts[hosts->current], code, message);
+}
+
+bool db_hosts_is_unresponsive(const struct db_hosts *hosts)
+{
+    return db_health_is_unresponsive(hosts->health, hosts->hosts[hosts->current].key);
+}

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT
+#include "states/tree.h"
+
+#include "base/clock.h"
+#include "base/hash.h"
+
+static struct str node_id(const struct node *node)
+{
+    return (struct str){node->id, node->id_len};
+}
+
+static struct str node_state(const struct node *node)
+{
+    return (struct str){node->state, node->state_len};
+}
+
+// ---- finding nodes by id ----
+
+// Open addressing, at most half full.
+struct table {
+    struct node **places;
+    size_t mask;
+    uint64_t seed;
+};
+
+static int table_init(struct table *table, size_t count, uint64_t seed, struct arena *arena,
+                      struct error *err)
+{
+    size_t size = 8;
+    while (size < count * 2) {
+        size *= 2;
+    }
+    table->places = arena_alloc(arena, size, sizeof *table->places);
+    if (table->places == NULL) {
+        return error_set(err, ERR_NO_MEMORY, "table of %zu nodes", count);
+    }
+    memset(table->places, 0, size * sizeof *table->places);
+    table->mask = size - 1;
+    table->seed = seed;
+    return 0;
+}
+
+static uint32_t hash_id(const struct table *table, struct str id)
+{
+    struct hash hash = hash_start(table->seed);
+    hash_text(&hash, id.ptr, id.len);
+    return (uint32_t)hash.a; // one lane is enough here, and the other one is not even computed
+}
+
+// The place where a node with this id is, or would be.
+static struct node **table_place(const struct table *table, struct str id, uint32_t hash)
+{
+    size_t at = hash & table->mask;
+    while (table->places[at] != NULL &&
+           !(table->places[at]->hash == hash && str_equal(node_id(table->places[at]), id))) {
+        at = (at + 1) & table->mask;
+    }
+    return &table->places[at];
+}
+
+static struct node *table_find(const struct table *table, struct str id)
+{
+    return *table_place(table, id, hash_id(table, id));
+}
+
+// Rows come here from the last to the first. Of rows with one id, which the database's unique index
+// rules out, the last counts.
+static void table_add(const struct table *table, struct node *node)
+{
+    node->hash = hash_id(table, node_id(node));
+    struct node **const place = table_place(table, node_id(node), node->hash);
+    if (*place != NULL) {
+        node->flags |= NODE_DUPLICATE;
+        return;
+    }
+    *place = node;
+}
+
+static void table_fill(const struct table *table, const struct node_list *nodes)
+{
+    for (struct node_chunk *chunk = nodes->newest; chunk != NULL; chunk = chunk->older) {
+        for (size_t i = chunk->count; i > 0; i--) {
+            table_add(table, &chunk->nodes[i - 1]);
+        }
+    }
+}
+
+// ---- linking ----
+
+struct linker {
+    const struct table *table;
+    const struct node *root;
+    struct str parent_id; // the last one looked up: siblings mostly stand together
+    struct node *parent;
+};
+
+static struct node *find_parent(struct linker *linker, const struct node *node)
+{
+    // The same bytes at the same address are the same text; at another address they may still be.
+    if (linker->parent_id.ptr != node->parent_id || linker->parent_id.len != node->parent_id_len) {
+        linker->parent_id = (struct str){node->parent_id, node->parent_id_len};
+        linker->parent = table_find(linker->table, linker->parent_id);
+    }
+    return linker->parent;
+}
+
+static void link_node(struct linker *linker, struct node *node)
+{
+    if (node == linker->root || (node->flags & NODE_DUPLICATE) != 0) {
+        return;
+    }
+    struct node *const parent = find_parent(linker, node);
+    if (parent == NULL || parent == node) {
+        return; // an orphan, or its own parent: the root does not lead to it
+    }
+    node->parent = parent;
+    node->next_sibling = parent->first_child;
+    parent->first_child = node;
+}
+
+// From the last row to the first, each put in front of its siblings: they end up in row order.
+static void link_all(struct linker *linker, const struct node_list *nodes)
+{
+    for (struct node_chunk *chunk = nodes->newest; chunk != NULL; chunk = chunk->older) {
+        for (size_t i = chunk->count; i > 0; i--) {
+            link_node(linker, &chunk->nodes[i - 1]);
+        }
+    }
+}
+
+// ---- walking ----
+
+// The node deepest along the first children: where a walk from children to parents begins. DEPTH
+// goes along.
+static struct node *first_leaf(struct node *node, uint32_t *depth)
+{
+    while (node->first_child != NULL) {
+        node = node->first_child;
+        ++*depth;
+    }
+    return node;
+}
+
+// The node after NODE in that order, NULL after ROOT.
+static struct node *next_upwards(struct node *node, const struct node *root, uint32_t *depth)
+{
+    if (node == root) {
+        return NULL;
+    }
+    if (node->next_sibling != NULL) {
+        return first_leaf(node->next_sibling, depth);
+    }
+    --*depth;
+    return node->parent;
+}
+
+// ---- roll-up and tag ----
+
+static void set_state(struct node *node, struct str state)
+{
+    node->state = state.ptr;
+    node->state_len = (uint16_t)state.len;
+}
+
+// Takes over from the children, which are done, and tells the parent.
+static void roll_up(struct node *node)
+{
+    if (str_equal(node_state(node), STR("RUNNING"))) {
+        if ((node->flags & NODE_CHILD_FAILED) != 0) {
+            set_state(node, STR("FAILED"));
+        } else if ((node->flags & NODE_CHILD_SUSPENDED) != 0) {
+            set_state(node, STR("NODE_SUSPENDED"));
+        }
+    }
+    if (node->parent == NULL) {
+        return;
+    }
+    if (str_equal(node_state(node), STR("FAILED"))) {
+        node->parent->flags |= NODE_CHILD_FAILED;
+    } else if (str_equal(node_state(node), STR("SUSPENDED"))) {
+        node->parent->flags |= NODE_CHILD_SUSPENDED;
+    }
+}
+
+static int64_t floor_seconds(int64_t us)
+{
+    return us / US_PER_SECOND - (us % US_PER_SECOND < 0);
+}
+
+int64_t tree_elapsed_seconds(int64_t from_us, int64_t to_us)
+{
+    const int64_t us = to_us - from_us;
+    const int64_t seconds = floor_seconds(us);
+    const int64_t rest = us - seconds * US_PER_SECOND;
+    const int64_t half = US_PER_SECOND / 2;
+    return seconds + (rest > half || (rest == half && seconds % 2 != 0));
+}
+
+int64_t tree_node_elapsed(const struct tree *tree, const struct node *node)
+{
+    if (node->started_us == CLOCK_NO_TIME) {
+        return 0;
+    }
+    return tree_elapsed_seconds(
+        node->started_us, node->archived_us == CLOCK_NO_TIME ? tree->now_us : node->archived_us);
+}
+
+static uint64_t shown_second(int64_t us)
+{
+    return (uint64_t)(us == CLOCK_NO_TIME ? CLOCK_NO_TIME : floor_seconds(us));
+}
+
+// All that tree_write shows, and nothing else: fractions of seconds that are cut don't count. Who
+// is whose parent follows from the order, children first, and the depths.
+static void hash_node(struct hash *hash, const struct tree *tree, const struct node *node,
+                      uint32_t depth)
+{
+    const uint8_t shown_flags = node->flags & (NODE_SKIP | NODE_ERROR_IGNORED);
+    hash_text(hash, node->id, node->id_len);
+    hash_text(hash, node->version, node->version_len);
+    hash_text(hash, node->state, node->state_len);
+    hash_words(hash, (uint64_t)(uint32_t)node->loop << 32 | (uint32_t)node->retry,
+               (uint64_t)depth << 8 | shown_flags);
+    hash_words(hash, shown_second(node->started_us), shown_second(node->archived_us));
+    hash_words(hash, (uint64_t)tree_node_elapsed(tree, node), 0);
+}
+
+static void finish_nodes(struct tree *tree)
+{
+    struct hash hash = hash_start(TREE_NODES);
+    uint32_t depth = 0;
+    struct node *node = first_leaf(tree->root, &depth);
+    while (node != NULL) {
+        roll_up(node);
+        hash_node(&hash, tree, node, depth);
+        node = next_upwards(node, tree->root, &depth);
+    }
+    tree->tag[0] = hash.a;
+    tree->tag[1] = hash.b;
+}
+
+// ---- building ----
+
+void tree_of_kind(struct tree *tree, enum tree_kind kind)
+{
+    const struct hash hash = hash_start(kind);
+    *tree = (struct tree){.kind = kind, .tag = {hash.a, hash.b}};
+}
+
+int tree_build(struct tree *tree, const struct node_list *nodes, struct str root_id, int64_t now_us,
+               uint64_t seed, struct arena *arena, struct error *err)
+{
+    if (nodes->count == 0) {
+        tree_of_kind(tree, TREE_CREATED);
+        return 0;
+    }
+    struct table table;
+    if (table_init(&table, nodes->count, seed, arena, err) != 0) {
+        return -1;
+    }
+    table_fill(&table, nodes);
+    *tree =
+        (struct tree){.kind = TREE_NODES, .root = table_find(&table, root_id), .now_us = now_us};
+    if (tree->root == NULL) {
+        return error_set(err, ERR_NO_ROOT_ROW, "%zu rows, none of the root", nodes->count);
+    }
+    struct linker linker = {.table = &table, .root = tree->root};
+    link_all(&linker, nodes);
+    finish_nodes(tree);
+    return 0;
+}
+
+struct str tree_tag(const struct tree *tree, const char *zone_name, char text[TREE_TAG_BYTES])
+{
+    static const char hex[] = "0123456789abcdef";
+    struct hash hash = {tree->tag[0], tree->tag[1]};
+    hash_text(&hash, zone_name, strlen(zone_name));
+    text[0] = '"';
+    for (unsigned i = 0; i < 16; i++) {
+        text[1 + i] = hex[hash.a >> (4 * i) & 15];
+        text[17 + i] = hex[hash.b >> (4 * i) & 15];
+    }
+    text[33] = '"';
+    return (struct str){text, TREE_TAG_BYTES};
+}

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+// The writing half of tree: see tree.h.
+#include "states/tree.h"
+
+// A node is written straight into the buffer, where room for all of it is reserved first.
+struct writer {
+    const struct tree *tree;
+    struct local_time *zone;
+    struct outbuf *out;
+    char *to; // in the reserved room; out->next stands still meanwhile
+    struct str root_id;
+    // The members that every node has in common, made once; absent when they are out of the
+    // ordinary.
+    struct str root_members;
+};
+
+#define ROOT_ID_MISSPELT ",\"root_id:\":" // BKFlow's own spelling
+#define ROOT_ID          ",\"root_id\":"  // the one that its document promises
+
+enum {
+    TEXT_AT_ONCE = 96, // bytes; columns hold less, unless they are full of rare characters
+    QUOTED_MAX = TEXT_AT_ONCE + 2,
+    ROOT_MEMBERS_MAX = sizeof ROOT_ID_MISSPELT + sizeof ROOT_ID + 2 * QUOTED_MAX,
+    MEMBERS_MAX = 300, // what a node is written with besides its texts; more than needed
+    NODE_ROOM = 5 * QUOTED_MAX + ROOT_MEMBERS_MAX + MEMBERS_MAX,
+};
+_Static_assert((int)NODE_ROOM <= (int)OUTBUF_MIN_CAPACITY, "a node must fit the buffer");
+
+static void begin_writing(struct writer *writer)
+{
+    outbuf_reserve(writer->out, NODE_ROOM);
+    writer->to = writer->out->next;
+}
+
+static void end_writing(struct writer *writer)
+{
+    writer->out->next = writer->to;
+}
+
+#define PUT(writer, literal) put_literal((writer), literal, sizeof(literal) - 1)
+static inline void put_literal(struct writer *writer, const char *literal, size_t len)
+{
+    memcpy(writer->to, literal, len);
+    writer->to += len;
+}
+
+static void put_any_text(struct writer *writer, struct str text)
+{
+    end_writing(writer);
+    json_write_quote_any(writer->out, text);
+    begin_writing(writer);
+}
+
+static inline void put_text(struct writer *writer, const char *text, size_t len)
+{
+    const struct str whole = {text, len};
+    char *const behind = len <= TEXT_AT_ONCE ? json_write_quote(writer->to, whole) : NULL;
+    if (LIKELY(behind != NULL)) {
+        writer->to = behind;
+    } else {
+        put_any_text(writer, whole);
+    }
+}
+
+static inline void put_number(struct writer *writer, int64_t number)
+{
+    writer->to = json_write_put_number(writer->to, number);
+}
+
+static void put_time(struct writer *writer, int64_t us)
+{
+    *writer->to++ = '"';
+    if (us != CLOCK_NO_TIME) {
+        writer->to += local_time_format(writer->zone, us, writer->to);
+    }
+    *writer->to++ = '"';
+}
+
+static struct str make_root_members(struct str root_id, char bytes[ROOT_MEMBERS_MAX])
+{
+    struct writer writer = {.to = bytes};
+    char quoted[QUOTED_MAX];
+    const char *const behind =
+        root_id.len <= TEXT_AT_ONCE ? json_write_quote(quoted, root_id) : NULL;
+    if (behind == NULL) {
+        return STR_ABSENT;
+    }
+    PUT(&writer, ROOT_ID_MISSPELT);
+    put_literal(&writer, quoted, (size_t)(behind - quoted));
+    PUT(&writer, ROOT_ID);
+    put_literal(&writer, quoted, (size_t)(behind - quoted));
+    return (struct str){bytes, (size_t)(writer.to - bytes)};
+}
+
+static void put_root_members(struct writer *writer)
+{
+    if (LIKELY(!str_is_absent(writer->root_members))) {
+        put_literal(writer, writer->root_members.ptr, writer->root_members.len);
+        return;
+    }
+    PUT(writer, ROOT_ID_MISSPELT);
+    put_text(writer, writer->root_id.ptr, writer->root_id.len);
+    PUT(writer, ROOT_ID);
+    put_text(writer, writer->root_id.ptr, writer->root_id.len);
+}
+
+static void put_flags(struct writer *writer, uint8_t flags)
+{
+    if ((flags & NODE_SKIP) != 0) {
+        PUT(writer, ",\"skip\":true");
+    } else {
+        PUT(writer, ",\"skip\":false");
+    }
+    // BKFlow sends both names, always with the same value.
+    if ((flags & NODE_ERROR_IGNORED) != 0) {
+        PUT(writer, ",\"error_ignorable\":true,\"error_ignored\":true");
+    } else {
+        PUT(writer, ",\"error_ignorable\":false,\"error_ignored\":false");
+    }
+}
+
+// All up to the children, whose object is left open.
+static void put_node(struct writer *writer, const struct node *node)
+{
+    PUT(writer, "{\"id\":");
+    put_text(writer, node->id, node->id_len);
+    PUT(writer, ",\"state\":");
+    put_text(writer, node->state, node->state_len);
+    put_root_members(writer);
+    PUT(writer, ",\"parent_id\":");
+    if (node == writer->tree->root) {
+        put_text(writer, writer->root_id.ptr, writer->root_id.len);
+    } else {
+        put_text(writer, node->parent_id, node->parent_id_len);
+    }
+    PUT(writer, ",\"version\":");
+    put_text(writer, node->version, node->version_len);
+    PUT(writer, ",\"loop\":");
+    put_number(writer, node->loop);
+    PUT(writer, ",\"retry\":");
+    put_number(writer, node->retry);
+    put_flags(writer, node->flags);
+    PUT(writer, ",\"children\":{");
+}
+
+static void enter_root(struct writer *writer)
+{
+    begin_writing(writer);
+    put_node(writer, writer->tree->root);
+    end_writing(writer);
+}
+
+static void enter_child(struct writer *writer, const struct node *node)
+{
+    begin_writing(writer);
+    if (node != node->parent->first_child) {
+        PUT(writer, ",");
+    }
+    put_text(writer, node->id, node->id_len);
+    PUT(writer, ":");
+    put_node(writer, node);
+    end_writing(writer);
+}
+
+static void leave_node(struct writer *writer, const struct node *node)
+{
+    begin_writing(writer);
+    PUT(writer, "},\"elapsed_time\":");
+    put_number(writer, tree_node_elapsed(writer->tree, node));
+    PUT(writer, ",\"start_time\":");
+    put_time(writer, node->started_us);
+    PUT(writer, ",\"finish_time\":");
+    put_time(writer, node->archived_us);
+    PUT(writer, "}");
+    end_writing(writer);
+}
+
+// Down along first children, across to siblings, up to parents: no stack but the nodes' own links.
+static void write_nodes(struct writer *writer)
+{
+    const struct node *const root = writer->tree->root;
+    const struct node *node = root;
+    enter_root(writer);
+    for (;;) {
+        if (node->first_child != NULL) {
+            node = node->first_child;
+            enter_child(writer, node);
+            continue;
+        }
+        leave_node(writer, node);
+        while (node != root && node->next_sibling == NULL) {
+            node = node->parent;
+            leave_node(writer, node);
+        }
+        if (node == root) {
+            return;
+        }
+        node = node->next_sibling;
+        enter_child(writer, node);
+    }
+}
+
+static void write_not_started(struct json_writer *json)
+{
+    json_write_open(json);
+    JSON_WRITE_KEY(json, "start_time");
+    json_write_null(json);
+    JSON_WRITE_KEY(json, "state");
+    json_write_string(json, STR("CREATED"));
+    JSON_WRITE_KEY(json, "retry");
+    json_write_number(json, 0);
+    JSON_WRITE_KEY(json, "skip");
+    json_write_number(json, 0); // BKFlow sends a number here, a boolean elsewhere
+    JSON_WRITE_KEY(json, "finish_time");
+    json_write_null(json);
+    JSON_WRITE_KEY(json, "elapsed_time");
+    json_write_number(json, 0);
+    JSON_WRITE_KEY(json, "children");
+    json_write_open(json);
+    json_write_close(json);
+    json_write_close(json);
+}
+
+static void write_state_alone(struct json_writer *json, struct str state)
+{
+    json_write_open(json);
+    JSON_WRITE_KEY(json, "state");
+    json_write_string(json, state);
+    json_write_close(json);
+}
+
+static void write_tree(const struct tree *tree, struct local_time *zone, struct json_writer *json)
+{
+    char root_members[ROOT_MEMBERS_MAX];
+    const struct str root_id = {tree->root->id, tree->root->id_len};
+    struct writer writer = {
+        .tree = tree,
+        .zone = zone,
+        .out = json->out,
+        .root_id = root_id,
+        .root_members = make_root_members(root_id, root_members),
+    };
+    if (json_write_begin_value(json)) {
+        write_nodes(&writer);
+        json_write_end_value(json);
+    }
+}
+
+void tree_write(const struct tree *tree, struct local_time *zone, struct json_writer *json)
+{
+    switch (tree->kind) {
+    case TREE_NOT_STARTED:
+        write_not_started(json);
+        break;
+    case TREE_CREATED:
+        write_state_alone(json, STR("CREATED"));
+        break;
+    case TREE_EXPIRED:
+        write_state_alone(json, STR("EXPIRED"));
+        break;
+    case TREE_NODES:
+        write_tree(tree, zone, json);
+        break;
+    }
+}

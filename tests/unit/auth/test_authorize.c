@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: MIT
+#include "auth/authorize.h"
+#include "rows.h"
+#include "support.h"
+
+struct fixture {
+    struct auth *auth;
+    struct conf *conf;
+    struct arena *arena;
+    const struct caller *caller; // of application "demo_app"
+};
+
+static struct fixture fixture;
+
+static void complain(void *context, const char *sentence)
+{
+    (void)context;
+    print_error("configuration: %s\n", sentence);
+}
+
+// Only authenticate makes a caller: so this one has proved itself.
+static const struct caller *make_caller(void)
+{
+    const struct credentials credentials = {
+        .app_code = STR("demo_app"),
+        .secret = STR("demo-secret"),
+        .username = STR("admin"),
+    };
+    struct lookup_result result = {.user_is_active = true};
+    const struct caller *caller = NULL;
+    struct error err = {0};
+    app_with_secret(&result.app, "demo-secret");
+    assert_int_equal(authenticate(fixture.auth, fixture.conf, &credentials, &result, 0,
+                                  fixture.arena, &caller, &err),
+                     0);
+    return caller;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    static char *const nothing[] = {NULL};
+    fixture = (struct fixture){
+        .auth = auth_new(),
+        .conf = conf_load(NULL, nothing, complain, NULL),
+        .arena = arena_new(1 << 20),
+    };
+    assert_non_null(fixture.auth);
+    assert_non_null(fixture.conf);
+    fixture.caller = make_caller();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    auth_free(fixture.auth);
+    conf_free(fixture.conf);
+    arena_free(fixture.arena);
+    return 0;
+}
+
+static struct lookup_result good_facts(void)
+{
+    return (struct lookup_result){
+        .task = {.exists = true,
+                 .is_started = true,
+                 .instance_id = STR("n0123456789abcdef0123456789abcdef"),
+                 .template_id = 3},
+        .template = {.exists = true, .app_code = STR("demo_app")},
+    };
+}
+
+// The message of the refusal, or "" when there is a permit. *STATUS is 0 then.
+static const char *check_binding(const struct lookup_result *result, int *status)
+{
+    static char message[512];
+    const struct permit *permit = NULL;
+    struct error err = {0};
+    const int outcome = authorize(fixture.caller, result, 10, fixture.arena, &permit, &err);
+    assert_int_equal(outcome == 0, permit != NULL);
+    message[0] = '\0';
+    *status = 0;
+    if (outcome != 0) {
+        *status = error_status(err.kind);
+        (void)error_message(&err, LANG_EN, message, sizeof message);
+    }
+    return message;
+}
+
+#define assert_refused(result, expected_status, expected_message)                                  \
+    do {                                                                                           \
+        int status;                                                                                \
+        assert_string_equal(check_binding((result), &status), (expected_message));                 \
+        assert_int_equal(status, (expected_status));                                               \
+    } while (0)
+
+static void a_bound_task_is_granted(void **state)
+{
+    (void)state;
+    const struct lookup_result result = good_facts();
+    const struct permit *permit = NULL;
+    struct error err = {0};
+    assert_int_equal(authorize(fixture.caller, &result, 10, fixture.arena, &permit, &err), 0);
+    assert_int_equal(permit_task_id(permit), 10);
+    assert_int_equal(permit_kind(permit), PERMIT_STARTED);
+    assert_text(permit_root_id(permit), "n0123456789abcdef0123456789abcdef");
+}
+
+// The database has compared: the template itself was not read.
+static void what_the_store_proved_is_granted_to_that_application_alone(void **state)
+{
+    (void)state;
+    struct lookup_result result = {
+        .is_proven = true,
+        .task = {.exists = true, .is_started = true, .instance_id = STR("nroot")},
+        .template = {.exists = true, .app_code = STR("demo_app")},
+    };
+    int granted;
+    assert_string_equal(check_binding(&result, &granted), "");
+    assert_int_equal(granted, 0);
+    result.template.app_code = STR("other_app");
+    assert_refused(&result, 403, "Task is not associated with any template. task_id=10");
+    result.template.app_code = STR("demo_app");
+    result.is_proven = false;
+    assert_refused(&result, 403, "Task is not associated with any template. task_id=10");
+}
+
+#define NO_TASK "Task does not exist. task_id=10"
+
+static void no_such_task_is_404(void **state)
+{
+    (void)state;
+    struct lookup_result result = good_facts();
+    result.task.exists = false;
+    assert_refused(&result, 404, NO_TASK);
+}
+
+static void a_deleted_task_is_404(void **state)
+{
+    (void)state;
+    struct lookup_result result = good_facts();
+    result.task.is_deleted = true;
+    assert_refused(&result, 404, NO_TASK);
+}
+
+static void a_task_without_template_is_403(void **state)
+{
+    (void)state;
+    struct lookup_result result = good_facts();
+    result.task.template_id = 0;
+    assert_refused(&result, 403, "Task is not associated with any template. task_id=10");
+}
+
+#define NO_TEMPLATE "Template associated with task does not exist. task_id=10, template_id=3"
+
+static void no_such_template_is_404(void **state)
+{
+    (void)state;
+    struct lookup_result result = good_facts();
+    result.template.exists = false;
+    assert_refused(&result, 404, NO_TEMPLATE);
+}
+
+static void a_deleted_template_is_404(void **state)
+{
+    (void)state;
+    struct lookup_result result = good_facts();
+    result.template.is_deleted = true;
+    assert_refused(&result, 404, NO_TEMPLATE);
+}
+
+#define UNBOUND                                                                                    \
+    "Template associated with task is not bindedto any bk_app_code. task_id=10, template_id=3"
+
+static void a_template_without_application_is_403(void **state)
+{
+    (void)state;
+    struct lookup_result result = good_facts();
+    result.template.app_code = STR_ABSENT;
+    assert_refused(&result, 403, UNBOUND);
+}
+
+static void a_template_with_an_empty_application_is_403(void **state)
+{
+    (void)state;
+    struct lookup_result result = good_facts();
+    result.template.app_code = STR("");
+    assert_refused(&result, 403, UNBOUND);
+}
+
+static void another_application_is_403_and_both_are_named(void **state)
+{
+    (void)state;
+    struct lookup_result result = good_facts();
+    result.template.app_code = STR("your_app");
+    assert_refused(&result, 403,
+                   "The current application does not have permission to operate this task, "
+                   "app=demo_app, template bindedapp=your_app");
+}
+
+static void codes_are_compared_byte_for_byte(void **state)
+{
+    (void)state;
+    static const struct str codes[] = {
+        STR("Demo_app"),  STR("DEMO_APP"),        STR("demo_app "),
+        STR(" demo_app"), STR("demo_ap"),         STR("demo_app\0"),
+        STR("demo-app"),  STR("d\xC3\xA9mo_app"), STR("demo_appx"),
+    };
+    for (size_t i = 0; i < COUNT_OF(codes); i++) {
+        struct lookup_result result = good_facts();
+        int status;
+        result.template.app_code = codes[i];
+        (void)check_binding(&result, &status);
+        check_number(codes[i].ptr, status, 403);
+    }
+}
+
+// Everything is wrong at once, then one thing after the other is put right.
+static void the_order_of_the_checks_is_bkflows(void **state)
+{
+    (void)state;
+    struct lookup_result result = good_facts();
+    result.task.exists = false;
+    result.task.template_id = 0;
+    result.template = (struct lookup_template){0};
+    assert_refused(&result, 404, NO_TASK);
+    result.task.exists = true;
+    assert_refused(&result, 403, "Task is not associated with any template. task_id=10");
+    result.task.template_id = 3;
+    assert_refused(&result, 404, NO_TEMPLATE);
+    result.template.exists = true;
+    assert_refused(&result, 403, UNBOUND);
+    result.template.app_code = STR("demo_app");
+    int status;
+    (void)check_binding(&result, &status);
+    assert_int_equal(status, 0);
+}
+
+static void the_state_of_the_task_makes_the_kind_of_grant(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        bool is_started;
+        bool is_expired;
+        enum permit_kind kind;
+    } rows[] = {
+        {"not started", false, false, PERMIT_NOT_STARTED},
+        {"started", true, false, PERMIT_STARTED},
+        {"expired", true, true, PERMIT_EXPIRED},
+        {"expired before it was started", false, true, PERMIT_EXPIRED},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct lookup_result result = good_facts();
+        const struct permit *permit = NULL;
+        struct error err = {0};
+        result.task.is_started = rows[i].is_started;
+        result.task.is_expired = rows[i].is_expired;
+        check(rows[i].name,
+              authorize(fixture.caller, &result, 10, fixture.arena, &permit, &err) == 0);
+        check_number(rows[i].name, permit_kind(permit), rows[i].kind);
+    }
+}
+
+static void a_refusal_comes_before_the_state_of_the_task(void **state)
+{
+    (void)state;
+    struct lookup_result result = good_facts();
+    result.task.is_expired = true;
+    result.template.app_code = STR("your_app");
+    int status;
+    (void)check_binding(&result, &status);
+    assert_int_equal(status, 403);
+}
+
+static void without_memory_there_is_no_grant(void **state)
+{
+    (void)state;
+    const struct lookup_result result = good_facts();
+    const struct permit *permit = NULL;
+    struct error err = {0};
+    struct arena *const small = arena_new(1);
+    assert_int_equal(authorize(fixture.caller, &result, 10, small, &permit, &err), -1);
+    assert_int_equal(err.kind, ERR_NO_MEMORY);
+    assert_null(permit);
+    arena_free(small);
+}
+
+#define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_FIXTURE(a_bound_task_is_granted),
+        WITH_FIXTURE(what_the_store_proved_is_granted_to_that_application_alone),
+        WITH_FIXTURE(no_such_task_is_404),
+        WITH_FIXTURE(a_deleted_task_is_404),
+        WITH_FIXTURE(a_task_without_template_is_403),
+        WITH_FIXTURE(no_such_template_is_404),
+        WITH_FIXTURE(a_deleted_template_is_404),
+        WITH_FIXTURE(a_template_without_application_is_403),
+        WITH_FIXTURE(a_template_with_an_empty_application_is_403),
+        WITH_FIXTURE(another_application_is_403_and_both_are_named),
+        WITH_FIXTURE(codes_are_compared_byte_for_byte),
+        WITH_FIXTURE(the_order_of_the_checks_is_bkflows),
+        WITH_FIXTURE(the_state_of_the_task_makes_the_kind_of_grant),
+        WITH_FIXTURE(a_refusal_comes_before_the_state_of_the_task),
+        WITH_FIXTURE(without_memory_there_is_no_grant),
+    };
+    return cmocka_run_group_tests_name("binding", tests, NULL, NULL);
+}

@@ -1,0 +1,1007 @@
+// SPDX-License-Identifier: MIT
+// jwt and auth_gateway: tokens made here with fresh keys, good ones and all kinds of forged ones.
+#include "auth/gateway.h"
+#include "base/clock.h"
+#include "auth/jwt.h"
+#include "support.h"
+
+#include <openssl/crypto.h>
+#include <openssl/ec.h>
+#include <openssl/ecdsa.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define NOW_S  1700000000
+#define NOW_US ((int64_t)NOW_S * US_PER_SECOND)
+
+#define PARTIES                                                                                    \
+    "\"app\":{\"app_code\":\"demo_app\",\"verified\":true},"                                       \
+    "\"user\":{\"username\":\"admin\",\"verified\":true}"
+#define GOOD_CLAIMS "{\"exp\":1700000100,\"nbf\":1699999900,\"iat\":1699999900," PARTIES "}"
+
+// ---- keys ----
+
+enum {
+    KEY_RSA,
+    KEY_OTHER_RSA,
+    KEY_P256,
+    KEY_P384,
+    KEY_P521,
+    KEY_SMALL_RSA,
+    KEY_ED25519,
+    KEY_K256,
+    KEYS
+};
+
+static EVP_PKEY *keys[KEYS];
+static char *folder;
+static char *all_keys_path; // of gateway "gw": one key of each kind
+static char *other_path;    // of gateway "other"
+
+static char *write_public(const char *name, const EVP_PKEY *const *list, size_t count)
+{
+    char *const path = scratch_path(folder, name);
+    FILE *const file = fopen(path, "we");
+    assert_non_null(file);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(PEM_write_PUBKEY(file, list[i]), 1);
+    }
+    fclose(file);
+    return path;
+}
+
+static int make_keys(void **state)
+{
+    (void)state;
+    keys[KEY_RSA] = EVP_RSA_gen(2048);
+    keys[KEY_OTHER_RSA] = EVP_RSA_gen(2048);
+    keys[KEY_P256] = EVP_EC_gen("P-256");
+    keys[KEY_P384] = EVP_EC_gen("P-384");
+    keys[KEY_P521] = EVP_EC_gen("P-521");
+    keys[KEY_SMALL_RSA] = EVP_RSA_gen(1024);
+    keys[KEY_ED25519] = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    keys[KEY_K256] = EVP_EC_gen("secp256k1"); // as long as P-256, and something else
+    for (size_t i = 0; i < KEYS; i++) {
+        assert_non_null(keys[i]);
+    }
+    folder = scratch_new();
+    const EVP_PKEY *const all[] = {keys[KEY_RSA], keys[KEY_P256], keys[KEY_P384], keys[KEY_P521]};
+    const EVP_PKEY *const other[] = {keys[KEY_OTHER_RSA]};
+    all_keys_path = write_public("all.pem", all, COUNT_OF(all));
+    other_path = write_public("other.pem", other, COUNT_OF(other));
+    return 0;
+}
+
+static int free_all_keys(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < KEYS; i++) {
+        EVP_PKEY_free(keys[i]);
+    }
+    free(all_keys_path);
+    free(other_path);
+    scratch_free(folder);
+    return 0;
+}
+
+// ---- making tokens ----
+
+enum { TOKEN_BYTES = 4096 };
+
+static size_t put_base64url(char *to, const unsigned char *bytes, size_t len)
+{
+    const int encoded = EVP_EncodeBlock((unsigned char *)to, bytes, (int)len);
+    size_t end = (size_t)encoded;
+    while (end > 0 && to[end - 1] == '=') {
+        end--;
+    }
+    for (size_t i = 0; i < end; i++) {
+        to[i] = to[i] == '+' ? '-' : to[i] == '/' ? '_' : to[i];
+    }
+    to[end] = '\0';
+    return end;
+}
+
+// "header.claims"
+static size_t put_signed_part(char *token, const char *header, const char *claims)
+{
+    size_t len = put_base64url(token, (const unsigned char *)header, strlen(header));
+    token[len++] = '.';
+    return len + put_base64url(token + len, (const unsigned char *)claims, strlen(claims));
+}
+
+static size_t sign(const EVP_PKEY *key, const char *digest, const char *text, size_t len,
+                   unsigned char *signature)
+{
+    size_t signature_len = 1024;
+    EVP_MD_CTX *const context = EVP_MD_CTX_new();
+    EVP_PKEY *const signer = (EVP_PKEY *)(uintptr_t)key;
+    assert_int_equal(EVP_DigestSignInit_ex(context, NULL, digest, NULL, NULL, signer, NULL), 1);
+    assert_int_equal(
+        EVP_DigestSign(context, signature, &signature_len, (const unsigned char *)text, len), 1);
+    EVP_MD_CTX_free(context);
+    return signature_len;
+}
+
+// From DER to the two numbers of fixed size that a token holds.
+static size_t to_raw(unsigned char *signature, size_t len, size_t half)
+{
+    const unsigned char *der = signature;
+    ECDSA_SIG *const pair = d2i_ECDSA_SIG(NULL, &der, (long)len);
+    assert_non_null(pair);
+    assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_r(pair), signature, (int)half), half);
+    assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_s(pair), signature + half, (int)half), half);
+    ECDSA_SIG_free(pair);
+    return 2 * half;
+}
+
+static size_t raw_half_of(const EVP_PKEY *key)
+{
+    return EVP_PKEY_get_base_id(key) == EVP_PKEY_EC ? ((size_t)EVP_PKEY_get_bits(key) + 7) / 8 : 0;
+}
+
+// A token in a static buffer, signed by KEY with DIGEST whatever the header says.
+static struct str token_of(const EVP_PKEY *key, const char *digest, const char *header,
+                           const char *claims)
+{
+    static char token[TOKEN_BYTES];
+    unsigned char signature[1024];
+    size_t len = put_signed_part(token, header, claims);
+    size_t signature_len = sign(key, digest, token, len, signature);
+    if (raw_half_of(key) != 0) {
+        signature_len = to_raw(signature, signature_len, raw_half_of(key));
+    }
+    token[len++] = '.';
+    len += put_base64url(token + len, signature, signature_len);
+    return (struct str){token, len};
+}
+
+static struct str rsa_token(const char *header, const char *claims)
+{
+    return token_of(keys[KEY_RSA], "SHA512", header, claims);
+}
+
+#define GOOD_HEADER "{\"alg\":\"RS512\",\"kid\":\"gw\",\"typ\":\"JWT\"}"
+
+static struct str good_token(void)
+{
+    return rsa_token(GOOD_HEADER, GOOD_CLAIMS);
+}
+
+// ---- judging tokens ----
+
+struct fixture {
+    struct conf *conf;
+    struct gateways *gateways;
+    struct auth *auth;
+    struct arena *arena;
+    struct credentials credentials;
+    struct error err;
+    char complaints[4096];
+};
+
+static struct fixture fixture;
+
+static void note(void *context, const char *sentence)
+{
+    (void)context;
+    const size_t len = strlen(fixture.complaints);
+    snprintf(fixture.complaints + len, sizeof fixture.complaints - len, "%s\n", sentence);
+}
+
+// Loads a configuration with these settings of [auth]: "gateway_default=gw", ends with NULL.
+static void configure(const char *const *settings)
+{
+    char entries[16][512];
+    char *environment[17] = {NULL};
+    size_t count = 0;
+    for (; settings[count] != NULL; count++) {
+        snprintf(entries[count], sizeof entries[0], "BKFLOW_STATES_AUTH_%s", settings[count]);
+        environment[count] = entries[count];
+    }
+    gateways_free(fixture.gateways);
+    conf_free(fixture.conf);
+    fixture.complaints[0] = '\0';
+    fixture.conf = conf_load(NULL, environment, note, NULL);
+    assert_non_null(fixture.conf);
+    fixture.gateways = gateways_load(fixture.conf, note, NULL);
+}
+
+static char all_keys_setting[512];
+static char other_setting[512];
+
+static int set_up(void **state)
+{
+    (void)state;
+    fixture = (struct fixture){.auth = auth_new(), .arena = arena_new(1 << 20)};
+    assert_non_null(fixture.auth);
+    snprintf(all_keys_setting, sizeof all_keys_setting, "GATEWAY_KEY_gw=%s", all_keys_path);
+    snprintf(other_setting, sizeof other_setting, "GATEWAY_KEY_other=%s", other_path);
+    const char *const settings[] = {"GATEWAY=on", all_keys_setting, other_setting, NULL};
+    configure(settings);
+    assert_non_null(fixture.gateways);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    gateways_free(fixture.gateways);
+    conf_free(fixture.conf);
+    auth_free(fixture.auth);
+    arena_free(fixture.arena);
+    return 0;
+}
+
+static int judge_request(const struct http_request *request)
+{
+    arena_reset(fixture.arena);
+    fixture.err = (struct error){0};
+    const int outcome =
+        auth_read_credentials(fixture.auth, fixture.conf, fixture.gateways, request, NOW_US,
+                              fixture.arena, &fixture.credentials, &fixture.err);
+    return outcome == 0 ? 0 : error_code(fixture.err.kind);
+}
+
+// 0, or the code of the refusal. Credentials that would pass otherwise stand beside the token.
+static int judge(struct str token)
+{
+    return judge_request(&(struct http_request){
+        .bkapi_jwt = token,
+        .bkapi_authorization =
+            STR("{\"bk_app_code\":\"a\",\"bk_app_secret\":\"s\",\"bk_username\":\"u\"}"),
+    });
+}
+
+static int judge_claims(const char *claims)
+{
+    return judge(rsa_token(GOOD_HEADER, claims));
+}
+
+// ---- good tokens ----
+
+static void a_good_token_names_application_and_user(void **state)
+{
+    (void)state;
+    assert_int_equal(judge(good_token()), 0);
+    assert_int_equal(fixture.credentials.way, CREDENTIALS_GATEWAY);
+    assert_text(fixture.credentials.app_code, "demo_app");
+    assert_text(fixture.credentials.username, "admin");
+    assert_text(fixture.credentials.secret, NULL);
+}
+
+static const struct {
+    const char *name;
+    const char *digest;
+    size_t key;
+} algorithms[] = {
+    {"RS256", "SHA256", KEY_RSA},  {"RS384", "SHA384", KEY_RSA},  {"RS512", "SHA512", KEY_RSA},
+    {"ES256", "SHA256", KEY_P256}, {"ES384", "SHA384", KEY_P384}, {"ES512", "SHA512", KEY_P521},
+};
+
+static void each_algorithm_works_where_it_is_allowed_and_only_there(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(algorithms); i++) {
+        char allowed[64];
+        snprintf(allowed, sizeof allowed, "GATEWAY_ALGORITHMS=%s", algorithms[i].name);
+        const char *const settings[] = {"GATEWAY=on", all_keys_setting, allowed, NULL};
+        configure(settings);
+        assert_non_null(fixture.gateways);
+        for (size_t k = 0; k < COUNT_OF(algorithms); k++) {
+            char header[128];
+            snprintf(header, sizeof header, "{\"alg\":\"%s\",\"kid\":\"gw\"}", algorithms[k].name);
+            const struct str token =
+                token_of(keys[algorithms[k].key], algorithms[k].digest, header, GOOD_CLAIMS);
+            check_number(algorithms[k].name, judge(token), i == k ? 0 : 40104);
+        }
+    }
+}
+
+static void both_spellings_of_the_names_are_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *app;
+        const char *user;
+        int expected;
+    } rows[] = {
+        {"\"app_code\":\"demo_app\"", "\"username\":\"admin\"", 0},
+        {"\"bk_app_code\":\"demo_app\"", "\"bk_username\":\"admin\"", 0},
+        {"\"app_code\":\"demo_app\",\"bk_app_code\":\"demo_app\"",
+         "\"bk_username\":\"admin\",\"username\":\"admin\"", 0},
+        {"\"app_code\":\"\",\"bk_app_code\":\"demo_app\"",
+         "\"username\":\"\",\"bk_username\":\"admin\"", 0},
+        {"\"app_code\":\"demo_app\",\"bk_app_code\":\"\"",
+         "\"username\":\"admin\",\"bk_username\":\"\"", 0},
+        {"\"app_code\":\"demo_app\",\"bk_app_code\":\"other\"", "\"username\":\"admin\"", 40104},
+        {"\"app_code\":\"demo_app\"", "\"username\":\"admin\",\"bk_username\":\"root\"", 40104},
+        {"\"app_code\":\"\"", "\"username\":\"admin\"", 40104},
+        {"\"x\":1", "\"username\":\"admin\"", 40104},
+        {"\"app_code\":\"demo_app\"", "\"username\":\"\"", 40104},
+        {"\"app_code\":\"demo_app\"", "\"x\":1", 40104},
+        {"\"app_code\":1", "\"username\":\"admin\"", 40104},
+        {"\"app_code\":\"demo_app\"", "\"username\":null", 40104},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char claims[512];
+        snprintf(
+            claims, sizeof claims,
+            "{\"exp\":1700000100,\"app\":{%s,\"verified\":true},\"user\":{%s,\"verified\":true}}",
+            rows[i].app, rows[i].user);
+        check_number(claims, judge_claims(claims), rows[i].expected);
+        if (rows[i].expected == 0) {
+            check_text(claims, fixture.credentials.app_code, "demo_app");
+            check_text(claims, fixture.credentials.username, "admin");
+        }
+    }
+}
+
+static void blanks_around_a_token_are_passed_over(void **state)
+{
+    (void)state;
+    char padded[TOKEN_BYTES];
+    const struct str token = good_token();
+    const int len = snprintf(padded, sizeof padded, " \t%.*s ", (int)token.len, token.ptr);
+    assert_int_equal(judge((struct str){padded, (size_t)len}), 0);
+}
+
+// ---- which key ----
+
+static void a_token_without_kid_is_the_default_gateways(void **state)
+{
+    (void)state;
+    static const char header[] = "{\"alg\":\"RS512\"}";
+    assert_int_equal(judge(rsa_token(header, GOOD_CLAIMS)), 40104);
+    const char *const settings[] = {"GATEWAY=on", all_keys_setting, other_setting,
+                                    "GATEWAY_DEFAULT=gw", NULL};
+    configure(settings);
+    assert_int_equal(judge(rsa_token(header, GOOD_CLAIMS)), 0);
+    assert_int_equal(judge(token_of(keys[KEY_OTHER_RSA], "SHA512", header, GOOD_CLAIMS)), 40104);
+}
+
+static void a_token_of_an_unknown_or_odd_kid_is_refused(void **state)
+{
+    (void)state;
+    static const char *const headers[] = {
+        "{\"alg\":\"RS512\",\"kid\":\"nobody\"}",
+        "{\"alg\":\"RS512\",\"kid\":\"\"}",
+        "{\"alg\":\"RS512\",\"kid\":\"GW\"}",
+        "{\"alg\":\"RS512\",\"kid\":\"gw \"}",
+        "{\"alg\":\"RS512\",\"kid\":1}",
+        "{\"alg\":\"RS512\",\"kid\":null}",
+        "{\"alg\":\"RS512\",\"kid\":[\"gw\"]}",
+        "{\"alg\":\"RS512\",\"kid\":\"../gw\"}",
+        "{\"alg\":\"RS512\",\"kid\":\"nobody\",\"kid\":\"gw\"}",
+    };
+    const char *const settings[] = {"GATEWAY=on", all_keys_setting, "GATEWAY_DEFAULT=gw", NULL};
+    configure(settings);
+    for (size_t i = 0; i < COUNT_OF(headers); i++) {
+        check_number(headers[i], judge(rsa_token(headers[i], GOOD_CLAIMS)), 40104);
+    }
+}
+
+static void the_key_of_another_gateway_does_not_pass(void **state)
+{
+    (void)state;
+    const struct str token = token_of(keys[KEY_OTHER_RSA], "SHA512", GOOD_HEADER, GOOD_CLAIMS);
+    assert_int_equal(judge(token), 40104);
+    assert_int_equal(judge(rsa_token("{\"alg\":\"RS512\",\"kid\":\"other\"}", GOOD_CLAIMS)), 40104);
+}
+
+static void while_keys_are_rotated_both_pass(void **state)
+{
+    (void)state;
+    const EVP_PKEY *const both[] = {keys[KEY_OTHER_RSA], keys[KEY_RSA]};
+    char *const path = write_public("both.pem", both, COUNT_OF(both));
+    char setting[512];
+    snprintf(setting, sizeof setting, "GATEWAY_KEY_gw=%s", path);
+    const char *const settings[] = {"GATEWAY=on", setting, NULL};
+    configure(settings);
+    assert_int_equal(judge(good_token()), 0);
+    assert_int_equal(judge(token_of(keys[KEY_OTHER_RSA], "SHA512", GOOD_HEADER, GOOD_CLAIMS)), 0);
+    free(path);
+}
+
+// ---- forged headers ----
+
+static void headers_that_choose_another_way_are_refused(void **state)
+{
+    (void)state;
+    static const char *const headers[] = {
+        "{\"alg\":\"none\",\"kid\":\"gw\"}",
+        "{\"alg\":\"None\",\"kid\":\"gw\"}",
+        "{\"alg\":\"\",\"kid\":\"gw\"}",
+        "{\"kid\":\"gw\"}",
+        "{\"alg\":null,\"kid\":\"gw\"}",
+        "{\"alg\":[\"RS512\"],\"kid\":\"gw\"}",
+        "{\"alg\":\"rs512\",\"kid\":\"gw\"}",
+        "{\"alg\":\"RS512 \",\"kid\":\"gw\"}",
+        "{\"alg\":\"HS256\",\"kid\":\"gw\"}",
+        "{\"alg\":\"HS512\",\"kid\":\"gw\"}",
+        "{\"alg\":\"PS512\",\"kid\":\"gw\"}",
+        "{\"alg\":\"ES256\",\"kid\":\"gw\"}",
+        "{\"alg\":\"RS256\",\"kid\":\"gw\"}",
+        "{\"alg\":\"none\",\"alg\":\"RS512\",\"kid\":\"gw\"}",
+        "{\"alg\":\"RS512\",\"kid\":\"gw\",\"crit\":[\"exp\"],\"exp\":1}",
+        "{\"alg\":\"RS512\",\"kid\":\"gw\",\"crit\":[]}",
+        "[\"RS512\"]",
+        "RS512",
+        "",
+    };
+    for (size_t i = 0; i < COUNT_OF(headers); i++) {
+        check_number(headers[i], judge(rsa_token(headers[i], GOOD_CLAIMS)), 40104);
+    }
+}
+
+static void a_token_without_signature_is_refused(void **state)
+{
+    (void)state;
+    static const char *const headers[] = {"{\"alg\":\"none\",\"kid\":\"gw\"}", GOOD_HEADER};
+    for (size_t i = 0; i < COUNT_OF(headers); i++) {
+        char token[TOKEN_BYTES];
+        size_t len = put_signed_part(token, headers[i], GOOD_CLAIMS);
+        check_number("without the last part", judge((struct str){token, len}), 40104);
+        token[len++] = '.';
+        check_number("with an empty one", judge((struct str){token, len}), 40104);
+    }
+}
+
+// The classic: the public key, which everybody knows, as the secret of an HMAC.
+static void an_hmac_with_the_public_key_is_refused(void **state)
+{
+    (void)state;
+    char *const pem = read_whole_file(all_keys_path);
+    static const char *const names[] = {"HS256", "HS512", "RS512", "RS256"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        char header[64];
+        char token[TOKEN_BYTES];
+        unsigned char mac[EVP_MAX_MD_SIZE];
+        unsigned mac_len = 0;
+        snprintf(header, sizeof header, "{\"alg\":\"%s\",\"kid\":\"gw\"}", names[i]);
+        size_t len = put_signed_part(token, header, GOOD_CLAIMS);
+        HMAC(EVP_sha512(), pem, (int)strlen(pem), (const unsigned char *)token, len, mac, &mac_len);
+        token[len++] = '.';
+        len += put_base64url(token + len, mac, mac_len);
+        check_number(names[i], judge((struct str){token, len}), 40104);
+    }
+    free(pem);
+}
+
+static void allow_all_algorithms(void)
+{
+    const char *const settings[] = {"GATEWAY=on", all_keys_setting,
+                                    "GATEWAY_ALGORITHMS=RS256, RS384,RS512,ES256,ES384,ES512",
+                                    NULL};
+    configure(settings);
+    assert_non_null(fixture.gateways);
+}
+
+static void a_signature_by_another_digest_or_curve_than_told_is_refused(void **state)
+{
+    (void)state;
+    allow_all_algorithms();
+    for (size_t i = 0; i < COUNT_OF(algorithms); i++) {
+        for (size_t k = 0; k < COUNT_OF(algorithms); k++) {
+            char header[128];
+            snprintf(header, sizeof header, "{\"alg\":\"%s\",\"kid\":\"gw\"}", algorithms[i].name);
+            const struct str token =
+                token_of(keys[algorithms[k].key], algorithms[k].digest, header, GOOD_CLAIMS);
+            check_number(algorithms[i].name, judge(token), i == k ? 0 : 40104);
+        }
+    }
+}
+
+// ---- forged bytes ----
+
+static void any_changed_character_is_noticed(void **state)
+{
+    (void)state;
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    char token[TOKEN_BYTES];
+    const struct str good = good_token();
+    memcpy(token, good.ptr, good.len);
+    struct dice dice = {59};
+    for (size_t i = 0; i < good.len; i++) {
+        const char before = token[i];
+        do {
+            token[i] = alphabet[dice_below(&dice, 64)];
+        } while (token[i] == before);
+        assert_int_equal(judge((struct str){token, good.len}), 40104);
+        token[i] = before;
+    }
+    assert_int_equal(judge((struct str){token, good.len}), 0);
+}
+
+static void a_token_cut_off_anywhere_is_refused(void **state)
+{
+    (void)state;
+    char token[TOKEN_BYTES];
+    const struct str good = good_token();
+    memcpy(token, good.ptr, good.len);
+    for (size_t len = 0; len < good.len; len++) {
+        const struct str cut = guarded_copy((struct str){token, len});
+        assert_int_equal(judge(cut), 40104);
+        guarded_free_copy(cut);
+    }
+}
+
+static void one_signature_has_one_spelling(void **state)
+{
+    (void)state;
+    static const char *const tails[] = {"=", "==", ".", ".x", " x", "\n", "A", "%3D"};
+    char token[TOKEN_BYTES];
+    const struct str good = good_token();
+    memcpy(token, good.ptr, good.len);
+    for (size_t i = 0; i < COUNT_OF(tails); i++) {
+        memcpy(token + good.len, tails[i], strlen(tails[i]));
+        check_number(tails[i], judge((struct str){token, good.len + strlen(tails[i])}), 40104);
+    }
+    // 256 bytes leave four bits unused in the last character, which must be zero.
+    static const char last_characters[] = "AQgw";
+    const char *const at = strchr(last_characters, token[good.len - 1]);
+    assert_non_null(at);
+    for (char bits = 1; bits < 16; bits++) {
+        const char digit = token[good.len - 1];
+        token[good.len - 1] = (char)(digit + bits);
+        check_number("unused bits", judge((struct str){token, good.len}), 40104);
+        token[good.len - 1] = digit;
+    }
+}
+
+static void bytes_that_are_no_token_are_refused(void **state)
+{
+    (void)state;
+    static const struct str rows[] = {
+        STR(""),
+        STR("."),
+        STR(".."),
+        STR("..."),
+        STR("a.b.c"),
+        STR("a.b"),
+        STR("\0"),
+        STR("a.\0.c"),
+        STR("Bearer a.b.c"),
+        STR("{}"),
+        STR("\xFF.\xFF.\xFF"),
+        STR("e30.e30.e30"),
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        check_number(rows[i].ptr, judge(rows[i]), 40104);
+    }
+}
+
+// A token whose ECDSA signature is these bytes.
+static int judge_ecdsa(const unsigned char *signature, size_t signature_len)
+{
+    char token[TOKEN_BYTES];
+    size_t len = put_signed_part(token, "{\"alg\":\"ES256\",\"kid\":\"gw\"}", GOOD_CLAIMS);
+    token[len++] = '.';
+    len += put_base64url(token + len, signature, signature_len);
+    return judge((struct str){token, len});
+}
+
+static void ecdsa_signatures_of_odd_numbers_are_refused(void **state)
+{
+    (void)state;
+    static unsigned char bytes[200];
+    allow_all_algorithms();
+    memset(bytes, 0, sizeof bytes);
+    assert_int_equal(judge_ecdsa(bytes, 64), 40104); // r = s = 0
+    memset(bytes, 0xFF, sizeof bytes);
+    for (size_t len = 0; len < sizeof bytes; len++) {
+        assert_int_equal(judge_ecdsa(bytes, len), 40104);
+    }
+    memset(bytes, 0, sizeof bytes);
+    bytes[31] = bytes[63] = 1;
+    assert_int_equal(judge_ecdsa(bytes, 64), 40104); // r = s = 1
+}
+
+static void an_ecdsa_signature_in_der_is_refused(void **state)
+{
+    (void)state;
+    char text[TOKEN_BYTES];
+    unsigned char signature[1024];
+    allow_all_algorithms();
+    const size_t len = put_signed_part(text, "{\"alg\":\"ES256\",\"kid\":\"gw\"}", GOOD_CLAIMS);
+    size_t signature_len = sign(keys[KEY_P256], "SHA256", text, len, signature);
+    assert_int_equal(judge_ecdsa(signature, signature_len), 40104);
+    signature_len = to_raw(signature, signature_len, 32);
+    assert_int_equal(judge_ecdsa(signature, signature_len), 0);
+}
+
+// ---- claims ----
+
+static void dates_are_checked_with_the_leeway_of_ten_seconds(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *dates;
+        int expected;
+    } rows[] = {
+        {"\"exp\":1700000001", 0},
+        {"\"exp\":1699999991", 0},
+        {"\"exp\":1699999990", 40104},
+        {"\"exp\":1699999990.5", 0},
+        {"\"exp\":1699999989.5", 40104},
+        {"\"exp\":17e8", 0},
+        {"\"exp\":0", 40104},
+        {"\"exp\":-1", 40104},
+        {"\"exp\":\"1700000100\"", 40104},
+        {"\"exp\":null", 40104},
+        {"\"exp\":true", 40104},
+        {"\"exp\":[1700000100]", 40104},
+        {"\"exp\":1e999", 40104},
+        {"\"x\":1", 40104},
+        {"\"exp\":1700000100,\"nbf\":1700000010", 0},
+        {"\"exp\":1700000100,\"nbf\":1700000011", 40104},
+        {"\"exp\":1700000100,\"nbf\":\"0\"", 40104},
+        {"\"exp\":1700000100,\"nbf\":null", 40104},
+        {"\"exp\":1700000100,\"nbf\":-5", 0},
+        {"\"exp\":1700000100,\"iat\":1700000010", 0},
+        {"\"exp\":1700000100,\"iat\":1700000011", 40104},
+        {"\"exp\":1700000100,\"iat\":{}", 40104},
+        {"\"exp\":1700000100,\"iat\":1e999", 40104},
+        {"\"exp\":9007199254740993", 0},
+        {"\"exp\":99999999999999999999999999", 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char claims[512];
+        snprintf(claims, sizeof claims, "{%s," PARTIES "}", rows[i].dates);
+        check_number(rows[i].dates, judge_claims(claims), rows[i].expected);
+    }
+}
+
+static void the_leeway_is_configurable(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"GATEWAY=on", all_keys_setting, "LEEWAY=0", NULL};
+    configure(settings);
+    assert_int_equal(judge_claims("{\"exp\":1700000001," PARTIES "}"), 0);
+    assert_int_equal(judge_claims("{\"exp\":1700000000," PARTIES "}"), 40104);
+    assert_int_equal(judge_claims("{\"exp\":1700000100,\"iat\":1700000000," PARTIES "}"), 0);
+    assert_int_equal(judge_claims("{\"exp\":1700000100,\"iat\":1700000001," PARTIES "}"), 40104);
+}
+
+static void both_parties_must_be_verified(void **state)
+{
+    (void)state;
+    static const char *const values[] = {"false", "\"true\"", "1", "null", "{}", "[true]"};
+    for (size_t i = 0; i < COUNT_OF(values) * 2; i++) {
+        char claims[512];
+        const char *const value = values[i / 2];
+        snprintf(claims, sizeof claims,
+                 "{\"exp\":1700000100,\"app\":{\"app_code\":\"demo_app\",\"verified\":%s},"
+                 "\"user\":{\"username\":\"admin\",\"verified\":%s}}",
+                 i % 2 == 0 ? value : "true", i % 2 == 0 ? "true" : value);
+        check_number(claims, judge_claims(claims), 40104);
+    }
+}
+
+static void claims_that_lack_a_party_are_refused(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {
+        "{\"exp\":1700000100}",
+        "{\"exp\":1700000100,\"app\":{\"app_code\":\"a\",\"verified\":true}}",
+        "{\"exp\":1700000100,\"user\":{\"username\":\"a\",\"verified\":true}}",
+        "{\"exp\":1700000100,\"app\":\"a\",\"user\":\"b\"}",
+        "{\"exp\":1700000100,\"app\":[],\"user\":[]}",
+        "{\"exp\":1700000100,\"app\":{\"app_code\":\"a\"},\"user\":{\"username\":\"u\"}}",
+        "{\"exp\":1700000100,\"exp\":1700000200," PARTIES "}",
+        "{\"exp\":1700000100," PARTIES ",\"app\":{\"app_code\":\"evil\",\"verified\":true}}",
+        "{\"exp\":1700000100,\"app\":{\"app_code\":\"a\",\"verified\":true,\"app_code\":\"b\"},"
+        "\"user\":{\"username\":\"u\",\"verified\":true}}",
+        "{\"exp\":1700000100,\"app\":{\"app_code\":\"a\\u0000b\",\"verified\":true},"
+        "\"user\":{\"username\":\"u\",\"verified\":true}}",
+        "[" GOOD_CLAIMS "]",
+        GOOD_CLAIMS GOOD_CLAIMS,
+        "not json",
+        "",
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        check_number(rows[i], judge_claims(rows[i]), 40104);
+    }
+}
+
+// ---- beside direct credentials ----
+
+static void with_a_token_nothing_else_is_looked_at(void **state)
+{
+    (void)state;
+    assert_int_equal(judge(good_token()), 0);
+    assert_text(fixture.credentials.app_code, "demo_app"); // and not "a" of the header beside it
+    assert_int_equal(judge(STR("bad")), 40104);
+    assert_int_equal(judge(STR("")), 40104);
+}
+
+static void without_a_token_direct_credentials_are_read(void **state)
+{
+    (void)state;
+    assert_int_equal(judge(STR_ABSENT), 0);
+    assert_int_equal(fixture.credentials.way, CREDENTIALS_DIRECT);
+    assert_text(fixture.credentials.app_code, "a");
+}
+
+static void where_direct_is_off_only_a_token_passes(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"GATEWAY=on", all_keys_setting, "DIRECT=off", NULL};
+    configure(settings);
+    assert_int_equal(judge(good_token()), 0);
+    assert_int_equal(judge(STR_ABSENT), 40105);
+    assert_int_equal(judge_request(&(struct http_request){.query = STR("")}), 40101);
+    assert_text(fixture.err.subject, "X-Bkapi-JWT");
+    assert_int_equal(judge_request(&(struct http_request){
+                         .query = STR("bk_app_code=a&bk_app_secret=s&bk_username=u")}),
+                     40105);
+}
+
+static void where_gateways_are_off_a_good_token_is_refused(void **state)
+{
+    (void)state;
+    const char *const settings[] = {all_keys_setting, NULL};
+    configure(settings);
+    assert_int_equal(judge(good_token()), 40105);
+}
+
+static void a_token_that_lacks_memory_is_not_called_a_bad_one(void **state)
+{
+    (void)state;
+    const struct str token = good_token();
+    size_t cap = 0;
+    for (;; cap += 16) {
+        arena_free(fixture.arena);
+        fixture.arena = arena_new(cap);
+        const int outcome = judge(token);
+        if (outcome == 0) {
+            break;
+        }
+        assert_int_equal(outcome, 50004);
+        assert_true(cap < 10000);
+    }
+    assert_true(cap > 100);
+    assert_text(fixture.credentials.app_code, "demo_app");
+}
+
+// ---- when the crypto library has no memory ----
+
+static struct {
+    bool is_watching;
+    unsigned long calls;
+    unsigned long fail_at;
+} crypto;
+
+static bool crypto_must_fail(void)
+{
+    return crypto.is_watching && ++crypto.calls == crypto.fail_at;
+}
+
+static void *crypto_malloc(size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    return crypto_must_fail() ? NULL : malloc(size);
+}
+
+static void *crypto_realloc(void *block, size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    return crypto_must_fail() ? NULL : realloc(block, size);
+}
+
+static void crypto_free(void *block, const char *file, int line)
+{
+    (void)file, (void)line;
+    free(block);
+}
+
+static int judge_without_memory(struct str token, unsigned long fail_at)
+{
+    crypto.calls = 0;
+    crypto.fail_at = fail_at;
+    crypto.is_watching = true;
+    const int outcome = judge(token);
+    crypto.is_watching = false;
+    return outcome;
+}
+
+// Whichever allocation fails, a good token is accepted (what the library can do without), or the
+// answer says that memory lacks; the next is judged as ever.
+static void expect_no_memory(const char *name, struct str token)
+{
+    unsigned long n = 0;
+    unsigned long told = 0;
+    do {
+        const int outcome = judge_without_memory(token, ++n);
+        if (outcome != 0 && outcome != 50004) {
+            print_error("%s, allocation %lu: %d\n", name, n, outcome);
+        }
+        check(name, outcome == 0 || outcome == 50004);
+        told += outcome == 50004;
+        check_number(name, judge(token), 0);
+    } while (crypto.calls >= n);
+    check(name, told > 0);
+}
+
+static void where_the_library_lacks_memory_a_token_is_not_called_a_bad_one(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"GATEWAY=on", all_keys_setting,
+                                    "GATEWAY_ALGORITHMS=RS512,ES256", NULL};
+    configure(settings);
+    assert_int_equal(judge(good_token()), 0);
+    expect_no_memory("RS512", good_token());
+    expect_no_memory("ES256", token_of(keys[KEY_P256], "SHA256",
+                                       "{\"alg\":\"ES256\",\"kid\":\"gw\"}", GOOD_CLAIMS));
+}
+
+// ---- loading keys ----
+
+// What loading gateways with this key file complains about, "" when it works.
+static const char *complaints_about(const char *path)
+{
+    char setting[512];
+    snprintf(setting, sizeof setting, "GATEWAY_KEY_gw=%s", path);
+    const char *const settings[] = {"GATEWAY=on", setting, NULL};
+    configure(settings);
+    assert_int_equal(fixture.gateways == NULL, fixture.complaints[0] != '\0');
+    return fixture.complaints;
+}
+
+static void expect_refused_file(const char *path, const char *why)
+{
+    char expected[1024];
+    snprintf(expected, sizeof expected, "[auth] gateway_key_gw: %s: %s\n", path, why);
+    assert_string_equal(complaints_about(path), expected);
+}
+
+static void key_files_that_do_not_fit_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        size_t key;
+        size_t count;
+        const char *why;
+    } rows[] = {
+        {"small.pem", KEY_SMALL_RSA, 1, "an RSA key of less than 2048 bits"},
+        {"ed25519.pem", KEY_ED25519, 1, "a key that is neither RSA nor EC"},
+        {"k256.pem", KEY_K256, 1, "an EC key on another curve than P-256, P-384 and P-521"},
+        {"five.pem", KEY_RSA, 5, "more than 4 keys"},
+        {"empty.pem", KEY_RSA, 0, "no PEM public key (BEGIN PUBLIC KEY)"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const EVP_PKEY *list[5];
+        for (size_t k = 0; k < COUNT_OF(list); k++) {
+            list[k] = keys[rows[i].key];
+        }
+        char *const path = write_public(rows[i].name, list, rows[i].count);
+        expect_refused_file(path, rows[i].why);
+        free(path);
+    }
+    expect_refused_file("/nowhere/key.pem", "it cannot be read");
+}
+
+static void a_private_key_is_refused(void **state)
+{
+    (void)state;
+    char *const path = scratch_path(folder, "private.pem");
+    FILE *const file = fopen(path, "we");
+    assert_non_null(file);
+    assert_int_equal(PEM_write_PrivateKey(file, keys[KEY_RSA], NULL, NULL, 0, NULL, NULL), 1);
+    fclose(file);
+    expect_refused_file(path, "something that is not a PEM public key (BEGIN PUBLIC KEY)");
+    free(path);
+}
+
+static void a_file_with_something_broken_is_refused_as_a_whole(void **state)
+{
+    (void)state;
+    static const char *const tails[] = {
+        "-----BEGIN PUBLIC KEY-----\n",
+        "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n",
+        "-----BEGIN PUBLIC KEY-----\nnot base64!\n-----END PUBLIC KEY-----\n",
+        "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+    };
+    char *const good = read_whole_file(other_path);
+    for (size_t i = 0; i < COUNT_OF(tails); i++) {
+        char *text = NULL;
+        assert_true(asprintf(&text, "%s%s", good, tails[i]) > 0);
+        char *const path = scratch_write(folder, "broken.pem", text);
+        check(tails[i], complaints_about(path)[0] != '\0');
+        free(path);
+        free(text);
+    }
+    free(good);
+}
+
+static void text_around_keys_is_passed_over(void **state)
+{
+    (void)state;
+    char *const good = read_whole_file(other_path);
+    char *text = NULL;
+    assert_true(asprintf(&text, "# the gateway's key\n%s\nend\n", good) > 0);
+    char *const path = scratch_write(folder, "commented.pem", text);
+    assert_string_equal(complaints_about(path), "");
+    free(path);
+    free(text);
+    free(good);
+}
+
+static void mistakes_between_keys_and_names_are_all_told(void **state)
+{
+    (void)state;
+    const char *const no_keys[] = {"GATEWAY=on", NULL};
+    configure(no_keys);
+    assert_null(fixture.gateways);
+    assert_string_equal(fixture.complaints,
+                        "[auth] gateway = on needs at least one gateway_key_NAME = /path.pem\n");
+    const char *const several[] = {"GATEWAY=on", all_keys_setting, "GATEWAY_DEFAULT=nobody",
+                                   "GATEWAY_ALGORITHMS=RS512,HS256,none", NULL};
+    configure(several);
+    assert_null(fixture.gateways);
+    assert_true(has_text(str_from(fixture.complaints), "not \"HS256\"\n"));
+    assert_true(has_text(str_from(fixture.complaints), "not \"none\"\n"));
+    assert_true(has_text(str_from(fixture.complaints),
+                         "[auth] gateway_default: there is no gateway_key_nobody\n"));
+}
+
+static void without_gateways_keys_are_not_even_read(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"GATEWAY_KEY_gw=/nowhere/key.pem", NULL};
+    configure(settings);
+    assert_non_null(fixture.gateways);
+}
+
+#define WITH_KEYS(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_KEYS(a_good_token_names_application_and_user),
+        WITH_KEYS(each_algorithm_works_where_it_is_allowed_and_only_there),
+        WITH_KEYS(both_spellings_of_the_names_are_read),
+        WITH_KEYS(blanks_around_a_token_are_passed_over),
+        WITH_KEYS(a_token_without_kid_is_the_default_gateways),
+        WITH_KEYS(a_token_of_an_unknown_or_odd_kid_is_refused),
+        WITH_KEYS(the_key_of_another_gateway_does_not_pass),
+        WITH_KEYS(while_keys_are_rotated_both_pass),
+        WITH_KEYS(headers_that_choose_another_way_are_refused),
+        WITH_KEYS(a_token_without_signature_is_refused),
+        WITH_KEYS(an_hmac_with_the_public_key_is_refused),
+        WITH_KEYS(a_signature_by_another_digest_or_curve_than_told_is_refused),
+        WITH_KEYS(any_changed_character_is_noticed),
+        WITH_KEYS(a_token_cut_off_anywhere_is_refused),
+        WITH_KEYS(one_signature_has_one_spelling),
+        WITH_KEYS(bytes_that_are_no_token_are_refused),
+        WITH_KEYS(ecdsa_signatures_of_odd_numbers_are_refused),
+        WITH_KEYS(an_ecdsa_signature_in_der_is_refused),
+        WITH_KEYS(dates_are_checked_with_the_leeway_of_ten_seconds),
+        WITH_KEYS(the_leeway_is_configurable),
+        WITH_KEYS(both_parties_must_be_verified),
+        WITH_KEYS(claims_that_lack_a_party_are_refused),
+        WITH_KEYS(with_a_token_nothing_else_is_looked_at),
+        WITH_KEYS(without_a_token_direct_credentials_are_read),
+        WITH_KEYS(where_direct_is_off_only_a_token_passes),
+        WITH_KEYS(where_gateways_are_off_a_good_token_is_refused),
+        WITH_KEYS(a_token_that_lacks_memory_is_not_called_a_bad_one),
+        WITH_KEYS(where_the_library_lacks_memory_a_token_is_not_called_a_bad_one),
+        WITH_KEYS(key_files_that_do_not_fit_are_named),
+        WITH_KEYS(a_private_key_is_refused),
+        WITH_KEYS(a_file_with_something_broken_is_refused_as_a_whole),
+        WITH_KEYS(text_around_keys_is_passed_over),
+        WITH_KEYS(mistakes_between_keys_and_names_are_all_told),
+        WITH_KEYS(without_gateways_keys_are_not_even_read),
+    };
+    // Before the library has anything allocated.
+    if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1) {
+        return 1;
+    }
+    return cmocka_run_group_tests_name("gateway", tests, make_keys, free_all_keys);
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+#include "base/clock.h"
+#include "auth/limiter.h"
+#include "support.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+enum { LIMIT = 6 }; // a minute: one failure drains in ten seconds
+
+#define SECONDS(n) ((int64_t)(n)*US_PER_SECOND)
+#define START      SECONDS(1000)
+
+static struct limiter *limiter;
+
+static int set_up(void **state)
+{
+    (void)state;
+    limiter = limiter_new(42);
+    assert_non_null(limiter);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    limiter_free(limiter);
+    return 0;
+}
+
+static void fail_login(const char *address, const char *app_code, unsigned times, int64_t now_us)
+{
+    for (unsigned i = 0; i < times; i++) {
+        limiter_count_failure(limiter, str_from(address), str_from(app_code), LIMIT, now_us);
+    }
+}
+
+static unsigned wait_of(const char *address, const char *app_code, int64_t now_us)
+{
+    return limiter_wait_seconds(limiter, str_from(address), str_from(app_code), LIMIT, now_us);
+}
+
+static void who_never_failed_does_not_wait(void **state)
+{
+    (void)state;
+    assert_int_equal(wait_of("10.0.0.1", "app", START), 0);
+    assert_int_equal(wait_of("10.0.0.1", NULL, START), 0);
+    assert_int_equal(wait_of(NULL, NULL, START), 0);
+}
+
+static void failures_up_to_the_limit_are_free(void **state)
+{
+    (void)state;
+    fail_login("10.0.0.1", NULL, LIMIT - 1, START);
+    assert_int_equal(wait_of("10.0.0.1", NULL, START), 0);
+    fail_login("10.0.0.1", NULL, 1, START);
+    assert_int_equal(wait_of("10.0.0.1", NULL, START), 10);
+}
+
+static void waiting_ends_as_time_passes(void **state)
+{
+    (void)state;
+    fail_login("10.0.0.1", NULL, LIMIT, START);
+    assert_int_equal(wait_of("10.0.0.1", NULL, START + SECONDS(1)), 9);
+    assert_int_equal(wait_of("10.0.0.1", NULL, START + SECONDS(9) + 1), 1);
+    assert_int_equal(wait_of("10.0.0.1", NULL, START + SECONDS(10)), 0);
+    fail_login("10.0.0.1", NULL, 1, START + SECONDS(10)); // one was free, the next is not
+    assert_int_equal(wait_of("10.0.0.1", NULL, START + SECONDS(10)), 10);
+    assert_int_equal(wait_of("10.0.0.1", NULL, START + SECONDS(1000)), 0);
+}
+
+static void however_often_one_fails_the_wait_is_bounded(void **state)
+{
+    (void)state;
+    fail_login("10.0.0.1", NULL, 100000, START);
+    assert_int_equal(wait_of("10.0.0.1", NULL, START), 10);
+}
+
+static void after_a_quiet_minute_all_is_forgotten(void **state)
+{
+    (void)state;
+    fail_login("10.0.0.1", "app", 100, START);
+    const int64_t later = START + SECONDS(60);
+    assert_int_equal(wait_of("10.0.0.1", "app", later), 0);
+    fail_login("10.0.0.1", "app", LIMIT - 1, later);
+    assert_int_equal(wait_of("10.0.0.1", "app", later), 0);
+}
+
+static void one_address_does_not_stop_another(void **state)
+{
+    (void)state;
+    fail_login("10.0.0.1", NULL, 100, START);
+    assert_int_equal(wait_of("10.0.0.2", NULL, START), 0);
+    assert_int_equal(wait_of("10.0.0.1 ", NULL, START), 0);
+    assert_int_equal(wait_of("10.0.0", NULL, START), 0);
+}
+
+static void guessing_at_an_application_does_not_lock_it_out(void **state)
+{
+    (void)state;
+    fail_login("10.0.0.1", "app", 100, START);
+    assert_int_equal(wait_of("10.0.0.2", "app", START), 0);
+}
+
+static void many_addresses_that_guess_at_one_application_are_stopped(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < LIMIT; i++) {
+        char address[32];
+        snprintf(address, sizeof address, "10.0.0.%u", i);
+        assert_int_equal(wait_of(address, "app", START), 0);
+        fail_login(address, "app", 1, START);
+    }
+    assert_true(wait_of("10.0.0.0", "app", START) > 0);
+    assert_int_equal(wait_of("10.0.0.0", "other_app", START), 0);
+    assert_int_equal(wait_of("10.0.0.0", NULL, START), 0);
+}
+
+static void a_code_that_reads_like_an_address_is_none(void **state)
+{
+    (void)state;
+    fail_login("10.0.0.1", "10.0.0.2", 100, START);
+    assert_int_equal(wait_of("10.0.0.2", NULL, START), 0);
+}
+
+static void without_a_limit_nothing_counts(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 100; i++) {
+        limiter_count_failure(limiter, STR("10.0.0.1"), STR("app"), 0, START);
+    }
+    assert_int_equal(limiter_wait_seconds(limiter, STR("10.0.0.1"), STR("app"), 0, START), 0);
+    assert_int_equal(wait_of("10.0.0.1", "app", START), 0);
+}
+
+static void any_limit_lets_as_many_fail_in_a_row(void **state)
+{
+    (void)state;
+    static const int64_t limits[] = {1, 2, 7, 20, 59, 61, 1000, 100000};
+    for (size_t i = 0; i < COUNT_OF(limits); i++) {
+        char address[32];
+        snprintf(address, sizeof address, "10.0.1.%zu", i);
+        int64_t failures = 0;
+        while (limiter_wait_seconds(limiter, str_from(address), STR_ABSENT, limits[i], START) ==
+               0) {
+            limiter_count_failure(limiter, str_from(address), STR_ABSENT, limits[i], START);
+            failures++;
+            assert_true(failures <= limits[i] + 1);
+        }
+        assert_in_range(failures, limits[i], limits[i] + 1);
+    }
+}
+
+// Memory is fixed: with many more addresses than it holds, those that fail again and again stay
+// known, and those that never failed are never stopped.
+static void a_flood_of_addresses_stops_nobody_else(void **state)
+{
+    (void)state;
+    unsigned stopped = 0;
+    for (unsigned i = 0; i < 50000; i++) {
+        char address[32];
+        snprintf(address, sizeof address, "10.%u.%u.%u", i >> 16, i >> 8 & 255, i & 255);
+        fail_login(address, NULL, 1, START + i);
+        snprintf(address, sizeof address, "11.%u.%u.%u", i >> 16, i >> 8 & 255, i & 255);
+        stopped += wait_of(address, NULL, START + i) > 0;
+    }
+    assert_int_equal(stopped, 0);
+}
+
+static void who_is_stopped_stays_so_in_a_small_flood(void **state)
+{
+    (void)state;
+    fail_login("192.0.2.1", NULL, 100, START);
+    for (unsigned i = 0; i < 500; i++) {
+        char address[32];
+        snprintf(address, sizeof address, "10.0.%u.%u", i >> 8, i & 255);
+        fail_login(address, NULL, 1, START);
+    }
+    assert_true(wait_of("192.0.2.1", NULL, START) > 0);
+}
+
+enum { THREADS = 4 };
+
+static void *fail_in_a_thread(void *argument)
+{
+    (void)argument;
+    for (unsigned i = 0; i < 5000; i++) {
+        char address[32];
+        snprintf(address, sizeof address, "10.0.0.%u", i % 100);
+        fail_login(address, "app", 1, START + i);
+        (void)wait_of(address, "app", START + i);
+    }
+    return NULL;
+}
+
+static void threads_may_fail_beside_one_another(void **state)
+{
+    (void)state;
+    pthread_t threads[THREADS];
+    for (unsigned i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, fail_in_a_thread, NULL), 0);
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_true(wait_of("10.0.0.1", NULL, START + 5000) > 0);
+    assert_int_equal(wait_of("10.0.0.1", NULL, START + SECONDS(120)), 0);
+}
+
+#define WITH_LIMITER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_LIMITER(who_never_failed_does_not_wait),
+        WITH_LIMITER(failures_up_to_the_limit_are_free),
+        WITH_LIMITER(waiting_ends_as_time_passes),
+        WITH_LIMITER(however_often_one_fails_the_wait_is_bounded),
+        WITH_LIMITER(after_a_quiet_minute_all_is_forgotten),
+        WITH_LIMITER(one_address_does_not_stop_another),
+        WITH_LIMITER(guessing_at_an_application_does_not_lock_it_out),
+        WITH_LIMITER(many_addresses_that_guess_at_one_application_are_stopped),
+        WITH_LIMITER(a_code_that_reads_like_an_address_is_none),
+        WITH_LIMITER(without_a_limit_nothing_counts),
+        WITH_LIMITER(any_limit_lets_as_many_fail_in_a_row),
+        WITH_LIMITER(a_flood_of_addresses_stops_nobody_else),
+        WITH_LIMITER(who_is_stopped_stays_so_in_a_small_flood),
+        WITH_LIMITER(threads_may_fail_beside_one_another),
+    };
+    return cmocka_run_group_tests_name("limiter", tests, NULL, NULL);
+}

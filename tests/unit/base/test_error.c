@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: MIT
+#include "base/error.h"
+#include "support.h"
+#include "base/utf8.h"
+
+enum { MESSAGE_BYTES = 1024 };
+
+static struct error error_of(enum error_kind kind)
+{
+    return (struct error){
+        .kind = kind,
+        .task_id = 10,
+        .template_id = 3,
+        .app = STR("other_app"),
+        .bound_app = STR("your_app"),
+        .subject = STR("<subject>"),
+        .wait_s = 17,
+    };
+}
+
+// What clients and operators have been promised: nobody changes a row of this without meaning to.
+static const struct {
+    enum error_kind kind;
+    int status;
+    int code;
+    const char *label;
+} promised[] = {
+    {ERR_BAD_REQUEST, 400, 40000, "bad_request"},
+    {ERR_MALFORMED_VARIABLES, 400, 40000, "malformed_variables"},
+    {ERR_TASK_ID, 400, 40001, "task_id"},
+    {ERR_DUPLICATE_CREDENTIALS, 400, 40002, "duplicate_credentials"},
+    {ERR_CREDENTIALS_FORMAT, 400, 40003, "credentials_format"},
+    {ERR_QUERY_FORMAT, 400, 40004, "query_format"},
+    {ERR_CREDENTIALS_MISSING, 401, 40101, "credentials_missing"},
+    {ERR_CREDENTIALS_WRONG, 401, 40102, "credentials_wrong"},
+    {ERR_USER_UNKNOWN, 401, 40103, "user_unknown"},
+    {ERR_TOKEN_REFUSED, 401, 40104, "token_refused"},
+    {ERR_WAY_IN_CLOSED, 401, 40105, "way_in_closed"},
+    {ERR_TASK_WITHOUT_TEMPLATE, 403, 40301, "task_without_template"},
+    {ERR_TEMPLATE_UNBOUND, 403, 40302, "template_unbound"},
+    {ERR_OTHER_APPLICATION, 403, 40303, "other_application"},
+    {ERR_METRICS_CLOSED, 403, 40304, "metrics_closed"},
+    {ERR_UNKNOWN_PATH, 404, 40401, "unknown_path"},
+    {ERR_NO_PATH_INFO, 404, 40401, "no_path_info"},
+    {ERR_NO_TASK, 404, 40402, "no_task"},
+    {ERR_NO_TEMPLATE, 404, 40403, "no_template"},
+    {ERR_METHOD, 405, 40501, "method"},
+    {ERR_BODY_TOO_LARGE, 413, 41301, "body_too_large"},
+    {ERR_HEAD_TOO_LARGE, 431, 43101, "head_too_large"},
+    {ERR_TOO_MANY_FAILURES, 429, 42901, "too_many_failures"},
+    {ERR_INTERNAL, 500, 50001, "internal"},
+    {ERR_NO_ROOT_ROW, 500, 50002, "no_root_row"},
+    {ERR_TOO_MANY_NODES, 500, 50003, "too_many_nodes"},
+    {ERR_NO_MEMORY, 500, 50004, "no_memory"},
+    {ERR_DATABASE_DOWN, 503, 50301, "database_down"},
+    {ERR_DATABASE_FAULT, 503, 50303, "database_fault"},
+    {ERR_OVERLOADED, 503, 50302, "overloaded"},
+    {ERR_QUERY_TIMEOUT, 504, 50401, "query_timeout"},
+};
+
+static void every_kind_has_its_promised_status_code_and_label(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(promised); i++) {
+        check_number(promised[i].label, error_status(promised[i].kind), promised[i].status);
+        check_number(promised[i].label, error_code(promised[i].kind), promised[i].code);
+        check_text(promised[i].label, str_from(error_label(promised[i].kind)), promised[i].label);
+    }
+}
+
+static void every_kind_is_promised(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < ERR_KIND_COUNT; kind++) {
+        size_t i = 0;
+        while (i < COUNT_OF(promised) && (int)promised[i].kind != kind) {
+            i++;
+        }
+        check(error_label((enum error_kind)kind), i < COUNT_OF(promised));
+    }
+}
+
+static void a_code_begins_with_its_status(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < ERR_KIND_COUNT; kind++) {
+        check_number(error_label((enum error_kind)kind), error_code((enum error_kind)kind) / 100,
+                     error_status((enum error_kind)kind));
+    }
+}
+
+// Two messages for one cause: what the operator has to mend is told in other words.
+static bool may_share_code(enum error_kind a, enum error_kind b)
+{
+    return (a == ERR_BAD_REQUEST && b == ERR_MALFORMED_VARIABLES) ||
+           (a == ERR_UNKNOWN_PATH && b == ERR_NO_PATH_INFO);
+}
+
+static void codes_and_labels_are_unique(void **state)
+{
+    (void)state;
+    for (int a = 0; a < ERR_KIND_COUNT; a++) {
+        for (int b = a + 1; b < ERR_KIND_COUNT; b++) {
+            const char *const label = error_label((enum error_kind)a);
+            check(label, strcmp(label, error_label((enum error_kind)b)) != 0);
+            check(label, error_code((enum error_kind)a) != error_code((enum error_kind)b) ||
+                             may_share_code((enum error_kind)a, (enum error_kind)b));
+        }
+    }
+}
+
+static void labels_fit_metrics_and_logs(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < ERR_KIND_COUNT; kind++) {
+        const char *const label = error_label((enum error_kind)kind);
+        check(label,
+              label[0] != '\0' && strspn(label, "abcdefghijklmnopqrstuvwxyz_") == strlen(label));
+    }
+}
+
+static struct str render(const struct error *err, enum lang lang)
+{
+    static char buffer[MESSAGE_BYTES];
+    return error_message(err, lang, buffer, sizeof buffer);
+}
+
+static void no_message_shows_a_placeholder(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < ERR_KIND_COUNT; kind++) {
+        const struct error err = error_of((enum error_kind)kind);
+        for (enum lang lang = LANG_EN; lang <= LANG_ZH; lang++) {
+            const struct str text = render(&err, lang);
+            check(error_label(err.kind), text.len > 0);
+            check(error_label(err.kind), !has_text(text, "{") && !has_text(text, "}"));
+        }
+    }
+}
+
+// The same members in both languages: a translation must not lose what the message is about.
+static void both_languages_tell_the_same_things(void **state)
+{
+    (void)state;
+    static const char *const things[] = {"task_id=10", "template_id=3", "app=other_app",
+                                         "app=your_app", "<subject>"};
+    for (int kind = 0; kind < ERR_KIND_COUNT; kind++) {
+        const struct error err = error_of((enum error_kind)kind);
+        for (size_t i = 0; i < COUNT_OF(things); i++) {
+            const bool in_english = has_text(render(&err, LANG_EN), things[i]);
+            const bool in_chinese = has_text(render(&err, LANG_ZH), things[i]);
+            check(error_label(err.kind), in_english == in_chinese);
+        }
+    }
+}
+
+static bool is_ascii(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.ptr[i] >= 0x80) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void each_language_is_written_in_its_own_script(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < ERR_KIND_COUNT; kind++) {
+        const struct error err = error_of((enum error_kind)kind);
+        check(error_label(err.kind), is_ascii(render(&err, LANG_EN)));
+        check(error_label(err.kind), !is_ascii(render(&err, LANG_ZH)));
+        check(error_label(err.kind), utf8_is_valid(render(&err, LANG_ZH)));
+    }
+}
+
+static void binding_messages_are_bkflows_to_the_letter(void **state)
+{
+    (void)state;
+    static const struct {
+        enum error_kind kind;
+        const char *english;
+        const char *chinese;
+    } rows[] = {
+        {ERR_NO_TASK, "Task does not exist. task_id=10", "任务不存在，task_id=10"},
+        {ERR_TASK_WITHOUT_TEMPLATE, "Task is not associated with any template. task_id=10",
+         "任务未关联任何模板，task_id=10"},
+        {ERR_NO_TEMPLATE, "Template associated with task does not exist. task_id=10, template_id=3",
+         "任务关联的模板不存在，task_id=10，template_id=3"},
+        {ERR_TEMPLATE_UNBOUND,
+         "Template associated with task is not bindedto any bk_app_code. task_id=10, template_id=3",
+         "任务关联的模板未绑定任何 bk_app_code，task_id=10，template_id=3"},
+        {ERR_OTHER_APPLICATION,
+         "The current application does not have permission to operate this task, app=other_app, "
+         "template bindedapp=your_app",
+         "当前应用无权操作此任务，app=other_app，模板绑定的 app=your_app"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const struct error err = error_of(rows[i].kind);
+        check_text(error_label(err.kind), render(&err, LANG_EN), rows[i].english);
+        check_text(error_label(err.kind), render(&err, LANG_ZH), rows[i].chinese);
+    }
+}
+
+static void numbers_are_written_whole(void **state)
+{
+    (void)state;
+    struct error err = error_of(ERR_NO_TASK);
+    err.task_id = INT64_MAX;
+    assert_text(render(&err, LANG_EN), "Task does not exist. task_id=9223372036854775807");
+    err.task_id = INT64_MIN;
+    assert_text(render(&err, LANG_EN), "Task does not exist. task_id=-9223372036854775808");
+}
+
+static void braces_in_a_member_are_not_placeholders(void **state)
+{
+    (void)state;
+    struct error err = error_of(ERR_OTHER_APPLICATION);
+    err.app = STR("{bound_app}");
+    err.bound_app = STR("a}b{");
+    assert_text(render(&err, LANG_EN),
+                "The current application does not have permission to operate this task, "
+                "app={bound_app}, template bindedapp=a}b{");
+}
+
+static void a_message_is_cut_at_the_buffers_size(void **state)
+{
+    (void)state;
+    const struct error err = error_of(ERR_OTHER_APPLICATION);
+    char whole[MESSAGE_BYTES];
+    const struct str message = error_message(&err, LANG_EN, whole, sizeof whole);
+    for (size_t size = 1; size <= message.len + 2; size++) {
+        char buffer[MESSAGE_BYTES];
+        memset(buffer, '#', sizeof buffer);
+        const struct str cut = error_message(&err, LANG_EN, buffer, size);
+        const size_t expected = size - 1 < message.len ? size - 1 : message.len;
+        assert_int_equal(cut.len, expected);
+        assert_memory_equal(cut.ptr, message.ptr, expected);
+        assert_int_equal(buffer[expected], '\0');
+        assert_int_equal(buffer[size], '#');
+    }
+}
+
+static void an_absent_member_is_left_empty(void **state)
+{
+    (void)state;
+    const struct error err = {.kind = ERR_CREDENTIALS_MISSING};
+    assert_text(render(&err, LANG_EN), "Authentication is required:  is missing");
+}
+
+static void setting_an_error_is_always_minus_one(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    assert_int_equal(error_set(&err, ERR_NO_MEMORY, "table of %d nodes", 7), -1);
+    assert_int_equal(err.kind, ERR_NO_MEMORY);
+    assert_string_equal(err.detail, "table of 7 nodes");
+}
+
+static void setting_an_error_keeps_its_members(void **state)
+{
+    (void)state;
+    struct error err = error_of(ERR_INTERNAL);
+    assert_int_equal(error_set(&err, ERR_NO_TASK, "%s", ""), -1);
+    assert_text(render(&err, LANG_EN), "Task does not exist. task_id=10");
+}
+
+static void a_long_detail_is_cut(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    char text[1000];
+    memset(text, 'x', sizeof text);
+    text[sizeof text - 1] = '\0';
+    assert_int_equal(error_set(&err, ERR_INTERNAL, "%s", text), -1);
+    assert_int_equal(strlen(err.detail), sizeof err.detail - 1);
+}
+
+static void only_what_passes_by_itself_is_worth_a_retry(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < ERR_KIND_COUNT; kind++) {
+        const struct error err = error_of((enum error_kind)kind);
+        const int status = error_status(err.kind);
+        const bool passes = status == 429 || status == 503 || status == 504;
+        check(error_label(err.kind), (error_retry_after(&err) > 0) == passes);
+    }
+}
+
+static void who_fails_too_often_is_told_how_long_to_wait(void **state)
+{
+    (void)state;
+    const struct error err = error_of(ERR_TOO_MANY_FAILURES);
+    assert_int_equal(error_retry_after(&err), 17);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_kind_has_its_promised_status_code_and_label),
+        cmocka_unit_test(every_kind_is_promised),
+        cmocka_unit_test(a_code_begins_with_its_status),
+        cmocka_unit_test(codes_and_labels_are_unique),
+        cmocka_unit_test(labels_fit_metrics_and_logs),
+        cmocka_unit_test(no_message_shows_a_placeholder),
+        cmocka_unit_test(both_languages_tell_the_same_things),
+        cmocka_unit_test(each_language_is_written_in_its_own_script),
+        cmocka_unit_test(binding_messages_are_bkflows_to_the_letter),
+        cmocka_unit_test(numbers_are_written_whole),
+        cmocka_unit_test(braces_in_a_member_are_not_placeholders),
+        cmocka_unit_test(a_message_is_cut_at_the_buffers_size),
+        cmocka_unit_test(an_absent_member_is_left_empty),
+        cmocka_unit_test(setting_an_error_is_always_minus_one),
+        cmocka_unit_test(setting_an_error_keeps_its_members),
+        cmocka_unit_test(a_long_detail_is_cut),
+        cmocka_unit_test(only_what_passes_by_itself_is_worth_a_retry),
+        cmocka_unit_test(who_fails_too_often_is_told_how_long_to_wait),
+    };
+    return cmocka_run_group_tests_name("err", tests, NULL, NULL);
+}

@@ -1,0 +1,496 @@
+// SPDX-License-Identifier: MIT
+#include "base/log.h"
+#include "support.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LINE_BYTES = 8192 };
+
+// Standard error is a socket that keeps each write apart while a test runs.
+static struct {
+    int real_stderr;
+    int reader;
+    char line[LINE_BYTES];
+    size_t len;
+} capture;
+
+static int set_up(void **state)
+{
+    (void)state;
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
+                     0);
+    capture.real_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    assert_true(dup2(pair[1], STDERR_FILENO) >= 0);
+    close(pair[1]);
+    capture.reader = pair[0];
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    assert_true(dup2(capture.real_stderr, STDERR_FILENO) >= 0);
+    close(capture.real_stderr);
+    close(capture.reader);
+    return 0;
+}
+
+// What the next write brought, absent when there was none.
+static struct str next_write(void)
+{
+    const ssize_t got = recv(capture.reader, capture.line, sizeof capture.line - 1, 0);
+    if (got < 0) {
+        return STR_ABSENT;
+    }
+    capture.line[got] = '\0';
+    return (struct str){capture.line, (size_t)got};
+}
+
+static void open_log(const char *target, enum log_level level, enum log_format format)
+{
+    assert_int_equal(log_open(&(struct log_options){target, level, format}), 0);
+}
+
+// Whether the regular expression matches; standard error is taken, so a failure tells no more.
+static bool matches(struct str text, const char *pattern)
+{
+    regex_t compiled;
+    assert_int_equal(regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB), 0);
+    const bool found = !str_is_absent(text) && regexec(&compiled, text.ptr, 0, NULL, 0) == 0;
+    regfree(&compiled);
+    return found;
+}
+
+#define TIME_PATTERN "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z"
+
+static void before_any_opening_events_are_text_on_standard_error(void **state)
+{
+    (void)state;
+    LOG_EVENT(LOG_LEVEL_INFO, "early", LOG_NUMBER("n", 1));
+    assert_true(matches(next_write(), TIME_PATTERN " info: early n=1\n$"));
+    assert_false(log_wants(LOG_LEVEL_DEBUG));
+}
+
+static void a_text_line_has_time_level_message_and_fields(void **state)
+{
+    (void)state;
+    open_log("stderr", LOG_LEVEL_DEBUG, LOG_FORMAT_TEXT);
+    LOG_EVENT(LOG_LEVEL_WARNING, "slow query", LOG_NUMBER("task_id", -5),
+              LOG_TEXT("app", STR("demo_app")), LOG_TEXT("detail", STR("two words")));
+    assert_true(matches(next_write(), TIME_PATTERN
+                        " warning: slow query task_id=-5 app=demo_app detail=\"two words\"\n$"));
+}
+
+static void each_level_has_its_name(void **state)
+{
+    (void)state;
+    static const char *const patterns[] = {"Z error: m\n$", "Z warning: m\n$", "Z info: m\n$",
+                                           "Z debug: m\n$"};
+    open_log("stderr", LOG_LEVEL_DEBUG, LOG_FORMAT_TEXT);
+    for (enum log_level level = LOG_LEVEL_ERROR; level <= LOG_LEVEL_DEBUG; level++) {
+        log_event(level, "m", NULL, 0);
+        assert_true(matches(next_write(), patterns[level]));
+    }
+}
+
+static void the_time_is_now_in_utc(void **state)
+{
+    (void)state;
+    open_log("stderr", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    const time_t before = time(NULL);
+    log_event(LOG_LEVEL_INFO, "m", NULL, 0);
+    const struct str line = next_write();
+    struct tm read = {0};
+    assert_non_null(strptime(line.ptr, "%Y-%m-%dT%H:%M:%S", &read));
+    assert_in_range(timegm(&read), before, time(NULL) + 1);
+}
+
+static void values_that_could_be_taken_for_more_are_quoted(void **state)
+{
+    (void)state;
+    static const struct {
+        struct str value;
+        const char *pattern;
+    } rows[] = {
+        {STR("plain"), " v=plain\n$"},
+        {STR("/path:1-2,x@y+z_.0"), " v=/path:1-2,x@y\\+z_\\.0\n$"},
+        {STR(""), " v=\"\"\n$"},
+        {STR("two words"), " v=\"two words\"\n$"},
+        {STR("a=b"), " v=\"a=b\"\n$"},
+        {STR("say \"x\""), " v=\"say \\\\\"x\\\\\"\"\n$"},
+        {STR("back\\slash"), " v=\"back\\\\\\\\slash\"\n$"},
+        {STR("line\nbreak"), " v=\"line\\\\u000abreak\"\n$"},
+        {STR("cr\rlf"), " v=\"cr\\\\u000dlf\"\n$"},
+        {STR("esc\x1B[2J"), " v=\"esc\\\\u001b\\[2J\"\n$"},
+        {STR("del\x7F"), " v=\"del\\\\u007f\"\n$"},
+        {STR("nul\0x"), " v=\"nul\\\\u0000x\"\n$"},
+        {STR("bad\xFFx"), " v=\"bad\\\\ufffdx\"\n$"},
+        {STR("任务"), " v=\"任务\"\n$"},
+    };
+    open_log("stderr", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        LOG_EVENT(LOG_LEVEL_INFO, "m", LOG_TEXT("v", rows[i].value));
+        if (!matches(next_write(), rows[i].pattern)) {
+            fail_msg("row %zu: %s", i, capture.line);
+        }
+    }
+}
+
+static bool is_one_clean_line(struct str line)
+{
+    for (size_t i = 0; i + 1 < line.len; i++) {
+        const unsigned char byte = (unsigned char)line.ptr[i];
+        if (byte < 0x20 || byte == 0x7F) {
+            return false;
+        }
+    }
+    return line.len > 0 && line.ptr[line.len - 1] == '\n';
+}
+
+static void no_byte_of_a_value_can_forge_a_line(void **state)
+{
+    (void)state;
+    for (enum log_format format = LOG_FORMAT_TEXT; format <= LOG_FORMAT_JSON; format++) {
+        open_log("stderr", LOG_LEVEL_INFO, format);
+        for (unsigned byte = 0; byte < 256; byte++) {
+            const char value[] = {'a', (char)byte, 'b'};
+            LOG_EVENT(LOG_LEVEL_INFO, "m", LOG_TEXT("v", ((struct str){value, 3})));
+            assert_true(is_one_clean_line(next_write()));
+        }
+    }
+}
+
+// ---- JSON ----
+
+static struct json_object *next_json(void)
+{
+    struct str line = next_write();
+    assert_true(line.len > 0 && line.ptr[line.len - 1] == '\n');
+    line.len--;
+    return parse_json(line);
+}
+
+static void a_json_line_has_the_same_members(void **state)
+{
+    (void)state;
+    open_log("stderr", LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+    LOG_EVENT(LOG_LEVEL_ERROR, "say \"x\"", LOG_NUMBER("task_id", INT64_MIN),
+              LOG_TEXT("app", STR("a\"b\\c\nd")), LOG_TEXT("none", STR("")));
+    struct json_object *const event = next_json();
+    assert_true(matches(str_from(json_text(event, "time")), TIME_PATTERN "$"));
+    assert_string_equal(json_text(event, "level"), "error");
+    assert_string_equal(json_text(event, "message"), "say \"x\"");
+    assert_int_equal(json_number(event, "task_id"), INT64_MIN);
+    assert_string_equal(json_text(event, "app"), "a\"b\\c\nd");
+    assert_string_equal(json_text(event, "none"), "");
+    json_object_put(event);
+}
+
+static void random_values_make_json_lines(void **state)
+{
+    (void)state;
+    struct dice dice = {3};
+    open_log("stderr", LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+    for (unsigned round = 0; round < 2000; round++) {
+        char bytes[100];
+        for (size_t i = 0; i < sizeof bytes; i++) {
+            bytes[i] = (char)dice_roll(&dice);
+        }
+        LOG_EVENT(LOG_LEVEL_INFO, "m",
+                  LOG_TEXT("v", ((struct str){bytes, dice_below(&dice, sizeof bytes)})),
+                  LOG_NUMBER("behind", round));
+        struct json_object *const event = next_json();
+        assert_int_equal(json_number(event, "behind"), round);
+        json_object_put(event);
+    }
+}
+
+static void however_long_a_value_is_the_line_is_json(void **state)
+{
+    (void)state;
+    static const char *const fillings[] = {"x", "\n", "\xFF", "任"};
+    static char value[6000];
+    open_log("stderr", LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+    for (size_t f = 0; f < COUNT_OF(fillings); f++) {
+        const size_t unit = strlen(fillings[f]);
+        for (size_t i = 0; i < sizeof value; i++) {
+            value[i] = fillings[f][i % unit];
+        }
+        for (size_t len = 0; len <= sizeof value; len += 13) {
+            LOG_EVENT(LOG_LEVEL_INFO, "m", LOG_TEXT("first", ((struct str){value, len})),
+                      LOG_TEXT("second", ((struct str){value, len / 2})), LOG_NUMBER("third", 3));
+            json_object_put(next_json());
+        }
+    }
+}
+
+static void a_long_message_is_cut_and_the_line_is_json(void **state)
+{
+    (void)state;
+    static char message[6000];
+    open_log("stderr", LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+    memset(message, '"', sizeof message - 1);
+    log_event(LOG_LEVEL_INFO, message, NULL, 0);
+    struct json_object *const event = next_json();
+    assert_true(json_object_get_string_len(json_at(event, "message")) > 1000);
+    json_object_put(event);
+}
+
+static void a_long_text_line_is_cut_and_still_one_line(void **state)
+{
+    (void)state;
+    static char value[6000];
+    open_log("stderr", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    for (size_t len = 3900; len < sizeof value; len++) {
+        memset(value, len % 2 == 0 ? 'x' : '\n', sizeof value);
+        LOG_EVENT(LOG_LEVEL_INFO, "m", LOG_TEXT("v", ((struct str){value, len})),
+                  LOG_TEXT("w", STR("more words")));
+        assert_true(is_one_clean_line(next_write()));
+        assert_true(str_is_absent(next_write()));
+    }
+}
+
+// ---- levels and targets ----
+
+static void events_below_the_level_are_not_written(void **state)
+{
+    (void)state;
+    for (enum log_level level = LOG_LEVEL_ERROR; level <= LOG_LEVEL_DEBUG; level++) {
+        open_log("stderr", level, LOG_FORMAT_TEXT);
+        for (enum log_level event = LOG_LEVEL_ERROR; event <= LOG_LEVEL_DEBUG; event++) {
+            assert_int_equal(log_wants(event), event <= level);
+            log_event(event, "m", NULL, 0);
+            assert_int_equal(str_is_absent(next_write()), event > level);
+        }
+    }
+}
+
+static void one_event_is_one_write(void **state)
+{
+    (void)state;
+    static char value[3000];
+    memset(value, 'x', sizeof value);
+    open_log("stderr", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    LOG_EVENT(LOG_LEVEL_INFO, "m", LOG_TEXT("a", ((struct str){value, sizeof value})),
+              LOG_NUMBER("b", 1), LOG_NUMBER("c", 2));
+    assert_true(is_one_clean_line(next_write()));
+    assert_true(str_is_absent(next_write()));
+}
+
+struct file_log {
+    char *folder;
+    char *target; // "file:/..."
+    char *path;
+};
+
+static struct file_log file_log_new(void)
+{
+    struct file_log log = {.folder = scratch_new()};
+    log.path = scratch_path(log.folder, "log");
+    assert_true(asprintf(&log.target, "file:%s", log.path) > 0);
+    open_log(log.target, LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    return log;
+}
+
+static void file_log_free(struct file_log *log)
+{
+    open_log("stderr", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    free(log->path);
+    free(log->target);
+    scratch_free(log->folder);
+}
+
+// How many lines the file has; each must end in " n=NUMBER" as these tests write them.
+static unsigned count_lines(const char *path)
+{
+    char *const text = read_whole_file(path);
+    unsigned lines = 0;
+    struct str rest = str_from(text);
+    while (rest.len > 0) {
+        const struct str line = str_cut(&rest, '\n');
+        assert_true(memmem(line.ptr, line.len, "Z info: m n=", 12) != NULL);
+        lines++;
+    }
+    free(text);
+    return lines;
+}
+
+static void log_numbers(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        LOG_EVENT(LOG_LEVEL_INFO, "m", LOG_NUMBER("n", i));
+    }
+}
+
+static void a_file_is_made_and_appended_to(void **state)
+{
+    (void)state;
+    struct file_log log = file_log_new();
+    log_numbers(3);
+    assert_int_equal(count_lines(log.path), 3);
+    open_log(log.target, LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    log_numbers(2);
+    assert_int_equal(count_lines(log.path), 5);
+    assert_true(str_is_absent(next_write()));
+    file_log_free(&log);
+}
+
+static void a_file_is_not_for_everybody_to_read(void **state)
+{
+    (void)state;
+    const mode_t before = umask(0);
+    struct file_log log = file_log_new();
+    umask(before);
+    struct stat status;
+    assert_int_equal(stat(log.path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0640);
+    file_log_free(&log);
+}
+
+static void opening_again_follows_a_rotation(void **state)
+{
+    (void)state;
+    struct file_log log = file_log_new();
+    char *const old = scratch_path(log.folder, "log.1");
+    log_numbers(3);
+    assert_int_equal(rename(log.path, old), 0);
+    log_numbers(1); // not told yet: still the old file
+    open_log(log.target, LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    log_numbers(2);
+    assert_int_equal(count_lines(old), 4);
+    assert_int_equal(count_lines(log.path), 2);
+    free(old);
+    file_log_free(&log);
+}
+
+static unsigned count_descriptors(void)
+{
+    unsigned count = 0;
+    DIR *const listing = opendir("/proc/self/fd");
+    assert_non_null(listing);
+    while (readdir(listing) != NULL) {
+        count++;
+    }
+    closedir(listing);
+    return count;
+}
+
+static void opening_again_leaks_no_descriptor(void **state)
+{
+    (void)state;
+    struct file_log log = file_log_new();
+    const unsigned before = count_descriptors();
+    for (unsigned i = 0; i < 20; i++) {
+        open_log(log.target, LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+        open_log("stderr", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    }
+    assert_int_equal(count_descriptors(), before);
+    file_log_free(&log);
+}
+
+static void a_file_that_cannot_be_opened_leaves_the_old_target(void **state)
+{
+    (void)state;
+    struct file_log log = file_log_new();
+    const struct log_options bad = {"file:/nowhere/at/all/log", LOG_LEVEL_DEBUG, LOG_FORMAT_JSON};
+    errno = 0;
+    assert_int_equal(log_open(&bad), -1);
+    assert_int_equal(errno, ENOENT);
+    assert_false(log_wants(LOG_LEVEL_DEBUG));
+    log_numbers(2);
+    assert_int_equal(count_lines(log.path), 2);
+    file_log_free(&log);
+}
+
+static void what_a_full_disk_does_not_take_is_counted(void **state)
+{
+    (void)state;
+    open_log("file:/dev/full", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    const uint64_t before = log_lost();
+    log_numbers(3);
+    log_event(LOG_LEVEL_DEBUG, "not wanted, so not lost", NULL, 0);
+    assert_int_equal(log_lost() - before, 3);
+    open_log("stderr", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    log_numbers(1);
+    assert_int_equal(log_lost() - before, 3);
+    assert_false(str_is_absent(next_write()));
+}
+
+static void with_syslog_nothing_is_written_here(void **state)
+{
+    (void)state;
+    struct file_log log = file_log_new();
+    open_log("syslog", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    LOG_EVENT(LOG_LEVEL_INFO, "test of bkflow-states, to be ignored", LOG_NUMBER("n", 1));
+    assert_int_equal(count_lines(log.path), 0);
+    assert_true(str_is_absent(next_write()));
+    file_log_free(&log);
+}
+
+enum { WRITERS = 4, EVENTS_OF_WRITER = 2000 };
+
+static void *write_events(void *argument)
+{
+    (void)argument;
+    log_numbers(EVENTS_OF_WRITER);
+    return NULL;
+}
+
+static void lines_of_several_threads_never_mix_nor_vanish_in_a_rotation(void **state)
+{
+    (void)state;
+    struct file_log log = file_log_new();
+    pthread_t threads[WRITERS];
+    for (unsigned i = 0; i < WRITERS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, write_events, NULL), 0);
+    }
+    for (unsigned i = 0; i < 50; i++) {
+        open_log(log.target, LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    }
+    for (unsigned i = 0; i < WRITERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(count_lines(log.path), WRITERS * EVENTS_OF_WRITER);
+    file_log_free(&log);
+}
+
+#define CAPTURED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CAPTURED(before_any_opening_events_are_text_on_standard_error), // must be the first
+        CAPTURED(a_text_line_has_time_level_message_and_fields),
+        CAPTURED(each_level_has_its_name),
+        CAPTURED(the_time_is_now_in_utc),
+        CAPTURED(values_that_could_be_taken_for_more_are_quoted),
+        CAPTURED(no_byte_of_a_value_can_forge_a_line),
+        CAPTURED(a_json_line_has_the_same_members),
+        CAPTURED(random_values_make_json_lines),
+        CAPTURED(however_long_a_value_is_the_line_is_json),
+        CAPTURED(a_long_message_is_cut_and_the_line_is_json),
+        CAPTURED(a_long_text_line_is_cut_and_still_one_line),
+        CAPTURED(events_below_the_level_are_not_written),
+        CAPTURED(one_event_is_one_write),
+        CAPTURED(a_file_is_made_and_appended_to),
+        CAPTURED(a_file_is_not_for_everybody_to_read),
+        CAPTURED(opening_again_follows_a_rotation),
+        CAPTURED(opening_again_leaks_no_descriptor),
+        CAPTURED(a_file_that_cannot_be_opened_leaves_the_old_target),
+        CAPTURED(what_a_full_disk_does_not_take_is_counted),
+        CAPTURED(with_syslog_nothing_is_written_here),
+        CAPTURED(lines_of_several_threads_never_mix_nor_vanish_in_a_rotation),
+    };
+    return cmocka_run_group_tests_name("log", tests, NULL, NULL);
+}

@@ -1,0 +1,1386 @@
+// SPDX-License-Identifier: MIT
+#include "alloc.h"
+#include "conf/conf.h"
+#include "support.h"
+
+#include <ctype.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+// ---- loading in a scratch folder ----
+
+struct fixture {
+    char *folder;
+    char *path; // of the configuration file, when there is one
+    char complaints[16384];
+    size_t len;
+    unsigned count;
+};
+
+static struct fixture fixture;
+
+static int set_up(void **state)
+{
+    (void)state;
+    fixture = (struct fixture){.folder = scratch_new()};
+    unsetenv("CREDENTIALS_DIRECTORY");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    free(fixture.path);
+    scratch_free(fixture.folder);
+    unsetenv("CREDENTIALS_DIRECTORY");
+    return 0;
+}
+
+static void note(void *context, const char *sentence)
+{
+    struct fixture *const notes = context;
+    notes->count++;
+    const int len = snprintf(notes->complaints + notes->len, sizeof notes->complaints - notes->len,
+                             "%s\n", sentence);
+    notes->len += (size_t)len;
+    assert_true(notes->len < sizeof notes->complaints);
+}
+
+// Loads TEXT as the file (NULL: no file) with the environment VARIABLES (NULL: none).
+static struct conf *load(const char *text, char *const *variables)
+{
+    static char *const nothing[] = {NULL};
+    free(fixture.path);
+    fixture.path = text == NULL ? NULL : scratch_write(fixture.folder, "conf", text);
+    fixture.len = 0;
+    fixture.count = 0;
+    fixture.complaints[0] = '\0';
+    return conf_load(fixture.path, variables == NULL ? nothing : variables, note, &fixture);
+}
+
+static struct conf *load_good(const char *text, char *const *variables)
+{
+    struct conf *const conf = load(text, variables);
+    if (conf == NULL || fixture.count != 0) {
+        print_error("%s\n----\n%s", text == NULL ? "(no file)" : text, fixture.complaints);
+        fail();
+    }
+    return conf;
+}
+
+static struct conf *load_environment(const char *variable)
+{
+    char *const copy = strdup(variable);
+    char *const variables[] = {copy, NULL};
+    struct conf *const conf = load(NULL, variables);
+    free(copy);
+    return conf;
+}
+
+// Loading TEXT fails, with exactly this one complaint behind the file's name.
+static void check_complaint(const char *name, const char *text, const char *expected)
+{
+    check(name, load(text, NULL) == NULL);
+    const struct str complaint = {fixture.complaints, fixture.len - 1};
+    check(name, str_starts_with(complaint, str_from(fixture.path)));
+    check_text(name, str_skip(complaint, strlen(fixture.path)), expected);
+}
+
+// ---- the keys ----
+
+// Every key with a value that is not its default, and whether a change of it needs a restart.
+static const struct {
+    const char *section;
+    const char *key;
+    const char *value;
+    bool needs_restart;
+} keys[] = {
+    {"server", "listen", "tcp:127.0.0.1:9000", true},
+    {"server", "workers", "8", true},
+    {"server", "max_request_bytes", "128k", true},
+    {"server", "client_timeout", "11s", false},
+    {"server", "trusted_proxies", "10.0.0.0/8", false},
+    {"server", "drain_timeout", "12s", false},
+    {"database", "host", "db1,db2", false},
+    {"database", "port", "3307", false},
+    {"database", "socket", "/run/mysqld/mysqld.sock", false},
+    {"database", "user", "bkflow", false},
+    {"database", "password", "hunter2", false},
+    {"database", "password_file", "", false},
+    {"database", "name", "other", false},
+    {"database", "connect_timeout", "3s", false},
+    {"database", "query_timeout", "6s", false},
+    {"database", "tls_ca", "/etc/ssl/ca.pem", false},
+    {"database", "tls_verify", "off", false},
+    {"database", "option_file", "/etc/mysql/my.cnf", false},
+    {"engine_database", "host", "db3", false},
+    {"engine_database", "port", "3308", false},
+    {"engine_database", "socket", "/run/engine.sock", false},
+    {"engine_database", "user", "engine", false},
+    {"engine_database", "password", "hunter3", false},
+    {"engine_database", "password_file", "", false},
+    {"engine_database", "name", "engine", false},
+    {"engine_database", "connect_timeout", "4s", false},
+    {"engine_database", "query_timeout", "7s", false},
+    {"engine_database", "tls_ca", "/etc/ssl/engine.pem", false},
+    {"engine_database", "tls_verify", "off", false},
+    {"engine_database", "option_file", "/etc/mysql/engine.cnf", false},
+    {"auth", "direct", "on", false},
+    {"auth", "query_credentials", "off", false},
+    {"auth", "user_table_check", "off", false},
+    {"auth", "gateway", "on", false},
+    {"auth", "gateway_default", "bk-apigw", false},
+    {"auth", "gateway_algorithms", "RS256", false},
+    {"auth", "leeway", "20s", false},
+    {"auth", "failure_limit", "5", false},
+    {"response", "timezone", "Europe/Berlin", true},
+    {"response", "language", "zh-cn", false},
+    {"response", "max_nodes", "5000", true},
+    {"status", "healthz", "off", false},
+    {"status", "readyz", "off", false},
+    {"status", "metrics", "off", false},
+    {"status", "allow", "10.0.0.0/8", false},
+    {"log", "target", "file:/var/log/bkflow-states.log", false},
+    {"log", "level", "debug", false},
+    {"log", "format", "json", false},
+    {"log", "access", "on", false},
+    {"log", "slow", "2s", false},
+};
+
+// A file with one key.
+static const char *one_key(const char *section, const char *key, const char *value)
+{
+    static char text[1024];
+    snprintf(text, sizeof text, "[%s]\n%s = %s\n", section, key, value);
+    return text;
+}
+
+static char *print_to_text(const struct conf *conf)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *const memory = open_memstream(&text, &len);
+    assert_non_null(memory);
+    if (conf == NULL) {
+        conf_print_reference(memory);
+    } else {
+        conf_print(conf, memory);
+    }
+    fclose(memory);
+    return text;
+}
+
+// The value that a printed configuration gives a key; absent when there is no such line.
+static struct str printed_value(const char *text, const char *section, const char *key)
+{
+    char head[64];
+    snprintf(head, sizeof head, "[%s]", section);
+    bool inside = false;
+    struct str rest = str_from(text);
+    while (rest.len > 0) {
+        struct str line = str_cut(&rest, '\n');
+        if (str_starts_with(line, STR("["))) {
+            inside = str_equal(line, str_from(head));
+        }
+        const struct str name = str_trim(str_cut(&line, '='));
+        if (inside && str_equal(name, str_from(key))) {
+            return str_trim(line);
+        }
+    }
+    return STR_ABSENT;
+}
+
+static void the_defaults_are_what_the_documentation_says(void **state)
+{
+    (void)state;
+    struct conf *const conf = load_good(NULL, NULL);
+    assert_int_equal(conf->server.listen.kind, CONF_LISTEN_INHERITED);
+    assert_int_equal(conf->server.workers, 4);
+    assert_int_equal(conf->server.max_request_bytes, 65536);
+    assert_int_equal(conf->server.client_timeout_ms, 10000);
+    assert_int_equal(conf->server.drain_timeout_ms, 10000);
+    assert_string_equal(conf->database.hosts, "");
+    assert_int_equal(conf->database.port, 3306);
+    assert_string_equal(conf->database.socket, "");
+    assert_string_equal(conf->database.user, "");
+    assert_string_equal(conf->database.password, "");
+    assert_string_equal(conf->database.name, "bkflow");
+    assert_int_equal(conf->database.connect_timeout_ms, 2000);
+    assert_int_equal(conf->database.query_timeout_ms, 5000);
+    assert_true(conf->database.tls_verify);
+    assert_false(conf->has_engine_database);
+    assert_true(conf->auth.direct);
+    assert_true(conf->auth.query_credentials);
+    assert_string_equal(conf->response.timezone, "Asia/Shanghai");
+    assert_int_equal(conf->response.language, LANG_EN);
+    assert_int_equal(conf->response.max_nodes, 100000);
+    assert_true(conf->status.healthz);
+    assert_true(conf->status.readyz);
+    assert_true(conf->status.metrics);
+    assert_true(cidr_list_has(&conf->status.allow, STR("127.0.0.1")));
+    assert_true(cidr_list_has(&conf->status.allow, STR("::1")));
+    assert_false(cidr_list_has(&conf->status.allow, STR("10.0.0.1")));
+    assert_string_equal(conf->log.target, "stderr");
+    assert_int_equal(conf->log.level, LOG_LEVEL_INFO);
+    assert_int_equal(conf->log.format, LOG_FORMAT_TEXT);
+    assert_false(conf->log.access);
+    assert_int_equal(conf->server.trusted_proxies.count, 0);
+    assert_true(conf->auth.user_table_check);
+    assert_false(conf->auth.gateway);
+    assert_int_equal(conf->auth.gateway_count, 0);
+    assert_string_equal(conf->auth.gateway_default, "");
+    assert_string_equal(conf->auth.gateway_algorithms, "RS512");
+    assert_int_equal(conf->auth.leeway_ms, 10000);
+    assert_int_equal(conf->auth.failure_limit, 20);
+    conf_free(conf);
+}
+
+static void every_key_takes_its_own_default(void **state)
+{
+    (void)state;
+    struct conf *const defaults = load_good(NULL, NULL);
+    char *const printed = print_to_text(defaults);
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        const struct str value = printed_value(printed, keys[i].section, keys[i].key);
+        char text[256];
+        check(keys[i].key, !str_is_absent(value));
+        snprintf(text, sizeof text, "%.*s", (int)value.len, value.ptr);
+        conf_free(load_good(one_key(keys[i].section, keys[i].key, text), NULL));
+    }
+    free(printed);
+    conf_free(defaults);
+}
+
+// As long as this holds, the table above is all there is.
+static void there_is_no_key_that_these_tests_do_not_know(void **state)
+{
+    (void)state;
+    struct conf *const conf = load_good(NULL, NULL);
+    char *const printed = print_to_text(conf);
+    size_t count = 0;
+    struct str rest = str_from(printed);
+    while (rest.len > 0) {
+        count += has_text(str_cut(&rest, '\n'), " = ");
+    }
+    assert_int_equal(count, COUNT_OF(keys));
+    free(printed);
+    conf_free(conf);
+}
+
+static void every_key_takes_a_value_from_the_file(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        struct conf *const conf =
+            load_good(one_key(keys[i].section, keys[i].key, keys[i].value), NULL);
+        char *const printed = print_to_text(conf);
+        const bool is_secret = strcmp(keys[i].key, "password") == 0;
+        check_text(keys[i].key, printed_value(printed, keys[i].section, keys[i].key),
+                   is_secret ? "****" : keys[i].value);
+        free(printed);
+        conf_free(conf);
+    }
+}
+
+// "BKFLOW_STATES_SERVER_WORKERS=value"
+static const char *environment_entry(const char *section, const char *key, const char *value)
+{
+    static char text[1024];
+    const int len = snprintf(text, sizeof text, "BKFLOW_STATES_%s_%s", section, key);
+    for (int i = 0; i < len; i++) {
+        text[i] = (char)toupper((unsigned char)text[i]);
+    }
+    snprintf(text + len, sizeof text - (size_t)len, "=%s", value);
+    return text;
+}
+
+static void every_key_takes_a_value_from_the_environment(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        struct conf *const conf =
+            load_environment(environment_entry(keys[i].section, keys[i].key, keys[i].value));
+        check(keys[i].key, conf != NULL);
+        char *const printed = print_to_text(conf);
+        const bool is_secret = strcmp(keys[i].key, "password") == 0;
+        check_text(keys[i].key, printed_value(printed, keys[i].section, keys[i].key),
+                   is_secret ? "****" : keys[i].value);
+        free(printed);
+        conf_free(conf);
+    }
+}
+
+// ---- values ----
+
+struct number_row {
+    const char *section;
+    const char *key;
+    const char *value;
+    int64_t expected; // -1: refused
+};
+
+static int64_t number_of(const struct conf *conf, const char *key)
+{
+    return strcmp(key, "workers") == 0             ? conf->server.workers
+           : strcmp(key, "max_request_bytes") == 0 ? conf->server.max_request_bytes
+           : strcmp(key, "client_timeout") == 0    ? conf->server.client_timeout_ms
+           : strcmp(key, "drain_timeout") == 0     ? conf->server.drain_timeout_ms
+           : strcmp(key, "port") == 0              ? conf->database.port
+           : strcmp(key, "query_timeout") == 0     ? conf->database.query_timeout_ms
+           : strcmp(key, "connect_timeout") == 0   ? conf->database.connect_timeout_ms
+                                                   : conf->response.max_nodes;
+}
+
+static void check_number_row(const struct number_row *row)
+{
+    struct conf *const conf = load(one_key(row->section, row->key, row->value), NULL);
+    char name[256];
+    snprintf(name, sizeof name, "[%s] %s = %s", row->section, row->key, row->value);
+    if (row->expected < 0) {
+        check(name, conf == NULL);
+        check(name, has_text(str_from(fixture.complaints), "expected "));
+    } else {
+        check(name, conf != NULL);
+        check_number(name, number_of(conf, row->key), row->expected);
+        conf_free(conf);
+    }
+}
+
+static void numbers_are_bounded_and_whole(void **state)
+{
+    (void)state;
+    static const struct number_row rows[] = {
+        {"server", "workers", "1", 1},
+        {"server", "workers", "256", 256},
+        {"server", "workers", "0", -1},
+        {"server", "workers", "257", -1},
+        {"server", "workers", "-1", -1},
+        {"server", "workers", "+4", -1},
+        {"server", "workers", "", -1},
+        {"server", "workers", "four", -1},
+        {"server", "workers", "4x", -1},
+        {"server", "workers", "4 4", -1},
+        {"server", "workers", "4.0", -1},
+        {"server", "workers", "4k", -1},
+        {"server", "workers", "0x4", -1},
+        {"server", "workers", "99999999999999999999", -1},
+        {"server", "workers", "18446744073709551620", -1}, // 4 where it wraps
+        {"database", "port", "1", 1},
+        {"database", "port", "65535", 65535},
+        {"database", "port", "65536", -1},
+        {"database", "port", "0", -1},
+        {"response", "max_nodes", "1", 1},
+        {"response", "max_nodes", "10000000", 10000000},
+        {"response", "max_nodes", "10000001", -1},
+        {"response", "max_nodes", "0", -1},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        check_number_row(&rows[i]);
+    }
+}
+
+static void sizes_have_units(void **state)
+{
+    (void)state;
+    static const struct number_row rows[] = {
+        {"server", "max_request_bytes", "65536", 65536},
+        {"server", "max_request_bytes", "4096", 4096},
+        {"server", "max_request_bytes", "4k", 4096},
+        {"server", "max_request_bytes", "1m", 1048576},
+        {"server", "max_request_bytes", "16m", 16777216},
+        {"server", "max_request_bytes", "4095", -1},
+        {"server", "max_request_bytes", "17m", -1},
+        {"server", "max_request_bytes", "64K", -1},
+        {"server", "max_request_bytes", "64kb", -1},
+        {"server", "max_request_bytes", "64 k", -1},
+        {"server", "max_request_bytes", "k", -1},
+        {"server", "max_request_bytes", "18014398509481985k", -1}, // 1k where it wraps
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        check_number_row(&rows[i]);
+    }
+}
+
+static void durations_have_units(void **state)
+{
+    (void)state;
+    static const struct number_row rows[] = {
+        {"server", "client_timeout", "10s", 10000},
+        {"server", "client_timeout", "10", 10000},
+        {"server", "client_timeout", "500ms", 500},
+        {"server", "client_timeout", "2m", 120000},
+        {"server", "client_timeout", "100ms", 100},
+        {"server", "client_timeout", "99ms", -1},
+        {"server", "client_timeout", "10m", 600000},
+        {"server", "client_timeout", "601s", -1},
+        {"server", "client_timeout", "1h", -1},
+        {"server", "client_timeout", "10sec", -1},
+        {"server", "client_timeout", "10 s", -1},
+        {"server", "client_timeout", "10S", -1},
+        {"server", "client_timeout", "1.5s", -1},
+        {"server", "client_timeout", "s", -1},
+        {"server", "client_timeout", "-1s", -1},
+        {"server", "drain_timeout", "0", 0},
+        {"server", "drain_timeout", "0s", 0},
+        {"database", "connect_timeout", "100ms", 100},
+        {"database", "connect_timeout", "60s", 60000},
+        {"database", "connect_timeout", "99ms", -1},
+        {"database", "connect_timeout", "61s", -1},
+        {"database", "query_timeout", "100ms", 100},
+        {"database", "query_timeout", "10m", 600000},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        check_number_row(&rows[i]);
+    }
+}
+
+static void addresses_to_listen_on_are_understood(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value;
+        enum conf_listen_kind kind;
+        const char *where; // path or host
+        unsigned mode;
+        const char *port;
+    } rows[] = {
+        {"", CONF_LISTEN_INHERITED, "", 0, ""},
+        {"unix:/run/x.sock", CONF_LISTEN_UNIX, "/run/x.sock", 0660, ""},
+        {"unix:/run/x.sock,mode=0666", CONF_LISTEN_UNIX, "/run/x.sock", 0666, ""},
+        {"unix:/run/x.sock,mode=600", CONF_LISTEN_UNIX, "/run/x.sock", 0600, ""},
+        {"tcp:127.0.0.1:9000", CONF_LISTEN_TCP, "127.0.0.1", 0, "9000"},
+        {"tcp:*:1", CONF_LISTEN_TCP, "*", 0, "1"},
+        {"tcp:localhost:65535", CONF_LISTEN_TCP, "localhost", 0, "65535"},
+        {"tcp:[::1]:9000", CONF_LISTEN_TCP, "::1", 0, "9000"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct conf *const conf = load_good(one_key("server", "listen", rows[i].value), NULL);
+        const struct conf_listen *const listen = &conf->server.listen;
+        const bool is_tcp = listen->kind == CONF_LISTEN_TCP;
+        check_number(rows[i].value, listen->kind, rows[i].kind);
+        check_text(rows[i].value, str_from(is_tcp ? listen->host : listen->path), rows[i].where);
+        check_number(rows[i].value, listen->mode, rows[i].mode);
+        check_text(rows[i].value, str_from(listen->port), rows[i].port);
+        conf_free(conf);
+    }
+}
+
+static void addresses_that_cannot_be_listened_on_are_refused(void **state)
+{
+    (void)state;
+    static const char path_of_108[] =
+        "unix:/23456789a123456789b123456789c123456789d123456789e123456789f123456789g123456789h12345"
+        "6789i123456789j12345678";
+    static const char *const rows[] = {
+        "/run/x.sock",
+        "unix:",
+        "unix:run/x.sock",
+        "unix:/x,",
+        "unix:/x,0660",
+        "unix:/x,mode=",
+        "unix:/x,mode=66",
+        "unix:/x,mode=06600",
+        "unix:/x,mode=8",
+        "unix:/x,mode=888",
+        "unix:/x,mode=1777",
+        "unix:/x,mode=0660,more",
+        "tcp:",
+        "tcp:9000",
+        "tcp::9000",
+        "tcp:host:",
+        "tcp:host:0",
+        "tcp:host:65536",
+        "tcp:host:http",
+        "tcp:host:+1",
+        "tcp:host:000001",
+        "127.0.0.1:9000",
+        "udp:host:9000",
+        "tcp:host:9000 ",
+        path_of_108,
+    };
+    for (size_t i = 0; i + 2 < COUNT_OF(rows); i++) {
+        check(rows[i], load(one_key("server", "listen", rows[i]), NULL) == NULL);
+    }
+    assert_int_equal(strlen(path_of_108), strlen("unix:") + 108);
+    assert_null(load_environment(environment_entry("server", "listen", path_of_108)));
+    assert_null(load_environment(environment_entry("server", "listen", "tcp:host:9000 ")));
+}
+
+static void the_longest_path_that_a_socket_takes_is_taken(void **state)
+{
+    (void)state;
+    char value[128] = "unix:/";
+    memset(value + 6, 'x', 106); // 107 with its slash, and the NUL
+    struct conf *const conf = load_environment(environment_entry("server", "listen", value));
+    assert_non_null(conf);
+    assert_int_equal(strlen(conf->server.listen.path), 107);
+    conf_free(conf);
+}
+
+static void words_are_taken_to_the_letter(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *section;
+        const char *key;
+        const char *value;
+    } rows[] = {
+        {"auth", "query_credentials", "yes"},
+        {"auth", "query_credentials", "On"},
+        {"auth", "query_credentials", "1"},
+        {"auth", "query_credentials", ""},
+        {"response", "language", "zh"},
+        {"response", "language", "EN"},
+        {"response", "timezone", "Asia/Nowhere"},
+        {"response", "timezone", "../../etc/passwd"},
+        {"response", "timezone", ""},
+        {"log", "level", "trace"},
+        {"log", "level", ""},
+        {"log", "format", "xml"},
+        {"log", "target", "stdout"},
+        {"log", "target", "file:relative"},
+        {"log", "target", "/var/log/x"},
+        {"log", "target", ""},
+        {"status", "allow", "localhost"},
+        {"status", "allow", "10.0.0.0/33"},
+        {"database", "socket", "relative"},
+        {"database", "tls_ca", "relative.pem"},
+        {"database", "option_file", "my.cnf"},
+        {"database", "password_file", "password"},
+        {"engine_database", "socket", "relative"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char expected[256];
+        check(rows[i].value,
+              load(one_key(rows[i].section, rows[i].key, rows[i].value), NULL) == NULL);
+        snprintf(expected, sizeof expected, ":2: [%s] %s: expected ", rows[i].section, rows[i].key);
+        check(rows[i].value, has_text(str_from(fixture.complaints), expected));
+        check_number(rows[i].value, fixture.count, 1); // and nothing follows from it
+    }
+}
+
+// ---- files ----
+
+static void files_may_be_written_in_several_ways(void **state)
+{
+    (void)state;
+    static const char *const files[] = {
+        "[server]\nworkers = 8\n",
+        "[server]\nworkers=8",
+        "[server]\nworkers   =    8   \n",
+        "[server]\r\nworkers = 8\r\n",
+        "\xEF\xBB\xBF[server]\nworkers = 8\n",
+        "# comment\n; comment\n\n[server]\n\nworkers = 8\n",
+        "   # an indented comment\n\t; another\n   \n[server]\nworkers = 8\n",
+        "[server]\nclient_timeout = 1s\n[log]\nlevel = error\n[server]\nworkers = 8\n",
+    };
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        struct conf *const conf = load_good(files[i], NULL);
+        check_number(files[i], conf->server.workers, 8);
+        conf_free(conf);
+    }
+}
+
+static void an_empty_file_is_all_defaults(void **state)
+{
+    (void)state;
+    struct conf *const conf = load_good("", NULL);
+    assert_int_equal(conf->server.workers, 4);
+    conf_free(conf);
+}
+
+static void a_mistake_is_named_with_file_line_and_key(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *text;
+        const char *expected;
+    } rows[] = {
+        {"a bad value", "[server]\n\nworkers = 0\n",
+         ":3: [server] workers: expected 1 to 256, not \"0\""},
+        {"an unknown key", "[server]\nworker = 4\n",
+         ":2: [server] worker: unknown key; bkflow-states.conf(5) lists what there is"},
+        {"an unknown section", "[servers]\nworkers = 4\n",
+         ":2: [servers] workers: unknown section; bkflow-states.conf(5) lists what there is"},
+        {"a key of another section", "[log]\nworkers = 4\n",
+         ":2: [log] workers: unknown key; bkflow-states.conf(5) lists what there is"},
+        {"a key before any section", "workers = 4\n",
+         ":1: [] workers: unknown section; bkflow-states.conf(5) lists what there is"},
+        {"a key in capitals", "[server]\nWorkers = 4\n",
+         ":2: [server] Workers: unknown key; bkflow-states.conf(5) lists what there is"},
+        {"a key given twice", "[server]\nworkers = 4\n\nworkers = 4\n",
+         ":4: [server] workers: given before on line 2; keep one of the two"},
+        {"twice in two sections of one name",
+         "[server]\nworkers = 4\n[log]\n[server]\nworkers = 5\n",
+         ":5: [server] workers: given before on line 2; keep one of the two"},
+        {"an indented key", "[server]\n  workers = 4\n",
+         ":2: the line begins with a blank; a key begins at the first column"},
+        {"an indented key behind another", "[server]\nworkers = 4\n\tdrain_timeout = 1s\n",
+         ":3: the line begins with a blank; a key begins at the first column"},
+        {"a line without meaning", "[server]\nworkers\n", ":2: neither [section] nor key = value"},
+        {"a section without end", "[server\nworkers = 4\n", NULL},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        if (rows[i].expected != NULL) {
+            check_complaint(rows[i].name, rows[i].text, rows[i].expected);
+            continue;
+        }
+        check(rows[i].name, load(rows[i].text, NULL) == NULL);
+        check(rows[i].name,
+              has_text(str_from(fixture.complaints), ":1: neither [section] nor key"));
+    }
+}
+
+static void all_mistakes_are_named_at_once(void **state)
+{
+    (void)state;
+    assert_null(load("[server]\nworkers = 0\nworker = 1\nworkers = 2\n drain_timeout = 1\n"
+                     "[auth]\nquery_credentials = maybe\n",
+                     NULL));
+    assert_int_equal(fixture.count, 5);
+    assert_true(has_text(str_from(fixture.complaints), ":2: [server] workers"));
+    assert_true(has_text(str_from(fixture.complaints), ":3: [server] worker:"));
+    assert_true(has_text(str_from(fixture.complaints), ":4: [server] workers: given before"));
+    assert_true(has_text(str_from(fixture.complaints), ":5: the line begins with a blank"));
+    assert_true(has_text(str_from(fixture.complaints), ":7: [auth] query_credentials: expected"));
+}
+
+static void every_line_without_meaning_is_named(void **state)
+{
+    (void)state;
+    assert_null(load("[server]\nfirst\nworkers = 4\nsecond\n", NULL));
+    assert_true(has_text(str_from(fixture.complaints), ":2: neither [section] nor key = value"));
+    assert_true(has_text(str_from(fixture.complaints), ":4: neither [section] nor key = value"));
+}
+
+// "[database]", then "name = xxx" of LINE_LEN characters, then a mistake on line 3.
+static const char *file_with_line_of(size_t line_len)
+{
+    static char text[4096];
+    const int head = snprintf(text, sizeof text, "[database]\nname = ");
+    const size_t fill = line_len - strlen("name = ");
+    memset(text + head, 'x', fill);
+    snprintf(text + (size_t)head + fill, 64, "\nbad = 1\n");
+    return text;
+}
+
+static void a_line_too_long_is_a_mistake_and_never_cut(void **state)
+{
+    (void)state;
+    for (size_t len = 150; len < 450; len++) {
+        assert_null(load(file_with_line_of(len), NULL));
+        assert_true(has_text(str_from(fixture.complaints), ":3: [database] bad: unknown key"));
+        const bool is_refused = has_text(str_from(fixture.complaints), ":2: the line is longer");
+        assert_int_equal(fixture.count, is_refused ? 2 : 1);
+        assert_int_equal(is_refused, len > 198);
+    }
+}
+
+static void a_value_is_whole_up_to_the_longest_line(void **state)
+{
+    (void)state;
+    char text[512] = "[database]\nname = ";
+    memset(text + 18, 'x', 198 - 7);
+    memcpy(text + 18 + 198 - 7, "\n[log]\nlevel = error\n", 22);
+    struct conf *const conf = load_good(text, NULL);
+    assert_int_equal(strlen(conf->database.name), 198 - 7);
+    assert_int_equal(conf->log.level, LOG_LEVEL_ERROR);
+    conf_free(conf);
+}
+
+// Where something of a value is not taken, that has to be said: passwords have such characters.
+static void a_value_is_taken_whole_or_refused(void **state)
+{
+    (void)state;
+    static const char *const values[] = {"a;b", "a#b",     "a ;b", "a # b", "a=b",
+                                         "a:b", "\"a b\"", "[a]",  "a\\b"};
+    for (size_t i = 0; i < COUNT_OF(values); i++) {
+        struct conf *const conf = load(one_key("database", "password", values[i]), NULL);
+        if (conf != NULL) {
+            check_text(values[i], str_from(conf->database.password), values[i]);
+        } else {
+            check(values[i], fixture.count > 0);
+        }
+        conf_free(conf);
+    }
+}
+
+static void a_file_that_cannot_be_read_is_a_mistake(void **state)
+{
+    (void)state;
+    static char *const nothing[] = {NULL};
+    assert_null(conf_load("/nowhere/conf", nothing, note, &fixture));
+    assert_string_equal(fixture.complaints,
+                        "/nowhere/conf: cannot be read: No such file or directory\n");
+}
+
+static void a_folder_in_place_of_the_file_is_a_mistake(void **state)
+{
+    (void)state;
+    static char *const nothing[] = {NULL};
+    struct conf *const conf = conf_load(fixture.folder, nothing, note, &fixture);
+    const bool is_refused = conf == NULL;
+    conf_free(conf);
+    assert_true(is_refused);
+}
+
+static void no_complaint_shows_a_secret(void **state)
+{
+    (void)state;
+    static const char *const files[] = {
+        "[database]\npassword = hunter2\npassword = hunter2\n",
+        "[database]\n password = hunter2\n",
+        "[database]\npasswort = hunter2\n",
+        "[databse]\npassword = hunter2\n",
+        "[database]\npassword hunter2\n",
+        "[database]\npassword hunter2 = \n",
+        "[database]\npassword_file = hunter2\n",
+        "[database]\nPASSWORD = hunter2\n",
+        "[database]\npassword = hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2"
+        "hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2"
+        "hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2\n",
+    };
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        check(files[i], load(files[i], NULL) == NULL);
+        check(files[i], !has_text(str_from(fixture.complaints), "hunter2"));
+    }
+}
+
+// ---- environment ----
+
+static void the_environment_overrides_the_file(void **state)
+{
+    (void)state;
+    char entry[] = "BKFLOW_STATES_SERVER_WORKERS=9";
+    char *const variables[] = {entry, NULL};
+    struct conf *const conf = load_good("[server]\nworkers = 8\n", variables);
+    assert_int_equal(conf->server.workers, 9);
+    conf_free(conf);
+}
+
+static void an_empty_variable_is_an_empty_value(void **state)
+{
+    (void)state;
+    char entry[] = "BKFLOW_STATES_DATABASE_USER=";
+    char *const variables[] = {entry, NULL};
+    struct conf *const conf = load_good("[database]\nuser = file\n", variables);
+    assert_string_equal(conf->database.user, "");
+    conf_free(conf);
+}
+
+static void values_of_variables_are_not_trimmed(void **state)
+{
+    (void)state;
+    struct conf *const conf = load_environment("BKFLOW_STATES_DATABASE_PASSWORD= a=b ;c ");
+    assert_non_null(conf);
+    assert_string_equal(conf->database.password, " a=b ;c ");
+    conf_free(conf);
+}
+
+static void a_bad_variable_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *entry;
+        const char *expected;
+    } rows[] = {
+        {"BKFLOW_STATES_SERVER_WORKERS=0",
+         "environment: BKFLOW_STATES_SERVER_WORKERS: expected 1 to 256, not \"0\"\n"},
+        {"BKFLOW_STATES_SERVER_WORKER=1",
+         "environment: BKFLOW_STATES_SERVER_WORKER: no such key; bkflow-states.conf(5) lists what "
+         "there is\n"},
+        {"BKFLOW_STATES_server_workers=1",
+         "environment: BKFLOW_STATES_server_workers: no such key; bkflow-states.conf(5) lists what "
+         "there is\n"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        check(rows[i].entry, load_environment(rows[i].entry) == NULL);
+        check_text(rows[i].entry, str_from(fixture.complaints), rows[i].expected);
+    }
+}
+
+static void variables_that_are_none_of_ours_are_ignored(void **state)
+{
+    (void)state;
+    char config[] = "BKFLOW_STATES_CONFIG=/etc/x.conf";
+    char other[] = "BKFLOW_OTHER=1";
+    char path[] = "PATH=/bin";
+    char no_value[] = "BKFLOW_STATES_NONSENSE";
+    char *const variables[] = {config, other, path, no_value, NULL};
+    struct conf *const conf = load_good(NULL, variables);
+    assert_false(conf->given[0]);
+    conf_free(conf);
+}
+
+// ---- passwords ----
+
+static struct conf *load_with_password_file(const char *content)
+{
+    char *const path = scratch_write(fixture.folder, "password", content);
+    struct conf *const conf = load(one_key("database", "password_file", path), NULL);
+    free(path);
+    return conf;
+}
+
+static void the_first_line_of_a_password_file_is_the_password(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *content;
+        const char *expected;
+    } rows[] = {
+        {"hunter2\n", "hunter2"},
+        {"hunter2", "hunter2"},
+        {"hunter2\r\n", "hunter2"},
+        {"hunter2\nsecond line\n", "hunter2"},
+        {" with blanks ; # \n", " with blanks ; # "},
+        {"", ""},
+        {"\nsecond line\n", ""},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct conf *const conf = load_with_password_file(rows[i].content);
+        check(rows[i].content, conf != NULL);
+        check_text(rows[i].content, str_from(conf->database.password), rows[i].expected);
+        check_text(rows[i].content, str_from(conf->engine_database.password), rows[i].expected);
+        conf_free(conf);
+    }
+}
+
+static void a_password_file_that_cannot_be_read_is_named(void **state)
+{
+    (void)state;
+    assert_null(load(one_key("database", "password_file", "/nowhere/password"), NULL));
+    assert_true(
+        has_text(str_from(fixture.complaints),
+                 "[database] password_file: /nowhere/password cannot be read: No such file"));
+    assert_null(load(one_key("database", "password_file", fixture.folder), NULL));
+    assert_true(has_text(str_from(fixture.complaints), "cannot be read: Is a directory"));
+}
+
+static void a_password_too_long_is_refused_and_never_cut(void **state)
+{
+    (void)state;
+    char content[5000];
+    memset(content, 'x', sizeof content);
+    content[sizeof content - 1] = '\0';
+    struct conf *const conf = load_with_password_file(content);
+    const bool is_right = conf == NULL || strcmp(conf->database.password, content) == 0;
+    conf_free(conf);
+    assert_true(is_right);
+}
+
+static void two_passwords_are_one_too_many(void **state)
+{
+    (void)state;
+    char text[1024];
+    char *const path = scratch_write(fixture.folder, "password", "hunter2\n");
+    snprintf(text, sizeof text, "[database]\npassword = hunter3\npassword_file = %s\n", path);
+    assert_null(load(text, NULL));
+    assert_true(has_text(str_from(fixture.complaints),
+                         "[database] password and password_file are both given; keep one"));
+    assert_false(has_text(str_from(fixture.complaints), "hunter"));
+    free(path);
+}
+
+static void systemds_credential_is_the_password(void **state)
+{
+    (void)state;
+    free(scratch_write(fixture.folder, "database_password", "hunter2\n"));
+    free(scratch_write(fixture.folder, "engine_database_password", "hunter3\n"));
+    setenv("CREDENTIALS_DIRECTORY", fixture.folder, 1);
+    struct conf *const conf = load_good("[engine_database]\nname = engine\n", NULL);
+    assert_string_equal(conf->database.password, "hunter2");
+    assert_string_equal(conf->engine_database.password, "hunter3");
+    conf_free(conf);
+}
+
+static void a_password_of_the_file_goes_before_systemds_credential(void **state)
+{
+    (void)state;
+    free(scratch_write(fixture.folder, "database_password", "hunter2\n"));
+    setenv("CREDENTIALS_DIRECTORY", fixture.folder, 1);
+    struct conf *const conf = load_good("[database]\npassword = hunter4\n", NULL);
+    assert_string_equal(conf->database.password, "hunter4");
+    conf_free(conf);
+}
+
+static void a_folder_of_credentials_without_ours_changes_nothing(void **state)
+{
+    (void)state;
+    setenv("CREDENTIALS_DIRECTORY", fixture.folder, 1);
+    struct conf *const conf = load_good(NULL, NULL);
+    assert_string_equal(conf->database.password, "");
+    conf_free(conf);
+}
+
+// ---- the engine's database ----
+
+static void without_engine_keys_there_is_one_database(void **state)
+{
+    (void)state;
+    struct conf *const conf = load_good("[database]\nhost = db1\nuser = u\npassword = p\n"
+                                        "name = n\nport = 3307\ntls_ca = /ca\ntls_verify = off\n"
+                                        "option_file = /o\nquery_timeout = 7s\n",
+                                        NULL);
+    assert_false(conf->has_engine_database);
+    assert_string_equal(conf->engine_database.hosts, "db1");
+    assert_string_equal(conf->engine_database.user, "u");
+    assert_string_equal(conf->engine_database.password, "p");
+    assert_string_equal(conf->engine_database.name, "n");
+    assert_int_equal(conf->engine_database.port, 3307);
+    assert_string_equal(conf->engine_database.tls_ca, "/ca");
+    assert_false(conf->engine_database.tls_verify);
+    assert_string_equal(conf->engine_database.option_file, "/o");
+    assert_int_equal(conf->engine_database.query_timeout_ms, 7000);
+    conf_free(conf);
+}
+
+static void each_engine_key_makes_a_second_database(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        struct conf *const conf =
+            load_good(one_key(keys[i].section, keys[i].key, keys[i].value), NULL);
+        // An empty password file changes nothing: it is the same database still.
+        const bool is_engines = strcmp(keys[i].section, "engine_database") == 0 &&
+                                strcmp(keys[i].key, "password_file") != 0;
+        check(keys[i].key, conf->has_engine_database == is_engines);
+        conf_free(conf);
+    }
+}
+
+static void an_engine_key_that_is_not_given_is_the_databases(void **state)
+{
+    (void)state;
+    struct conf *const conf = load_good("[database]\nhost = db1\nuser = u\npassword = p\n"
+                                        "connect_timeout = 9s\n[engine_database]\nname = e\n",
+                                        NULL);
+    assert_true(conf->has_engine_database);
+    assert_string_equal(conf->engine_database.hosts, "db1");
+    assert_string_equal(conf->engine_database.user, "u");
+    assert_string_equal(conf->engine_database.password, "p");
+    assert_string_equal(conf->engine_database.name, "e");
+    assert_int_equal(conf->engine_database.connect_timeout_ms, 9000);
+    assert_string_equal(conf->database.name, "bkflow");
+    conf_free(conf);
+}
+
+static void a_host_of_the_engines_does_not_meet_the_databases_socket(void **state)
+{
+    (void)state;
+    struct conf *const conf = load_good("[database]\nsocket = /run/db.sock\nport = 3307\n"
+                                        "[engine_database]\nhost = db2\n",
+                                        NULL);
+    assert_string_equal(conf->engine_database.hosts, "db2");
+    assert_string_equal(conf->engine_database.socket, "");
+    assert_int_equal(conf->engine_database.port, 3306);
+    conf_free(conf);
+}
+
+static void a_password_of_the_engines_does_not_meet_the_databases_file(void **state)
+{
+    (void)state;
+    char text[1024];
+    char *const path = scratch_write(fixture.folder, "password", "hunter2\n");
+    snprintf(text, sizeof text,
+             "[database]\npassword_file = %s\n[engine_database]\npassword = hunter3\n", path);
+    struct conf *const conf = load_good(text, NULL);
+    assert_string_equal(conf->database.password, "hunter2");
+    assert_string_equal(conf->engine_database.password, "hunter3");
+    conf_free(conf);
+    free(path);
+}
+
+static void the_environment_makes_a_second_database_too(void **state)
+{
+    (void)state;
+    struct conf *const conf = load_environment("BKFLOW_STATES_ENGINE_DATABASE_HOST=db2");
+    assert_non_null(conf);
+    assert_true(conf->has_engine_database);
+    assert_string_equal(conf->engine_database.hosts, "db2");
+    conf_free(conf);
+}
+
+static void the_engine_inherits_the_databases_credential_too(void **state)
+{
+    (void)state;
+    free(scratch_write(fixture.folder, "database_password", "hunter2\n"));
+    setenv("CREDENTIALS_DIRECTORY", fixture.folder, 1);
+    struct conf *const conf = load_good("[engine_database]\nname = engine\n", NULL);
+    char password[64];
+    snprintf(password, sizeof password, "%s", conf->engine_database.password);
+    conf_free(conf);
+    assert_string_equal(password, "hunter2");
+}
+
+// ---- gateways ----
+
+static void each_gateway_has_a_key_of_its_name(void **state)
+{
+    (void)state;
+    struct conf *const conf = load_good("[auth]\ngateway_key_bk-apigw = /etc/a.pem\n"
+                                        "gateway_key_Other.1 = /etc/b.pem\n",
+                                        NULL);
+    assert_int_equal(conf->auth.gateway_count, 2);
+    assert_string_equal(conf->auth.gateways[0].name, "bk-apigw");
+    assert_string_equal(conf->auth.gateways[0].path, "/etc/a.pem");
+    assert_string_equal(conf->auth.gateways[1].name, "Other.1");
+    assert_string_equal(conf->auth.gateways[1].path, "/etc/b.pem");
+    char *const printed = print_to_text(conf);
+    assert_text(printed_value(printed, "auth", "gateway_key_bk-apigw"), "/etc/a.pem");
+    assert_text(printed_value(printed, "auth", "gateway_key_Other.1"), "/etc/b.pem");
+    struct conf *const again = load_good(printed, NULL);
+    assert_int_equal(again->auth.gateway_count, 2);
+    free(printed);
+    conf_free(again);
+    conf_free(conf);
+}
+
+static void the_environment_adds_a_gateway_or_replaces_its_key(void **state)
+{
+    (void)state;
+    char same[] = "BKFLOW_STATES_AUTH_GATEWAY_KEY_a=/etc/env.pem";
+    char more[] = "BKFLOW_STATES_AUTH_GATEWAY_KEY_b=/etc/more.pem";
+    char *const variables[] = {same, more, NULL};
+    struct conf *const conf = load_good("[auth]\ngateway_key_a = /etc/file.pem\n", variables);
+    assert_int_equal(conf->auth.gateway_count, 2);
+    assert_string_equal(conf->auth.gateways[0].path, "/etc/env.pem");
+    assert_string_equal(conf->auth.gateways[1].name, "b");
+    assert_string_equal(conf->auth.gateways[1].path, "/etc/more.pem");
+    conf_free(conf);
+}
+
+static void bad_gateway_keys_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *text;
+        const char *expected;
+    } rows[] = {
+        {"no name", "[auth]\ngateway_key_ = /etc/a.pem\n",
+         ":2: [auth] gateway_key_: expected gateway_key_NAME = an absolute path, not "
+         "\"/etc/a.pem\""},
+        {"no path", "[auth]\ngateway_key_a =\n",
+         ":2: [auth] gateway_key_a: expected gateway_key_NAME = an absolute path, not \"\""},
+        {"a relative path", "[auth]\ngateway_key_a = a.pem\n",
+         ":2: [auth] gateway_key_a: expected gateway_key_NAME = an absolute path, not \"a.pem\""},
+        {"twice", "[auth]\ngateway_key_a = /a\ngateway_key_a = /b\n",
+         ":3: [auth] gateway_key_a: given before; several keys of one gateway go into one file"},
+        {"elsewhere", "[server]\ngateway_key_a = /a\n",
+         ":2: [server] gateway_key_a: unknown key; bkflow-states.conf(5) lists what there is"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        check_complaint(rows[i].name, rows[i].text, rows[i].expected);
+    }
+}
+
+static void gateways_are_bounded(void **state)
+{
+    (void)state;
+    char text[4096];
+    int len = snprintf(text, sizeof text, "[auth]\n");
+    for (int i = 0; i < CONF_GATEWAYS_MAX; i++) {
+        len += snprintf(text + len, sizeof text - (size_t)len, "gateway_key_%d = /a\n", i);
+    }
+    struct conf *const conf = load_good(text, NULL);
+    assert_int_equal(conf->auth.gateway_count, CONF_GATEWAYS_MAX);
+    conf_free(conf);
+    snprintf(text + len, sizeof text - (size_t)len, "gateway_key_more = /a\n");
+    check_complaint("one more", text, ":18: [auth] gateway_key_more: more than 16 gateways");
+}
+
+// ---- ways in ----
+
+static void without_any_way_in_the_configuration_is_refused(void **state)
+{
+    (void)state;
+    assert_null(load("[auth]\ndirect = off\n", NULL));
+    assert_true(has_text(str_from(fixture.complaints), "no way to authenticate"));
+}
+
+static void the_gateway_alone_is_a_way_in(void **state)
+{
+    (void)state;
+    struct conf *const conf = load_good("[auth]\ndirect = off\ngateway = on\n", NULL);
+    assert_false(conf->auth.direct);
+    assert_true(conf->auth.gateway);
+    conf_free(conf);
+}
+
+// ---- printing ----
+
+static void what_is_printed_loads_and_prints_the_same(void **state)
+{
+    (void)state;
+    struct conf *const conf =
+        load_good("[server]\nlisten = unix:/run/x.sock,mode=0600\n"
+                  "workers = 9\n[database]\nhost = a, b\n[log]\nlevel = debug\n"
+                  "[status]\nallow = \n",
+                  NULL);
+    char *const printed = print_to_text(conf);
+    struct conf *const again = load_good(printed, NULL);
+    char *const printed_again = print_to_text(again);
+    assert_string_equal(printed_again, printed);
+    assert_int_equal(again->server.workers, 9);
+    free(printed);
+    free(printed_again);
+    conf_free(conf);
+    conf_free(again);
+}
+
+static void what_is_printed_reaches_the_same_databases(void **state)
+{
+    (void)state;
+    struct conf *const conf = load_good("[database]\nhost = a\n", NULL);
+    char *const printed = print_to_text(conf);
+    struct conf *const again = load_good(printed, NULL);
+    const bool is_same = again->has_engine_database == conf->has_engine_database;
+    free(printed);
+    conf_free(conf);
+    conf_free(again);
+    assert_true(is_same);
+}
+
+static void printing_masks_passwords(void **state)
+{
+    (void)state;
+    char *const path = scratch_write(fixture.folder, "password", "hunter5\n");
+    char text[1024];
+    snprintf(text, sizeof text,
+             "[database]\npassword = hunter2\n[engine_database]\npassword_file = %s\n", path);
+    struct conf *const conf = load_good(text, NULL);
+    char *const printed = print_to_text(conf);
+    assert_false(has_text(str_from(printed), "hunter"));
+    assert_text(printed_value(printed, "database", "password"), "****");
+    assert_text(printed_value(printed, "engine_database", "password"), "");
+    assert_text(printed_value(printed, "engine_database", "password_file"), path);
+    free(printed);
+    free(path);
+    conf_free(conf);
+}
+
+static void the_reference_loads_as_it_stands(void **state)
+{
+    (void)state;
+    char *const reference = print_to_text(NULL);
+    conf_free(load_good(reference, NULL));
+    free(reference);
+}
+
+// Takes the # off the lines that give a key a value, as an operator would.
+static size_t uncomment_keys(char *text)
+{
+    size_t count = 0;
+    struct str rest = str_from(text);
+    while (rest.len > 0) {
+        char *const start = text + (rest.ptr - text);
+        const struct str line = str_cut(&rest, '\n');
+        if (line.len > 1 && line.ptr[0] == '#' && line.ptr[1] != ' ' && has_text(line, " = ")) {
+            memmove(start, start + 1, line.len - 1);
+            start[line.len - 1] = ' ';
+            count++;
+        }
+    }
+    return count;
+}
+
+static void the_reference_with_its_values_uncommented_loads(void **state)
+{
+    (void)state;
+    char *const reference = print_to_text(NULL);
+    const size_t count = uncomment_keys(reference);
+    struct conf *const conf = load_good(reference, NULL);
+    size_t given = 0;
+    for (size_t i = 0; i < COUNT_OF(conf->given); i++) {
+        given += conf->given[i];
+    }
+    assert_int_equal(given, count);
+    assert_true(count > 20);
+    free(reference);
+    conf_free(conf);
+}
+
+static void the_reference_names_every_key(void **state)
+{
+    (void)state;
+    char *const reference = print_to_text(NULL);
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        char commented[64];
+        snprintf(commented, sizeof commented, "#%s", keys[i].key);
+        check(keys[i].key, !str_is_absent(printed_value(reference, keys[i].section, commented)));
+    }
+    free(reference);
+}
+
+static void the_reference_explains_in_lines_that_fit_a_terminal(void **state)
+{
+    (void)state;
+    char *const reference = print_to_text(NULL);
+    struct str rest = str_from(reference);
+    while (rest.len > 0) {
+        const struct str line = str_cut(&rest, '\n');
+        check(line.ptr, line.len <= 80);
+        check(line.ptr, line.len == 0 || (line.ptr[line.len - 1] != ' '));
+    }
+    free(reference);
+}
+
+// ---- reload ----
+
+static void a_change_that_needs_a_restart_is_named(void **state)
+{
+    (void)state;
+    struct conf *const running = load_good(NULL, NULL);
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        struct conf *const fresh =
+            load_good(one_key(keys[i].section, keys[i].key, keys[i].value), NULL);
+        check_text(keys[i].key, str_from(conf_needs_restart(running, fresh)),
+                   keys[i].needs_restart ? keys[i].key : NULL);
+        conf_free(fresh);
+    }
+    conf_free(running);
+}
+
+// ---- memory ----
+
+static bool saw_secret;
+
+static void look_for_secret(const void *block, size_t size)
+{
+    saw_secret = saw_secret || memmem(block, size, "hunter", 6) != NULL;
+}
+
+static void secrets_are_wiped_before_they_are_freed(void **state)
+{
+    (void)state;
+    char *const path = scratch_write(fixture.folder, "password", "hunter5\n");
+    char text[1024];
+    snprintf(text, sizeof text,
+             "[database]\npassword = hunter2\n[engine_database]\npassword_file = %s\n", path);
+    free(fixture.path);
+    fixture.path = scratch_write(fixture.folder, "conf", text);
+    char entry[] = "BKFLOW_STATES_DATABASE_PASSWORD=hunter7"; // takes the place of the file's
+    char *const variables[] = {entry, NULL};
+    alloc_watch_start(0);
+    saw_secret = false;
+    alloc_watch.on_free = look_for_secret;
+    struct conf *const conf = conf_load(fixture.path, variables, note, &fixture);
+    assert_non_null(conf);
+    assert_string_equal(conf->database.password, "hunter7");
+    conf_free(conf);
+    alloc_watch_stop();
+    assert_true(alloc_watch.frees > COUNT_OF(keys));
+    assert_false(saw_secret);
+    free(path);
+}
+
+static int load_without_memory(void *fail_at)
+{
+    static char entry[] = "BKFLOW_STATES_SERVER_WORKERS=9";
+    static char replaced[] = "BKFLOW_STATES_AUTH_GATEWAY_KEY_a=/c";
+    static char *const variables[] = {entry, replaced, NULL};
+    alloc_watch_start(*(const unsigned long *)fail_at);
+    struct conf *const conf = conf_load(fixture.path, variables, note, &fixture);
+    alloc_watch_stop();
+    const bool is_told = conf == NULL && fixture.count > 0;
+    const bool is_loaded = conf != NULL && fixture.count == 0;
+    conf_free(conf);
+    return alloc_watch.has_failed ? (is_told ? 0 : 1) : (is_loaded ? 2 : 3);
+}
+
+// 0: the failure was told; 2: no allocation was left to fail.
+static void each_failing_allocation_is_told_and_nothing_else_happens(void **state)
+{
+    (void)state;
+    char *const path = scratch_write(fixture.folder, "password", "hunter5\n");
+    char text[1024];
+    snprintf(text, sizeof text,
+             "[server]\nworkers = 8\n[database]\npassword_file = %s\n[engine_database]\nname = e\n"
+             "[auth]\ngateway_key_a = /a\ngateway_key_b = /b\n",
+             path);
+    free(fixture.path);
+    fixture.path = scratch_write(fixture.folder, "conf", text);
+    free(path);
+    unsigned long n = 1;
+    int outcome = run_in_child(load_without_memory, &n);
+    while (outcome == 0) {
+        n++;
+        outcome = run_in_child(load_without_memory, &n);
+    }
+    if (outcome != 2) {
+        print_error("allocation %lu failed: outcome %d\n", n, outcome);
+    }
+    assert_int_equal(outcome, 2);
+    assert_true(n > COUNT_OF(keys));
+}
+
+#define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_FIXTURE(the_defaults_are_what_the_documentation_says),
+        WITH_FIXTURE(every_key_takes_its_own_default),
+        WITH_FIXTURE(there_is_no_key_that_these_tests_do_not_know),
+        WITH_FIXTURE(every_key_takes_a_value_from_the_file),
+        WITH_FIXTURE(every_key_takes_a_value_from_the_environment),
+        WITH_FIXTURE(numbers_are_bounded_and_whole),
+        WITH_FIXTURE(sizes_have_units),
+        WITH_FIXTURE(durations_have_units),
+        WITH_FIXTURE(addresses_to_listen_on_are_understood),
+        WITH_FIXTURE(addresses_that_cannot_be_listened_on_are_refused),
+        WITH_FIXTURE(the_longest_path_that_a_socket_takes_is_taken),
+        WITH_FIXTURE(words_are_taken_to_the_letter),
+        WITH_FIXTURE(files_may_be_written_in_several_ways),
+        WITH_FIXTURE(an_empty_file_is_all_defaults),
+        WITH_FIXTURE(a_mistake_is_named_with_file_line_and_key),
+        WITH_FIXTURE(all_mistakes_are_named_at_once),
+        WITH_FIXTURE(every_line_without_meaning_is_named),
+        WITH_FIXTURE(a_line_too_long_is_a_mistake_and_never_cut),
+        WITH_FIXTURE(a_value_is_whole_up_to_the_longest_line),
+        WITH_FIXTURE(a_value_is_taken_whole_or_refused),
+        WITH_FIXTURE(a_file_that_cannot_be_read_is_a_mistake),
+        WITH_FIXTURE(a_folder_in_place_of_the_file_is_a_mistake),
+        WITH_FIXTURE(no_complaint_shows_a_secret),
+        WITH_FIXTURE(the_environment_overrides_the_file),
+        WITH_FIXTURE(an_empty_variable_is_an_empty_value),
+        WITH_FIXTURE(values_of_variables_are_not_trimmed),
+        WITH_FIXTURE(a_bad_variable_is_named),
+        WITH_FIXTURE(variables_that_are_none_of_ours_are_ignored),
+        WITH_FIXTURE(the_first_line_of_a_password_file_is_the_password),
+        WITH_FIXTURE(a_password_file_that_cannot_be_read_is_named),
+        WITH_FIXTURE(a_password_too_long_is_refused_and_never_cut),
+        WITH_FIXTURE(two_passwords_are_one_too_many),
+        WITH_FIXTURE(systemds_credential_is_the_password),
+        WITH_FIXTURE(a_password_of_the_file_goes_before_systemds_credential),
+        WITH_FIXTURE(a_folder_of_credentials_without_ours_changes_nothing),
+        WITH_FIXTURE(without_engine_keys_there_is_one_database),
+        WITH_FIXTURE(each_engine_key_makes_a_second_database),
+        WITH_FIXTURE(an_engine_key_that_is_not_given_is_the_databases),
+        WITH_FIXTURE(a_host_of_the_engines_does_not_meet_the_databases_socket),
+        WITH_FIXTURE(a_password_of_the_engines_does_not_meet_the_databases_file),
+        WITH_FIXTURE(the_environment_makes_a_second_database_too),
+        WITH_FIXTURE(the_engine_inherits_the_databases_credential_too),
+        WITH_FIXTURE(each_gateway_has_a_key_of_its_name),
+        WITH_FIXTURE(the_environment_adds_a_gateway_or_replaces_its_key),
+        WITH_FIXTURE(bad_gateway_keys_are_named),
+        WITH_FIXTURE(gateways_are_bounded),
+        WITH_FIXTURE(without_any_way_in_the_configuration_is_refused),
+        WITH_FIXTURE(the_gateway_alone_is_a_way_in),
+        WITH_FIXTURE(what_is_printed_loads_and_prints_the_same),
+        WITH_FIXTURE(what_is_printed_reaches_the_same_databases),
+        WITH_FIXTURE(printing_masks_passwords),
+        WITH_FIXTURE(the_reference_loads_as_it_stands),
+        WITH_FIXTURE(the_reference_with_its_values_uncommented_loads),
+        WITH_FIXTURE(the_reference_names_every_key),
+        WITH_FIXTURE(the_reference_explains_in_lines_that_fit_a_terminal),
+        WITH_FIXTURE(a_change_that_needs_a_restart_is_named),
+        WITH_FIXTURE(secrets_are_wiped_before_they_are_freed),
+        WITH_FIXTURE(each_failing_allocation_is_told_and_nothing_else_happens),
+    };
+    return cmocka_run_group_tests_name("conf", tests, NULL, NULL);
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+// The filter of system calls: each refused call is made in a child process that is confined, and
+// what the program and its libraries need goes on working there.
+#include "sandbox.h"
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { NOT_CONFINED = 254, DIED = 255 };
+
+// What a call in a child process came to: 0, its errno, or one of the above.
+static int outcome(bool confined, int (*act)(const long *), const long *arguments)
+{
+    const pid_t child = fork();
+    if (child == 0) {
+        if (confined && !sandbox_enter()) {
+            _exit(NOT_CONFINED);
+        }
+        errno = 0;
+        _exit(act(arguments) < 0 ? errno : 0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : DIED;
+}
+
+static int call(const long *a)
+{
+    const pid_t self = getpid();
+    const long result = syscall(a[0], a[1], a[2], a[3], a[4], a[5]);
+    if (getpid() != self) {
+        _exit(0); // the new process of a fork that was let through
+    }
+    return result < 0 ? -1 : 0;
+}
+
+struct row {
+    const char *name;
+    long arguments[6];  // number first; harmless where nothing stands in the way
+    bool is_everybodys; // not refused to ordinary users anyway
+};
+
+static const struct row refused[] = {
+    {"execve", {SYS_execve}, true},
+    {"execveat", {SYS_execveat, -1}, true},
+    {"setuid", {SYS_setuid, -1}, true},
+    {"setresgid", {SYS_setresgid, -1, -1, -1}, true},
+    {"process_vm_readv", {SYS_process_vm_readv}, false},
+    {"process_vm_writev", {SYS_process_vm_writev}, false},
+    {"unshare", {SYS_unshare, 0}, false},
+    {"setns", {SYS_setns, -1}, false},
+    {"chroot", {SYS_chroot, 0}, false},
+    {"mount", {SYS_mount, 0, 0, 0, 0, 0}, false},
+    {"umount2", {SYS_umount2, 0}, false},
+    {"init_module", {SYS_init_module, 0}, false},
+    {"kexec_load", {SYS_kexec_load, 0, 0, 0, -1}, false},
+    {"reboot", {SYS_reboot, 0}, false},
+    {"bpf", {SYS_bpf, -1}, false},
+    {"perf_event_open", {SYS_perf_event_open, 0}, false},
+    {"userfaultfd", {SYS_userfaultfd, -1}, false},
+    {"io_uring_setup", {SYS_io_uring_setup, 0, 0}, false},
+    {"personality", {SYS_personality, 0xffffffff}, false},
+#ifndef SANITIZING
+    {"ptrace", {SYS_ptrace, 0 /* PTRACE_TRACEME */}, true},
+    {"clone as fork does", {SYS_clone, SIGCHLD}, true},
+#ifdef SYS_fork
+    {"fork", {SYS_fork}, true},
+#endif
+#endif
+};
+
+static void what_nobody_needs_is_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        check_number(refused[i].name, outcome(true, call, refused[i].arguments), EPERM);
+    }
+}
+
+// So that the test above is about the filter and not about who runs it.
+static void it_was_not_refused_before(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        if (refused[i].is_everybodys) {
+            check(refused[i].name, outcome(false, call, refused[i].arguments) != EPERM);
+        }
+    }
+}
+
+#ifndef SANITIZING
+// Its flags cannot be looked at. The C library then makes its threads by clone.
+static void clone3_is_said_to_be_unknown(void **state)
+{
+    (void)state;
+    static const long clone3[6] = {SYS_clone3};
+    assert_int_not_equal(outcome(false, call, clone3), ENOSYS);
+    assert_int_equal(outcome(true, call, clone3), ENOSYS);
+}
+#endif
+
+#ifdef __x86_64__
+static void calls_under_other_numbers_are_refused(void **state)
+{
+    (void)state;
+    static const long x32_getpid[6] = {0x40000000 | SYS_getpid};
+    assert_int_equal(outcome(true, call, x32_getpid), EPERM);
+}
+#endif
+
+static void *write_one(void *fd)
+{
+    return write(*(const int *)fd, "x", 1) == 1 ? fd : NULL;
+}
+
+// A thread, names, sockets, files, mappings, signals: what the program and its libraries do.
+static int work_on(const long *unused)
+{
+    (void)unused;
+    int ends[2];
+    char byte;
+    pthread_t thread;
+    void *result = NULL;
+    struct addrinfo *found = NULL;
+    const bool has_thread =
+        pipe(ends) == 0 && pthread_create(&thread, NULL, write_one, &ends[1]) == 0 &&
+        pthread_join(thread, &result) == 0 && result != NULL && read(ends[0], &byte, 1) == 1;
+    const bool has_names = getaddrinfo("127.0.0.1", "80", NULL, &found) == 0;
+    if (has_names) {
+        freeaddrinfo(found);
+    }
+    const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    const int file = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    void *const memory =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const bool works = has_thread && has_names && fd >= 0 && file >= 0 && memory != MAP_FAILED &&
+                       kill(getpid(), 0) == 0;
+    errno = works ? 0 : EIO;
+    return works ? 0 : -1;
+}
+
+static void what_the_program_does_goes_on_working(void **state)
+{
+    (void)state;
+    assert_int_equal(outcome(true, work_on, NULL), 0);
+}
+
+static int gain_privileges(const long *unused)
+{
+    (void)unused;
+    errno = EPERM;
+    return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? -1 : 0;
+}
+
+static void no_privileges_are_to_be_had(void **state)
+{
+    (void)state;
+    assert_int_equal(outcome(true, gain_privileges, NULL), EPERM);
+    if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0) {
+        assert_int_equal(outcome(false, gain_privileges, NULL), 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_nobody_needs_is_refused),
+        cmocka_unit_test(it_was_not_refused_before),
+#ifndef SANITIZING
+        cmocka_unit_test(clone3_is_said_to_be_unknown),
+#endif
+#ifdef __x86_64__
+        cmocka_unit_test(calls_under_other_numbers_are_refused),
+#endif
+        cmocka_unit_test(what_the_program_does_goes_on_working),
+        cmocka_unit_test(no_privileges_are_to_be_had),
+    };
+    return cmocka_run_group_tests_name("confine", tests, NULL, NULL);
+}
