@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// utf8: the length of one well-formed UTF-8 sequence, as RFC 3629 defines it.
+// utf8: well-formed UTF-8 as RFC 3629 defines it, and which characters a reader can see.
 #ifndef BKFLOW_BASE_UTF8_H
 #define BKFLOW_BASE_UTF8_H
 
@@ -10,5 +10,21 @@
 size_t utf8_sequence(const char *text, size_t len) MUST_CHECK NONNULL;
 
 bool utf8_is_valid(struct str text) MUST_CHECK;
+
+enum { UTF8_MAX = 4 }; // bytes of the longest sequence
+
+// The code point of a well-formed sequence, whose length utf8_sequence gave.
+uint32_t utf8_code_point(const char *sequence, size_t len) MUST_CHECK NONNULL;
+
+// Writes a code point up to U+10FFFF that is no surrogate; returns the bytes it takes, 1 to 4.
+size_t utf8_encode(uint32_t point, char sequence[UTF8_MAX]) NONNULL;
+
+// Whether a reader can see the character and tell it from others: no control, nothing of zero
+// width, nothing that reorders the text around it, no blank but the ASCII one.
+bool utf8_is_visible(uint32_t point) MUST_CHECK;
+
+// Whether TEXT is UTF-8 and consists of visible characters only. Names that people compare by eye,
+// such as application codes, must.
+bool utf8_all_visible(struct str text) MUST_CHECK;
 
 #endif

@@ -125,6 +125,78 @@ static void an_empty_or_absent_text_is_valid(void **state)
     assert_true(utf8_is_valid(STR_ABSENT));
 }
 
+// Most of an ASCII text is read in words of eight bytes: no position may be passed over.
+static void one_bad_byte_anywhere_makes_a_text_invalid(void **state)
+{
+    (void)state;
+    enum { LONGEST = 40 };
+    for (size_t len = 1; len <= LONGEST; len++) {
+        for (size_t at = 0; at < len; at++) {
+            char bytes[LONGEST];
+            memset(bytes, 'a', sizeof bytes);
+            const struct str good = guarded_copy((struct str){bytes, len});
+            bytes[at] = '\x80';
+            const struct str bad = guarded_copy((struct str){bytes, len});
+            assert_true(utf8_is_valid(good));
+            assert_false(utf8_is_valid(bad));
+            guarded_free_copy(good);
+            guarded_free_copy(bad);
+        }
+    }
+}
+
+static void every_code_point_is_encoded_as_it_is_read(void **state)
+{
+    (void)state;
+    for (uint32_t point = 0; point <= 0x10FFFF; point++) {
+        char sequence[UTF8_MAX];
+        const size_t len = utf8_encode(point, sequence);
+        const bool is_surrogate = point >= 0xD800 && point <= 0xDFFF;
+        assert_int_equal(utf8_sequence(sequence, len), is_surrogate ? 0 : len);
+        assert_int_equal(utf8_code_point(sequence, len), point);
+    }
+}
+
+static void characters_that_nobody_sees_are_known(void **state)
+{
+    (void)state;
+    static const uint32_t unseen[] = {
+        0x00,   0x09,   0x0A,   0x1F,   0x7F,    0x80,    0x9B,    0x9F,    0xA0,    0xAD,
+        0x34F,  0x61C,  0x115F, 0x1160, 0x1680,  0x17B4,  0x180E,  0x2000,  0x200A,  0x200B,
+        0x200C, 0x200D, 0x200E, 0x200F, 0x2028,  0x2029,  0x202A,  0x202E,  0x202F,  0x205F,
+        0x2060, 0x2066, 0x2069, 0x206F, 0x2800,  0x3000,  0x3164,  0xFDD0,  0xFE0F,  0xFEFF,
+        0xFFA0, 0xFFF9, 0xFFFC, 0xFFFE, 0x13430, 0x1BCA0, 0x1D173, 0xE0001, 0xE007F, 0xE0FFF,
+    };
+    static const uint32_t seen[] = {
+        ' ',    '!',    '~',    0xA1,   0xE9,    0x34E,   0x3B1,   0x5D0,   0x627,
+        0x1FFF, 0x2010, 0x2027, 0x2030, 0x205E,  0x2070,  0x20AC,  0x3001,  0x4E00,
+        0xAC00, 0xFEFE, 0xFF01, 0xFFFD, 0x10000, 0x1F600, 0x20000, 0xDFFFF, 0xE1000,
+    };
+    for (size_t i = 0; i < COUNT_OF(unseen); i++) {
+        check_number("unseen", utf8_is_visible(unseen[i]) ? unseen[i] : 0, 0);
+    }
+    for (size_t i = 0; i < COUNT_OF(seen); i++) {
+        check_number("seen", utf8_is_visible(seen[i]) ? seen[i] : 0, seen[i]);
+    }
+}
+
+static void a_text_is_visible_when_every_character_is(void **state)
+{
+    (void)state;
+    assert_true(utf8_all_visible(STR("a")));
+    assert_true(utf8_all_visible(STR("my app-1_\u4efb\u52a1 \U0001F600")));
+    assert_true(utf8_all_visible(STR("")));
+    assert_true(utf8_all_visible(STR_ABSENT));
+    static const struct str bad[] = {
+        STR("\0"),          STR("\n"),          STR("\xFF"),          STR("app\u200b"),
+        STR("\ufeffapp"),   STR("a\u202epp"),   STR("app\u3000"),     STR("app\xC2\xA0"),
+        STR("app\xE3\x80"), STR("a\xC2\x85pp"), STR("app\U000E0041"),
+    };
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        check(bad[i].ptr, !utf8_all_visible(bad[i]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +205,10 @@ int main(void)
         cmocka_unit_test(every_four_bytes_at_the_edges_are_judged_as_their_code_point),
         cmocka_unit_test(a_text_is_valid_when_every_sequence_is),
         cmocka_unit_test(an_empty_or_absent_text_is_valid),
+        cmocka_unit_test(one_bad_byte_anywhere_makes_a_text_invalid),
+        cmocka_unit_test(every_code_point_is_encoded_as_it_is_read),
+        cmocka_unit_test(characters_that_nobody_sees_are_known),
+        cmocka_unit_test(a_text_is_visible_when_every_character_is),
     };
     return cmocka_run_group_tests_name("utf8", tests, NULL, NULL);
 }
