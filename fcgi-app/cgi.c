@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "cgi.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <fcgi_stdio.h>
 #include <fcgiapp.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 // FCGI_Accept on a listening socket would read requests with libfcgi's own reader, whose faults
 // (CVE-2025-23016 for one) are to stay out of this process. The only call of it.
@@ -41,21 +44,31 @@ static struct http_var *read_environment(char *const *environment, size_t count)
     return vars;
 }
 
-// Takes the body off the web server's hands, up to a bound: some take it badly when a program ends
-// without having read it. What it says does not matter, no call of ours has a body.
+// Whether standard input has something, or its end, before the time is over.
+static bool wait_for_input(int64_t end_us)
+{
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    const int64_t left_us = end_us - clock_monotonic_us();
+    return left_us > 0 && poll(&input, 1, (int)((left_us + 999) / 1000)) > 0;
+}
+
+// Reads the body and forgets it: no call of ours has one, but some web servers fail a request whose
+// body was not read. No more than max_request_bytes, and no longer than client_timeout: the body
+// may be shorter than CONTENT_LENGTH while the pipe stays open.
 static void discard_body(const struct conf *conf)
 {
     const char *const length = getenv("CONTENT_LENGTH");
     long long left = length == NULL ? 0 : strtoll(length, NULL, 10);
     left = left > conf->server.max_request_bytes ? conf->server.max_request_bytes : left;
+    const int64_t end_us = clock_monotonic_us() + conf->server.client_timeout_ms * 1000;
     char bytes[4096];
-    while (left > 0) {
+    while (left > 0 && wait_for_input(end_us)) {
         const size_t want = left < (long long)sizeof bytes ? (size_t)left : sizeof bytes;
-        const size_t got = FCGI_fread(bytes, 1, want, FCGI_stdin);
-        if (got == 0) {
+        const ssize_t got = read(STDIN_FILENO, bytes, want);
+        if (got <= 0) {
             return;
         }
-        left -= (long long)got;
+        left -= got;
     }
 }
 

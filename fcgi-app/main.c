@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "server.h"
 #include "base/local_time.h"
+#include "base/standard_fds.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -232,6 +233,9 @@ static int finish_output(int status)
 
 int main(int argc, char **argv)
 {
+    if (standard_fds_open() != 0) {
+        return EXIT_FAILURE; // there may be nowhere to say so
+    }
     // Some web servers put the words of a query string without "=" on a CGI program's command line
     // (RFC 3875, section 4.4): whoever asks over the web must not be able to give options.
     const struct command command =

@@ -11,6 +11,7 @@
 #include "ctl/states.h"
 #include "db/connection.h"
 #include "base/local_time.h"
+#include "base/standard_fds.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -300,6 +301,9 @@ int main(int argc, char **argv)
     enum { DEFAULT_GRACE_SECONDS = 24 * 3600 };
     struct ctl ctl = {.options = {.grace_seconds = DEFAULT_GRACE_SECONDS}};
     struct line line = {0};
+    if (standard_fds_open() != 0) {
+        return CTL_FAILED;
+    }
     ctl_out_init(&ctl.out);
     if (read_options(argc, argv, &ctl.options, &line) != 0) {
         fputs("Try 'bkflow-statesctl --help'.\n", stderr);

@@ -129,6 +129,19 @@ class TestPlainCgi:
         variables = support.states(finished_task) | {"CONTENT_LENGTH": "5"}
         support.success(program.cgi(settings, variables, b"hello"))
 
+    def test_a_body_that_never_comes_is_waited_for_no_longer_than_client_timeout(self, program, settings, finished_task):
+        settings = settings | {"server.client_timeout": "300ms"}
+        variables = support.states(finished_task) | {
+            "CONTENT_LENGTH": "5", "BKFLOW_STATES_CONFIG": str(program.config(settings))}
+        with subprocess.Popen([program.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              env=lab_responder.environment(variables)) as process:
+            try:
+                answer = b"".join(iter(lambda: os.read(process.stdout.fileno(), 65536), b""))
+                support.success(fcgi.Response(answer))
+                assert process.wait() == 0
+            finally:
+                process.kill()
+
     def test_large_answer(self, program, settings, world):
         task_id = world.task([support.node(), *(support.node(f"step {i}") for i in range(2000))])
         root = support.success(program.cgi(settings, support.states(task_id)))
@@ -151,6 +164,32 @@ class TestPlainCgi:
         env = support.states(finished_task) | {"BKFLOW_STATES_CONFIG": str(program.config(settings))}
         done = program.run(argument, env=env)
         support.success(fcgi.Response(done.stdout))
+
+
+def run_closed(program, closed, *arguments, env=None, stdin=subprocess.DEVNULL):
+    """The program without some of the descriptors 0 to 2, as a shell's `>&-` starts it."""
+    script = 'exec "$@" ' + " ".join(f"{number}>&-" for number in closed)
+    return subprocess.run(["sh", "-c", script, "sh", program.path, *map(str, arguments)], stdin=stdin,
+                          capture_output=True, env=lab_responder.environment(env), timeout=60, check=False)
+
+
+class TestClosedDescriptors:
+    """Without standard input, output or error: no other descriptor takes their place."""
+
+    @pytest.mark.parametrize("closed", [(1,), (1, 2), (0, 1), (0, 1, 2)], ids=str)
+    @pytest.mark.parametrize("argument", ["--version", "--help", "--check-config", "--print-config", "--print-reference"])
+    def test_output_that_nobody_gets_is_a_failure(self, program, settings, closed, argument):
+        done = run_closed(program, closed, "--config", program.config(settings), argument)
+        assert done.returncode == 1
+        assert (b"cannot write the output" in done.stderr) == (2 not in closed)
+
+    @pytest.mark.parametrize("closed", [(1,), (1, 2), (0, 1), (0, 1, 2)], ids=str)
+    def test_a_cgi_answer_that_nobody_gets_is_a_failure(self, program, settings, finished_task, closed):
+        """It must not go into the connection to the database either."""
+        variables = support.states(finished_task) | {"BKFLOW_STATES_CONFIG": str(program.config(settings))}
+        done = run_closed(program, closed, env=variables)
+        assert done.returncode == 1
+        assert b"Status" not in done.stderr
 
 
 class TestStop:
