@@ -4,17 +4,17 @@
 -- never load this file there. All times are UTC.
 
 CREATE TABLE `template_template` (
-  `id`          bigint(20)   NOT NULL AUTO_INCREMENT,
+  `id`          bigint       NOT NULL AUTO_INCREMENT,
   `is_deleted`  tinyint(1)   NOT NULL,
   `bk_app_code` varchar(128) NULL,
   PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci;
 
 CREATE TABLE `task_taskinstance` (
-  `id`          bigint(20)   NOT NULL AUTO_INCREMENT,
-  `space_id`    int(11)      NOT NULL,
+  `id`          bigint       NOT NULL AUTO_INCREMENT,
+  `space_id`    int          NOT NULL,
   `instance_id` varchar(33)  NOT NULL,
-  `template_id` bigint(20)   NULL,
+  `template_id` bigint       NULL,
   `is_started`  tinyint(1)   NOT NULL,
   `is_finished` tinyint(1)   NOT NULL,
   `is_revoked`  tinyint(1)   NOT NULL,
@@ -25,15 +25,15 @@ CREATE TABLE `task_taskinstance` (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci;
 
 CREATE TABLE `eri_state` (
-  `id`            bigint(20)  NOT NULL AUTO_INCREMENT,
+  `id`            bigint      NOT NULL AUTO_INCREMENT,
   `node_id`       varchar(33) NOT NULL,
   `root_id`       varchar(33) NOT NULL,
   `parent_id`     varchar(33) NOT NULL,
   `name`          varchar(64) NOT NULL,
   `version`       varchar(33) NOT NULL,
-  `loop`          int(11)     NOT NULL,
-  `inner_loop`    int(11)     NOT NULL,
-  `retry`         int(11)     NOT NULL,
+  `loop`          int         NOT NULL,
+  `inner_loop`    int         NOT NULL,
+  `retry`         int         NOT NULL,
   `skip`          tinyint(1)  NOT NULL,
   `error_ignored` tinyint(1)  NOT NULL,
   `created_time`  datetime(6) NOT NULL,
@@ -46,7 +46,7 @@ CREATE TABLE `eri_state` (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci;
 
 CREATE TABLE `account_user` (
-  `id`        int(11)      NOT NULL AUTO_INCREMENT,
+  `id`        int          NOT NULL AUTO_INCREMENT,
   `username`  varchar(255) NOT NULL,
   `is_active` tinyint(1)   NOT NULL,
   PRIMARY KEY (`id`),

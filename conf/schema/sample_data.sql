@@ -30,19 +30,19 @@ INSERT INTO template_template (id, is_deleted, bk_app_code) VALUES
   (3, 0, NULL),
   (4, 1, 'demo_app');
 
--- Node ids in BKFlow are 'n' and 32 hexadecimal digits, versions 'v' and 32. MD5 of a readable name
--- gives ids of that look which are the same in every demo.
+-- Node ids in BKFlow are 'n' and 32 hexadecimal digits, versions 'v' and 32. Digits of a readable name's
+-- SHA-256 give ids of that form that are the same in every demo. (MySQL 9 has no MD5 any more.)
 INSERT INTO task_taskinstance
   (id, space_id, instance_id, template_id, is_started, is_finished, is_revoked, is_deleted, is_expired) VALUES
-  (1, 1, CONCAT('n', MD5('1')), 1, 1, 1, 0, 0, 0),
-  (2, 1, CONCAT('n', MD5('2')), 1, 1, 0, 0, 0, 0),
-  (3, 1, CONCAT('n', MD5('3')), 1, 1, 0, 0, 0, 0),
-  (4, 1, CONCAT('n', MD5('4')), 1, 1, 0, 0, 0, 0),
-  (5, 1, CONCAT('n', MD5('5')), 1, 0, 0, 0, 0, 0),
-  (6, 1, CONCAT('n', MD5('6')), 1, 1, 0, 0, 0, 1),
-  (7, 2, CONCAT('n', MD5('7')), 2, 1, 0, 0, 0, 0),
-  (8, 1, CONCAT('n', MD5('8')), 3, 1, 0, 0, 0, 0),
-  (9, 1, CONCAT('n', MD5('9')), 4, 1, 1, 0, 0, 0);
+  (1, 1, CONCAT('n', LEFT(SHA2('1', 256), 32)), 1, 1, 1, 0, 0, 0),
+  (2, 1, CONCAT('n', LEFT(SHA2('2', 256), 32)), 1, 1, 0, 0, 0, 0),
+  (3, 1, CONCAT('n', LEFT(SHA2('3', 256), 32)), 1, 1, 0, 0, 0, 0),
+  (4, 1, CONCAT('n', LEFT(SHA2('4', 256), 32)), 1, 1, 0, 0, 0, 0),
+  (5, 1, CONCAT('n', LEFT(SHA2('5', 256), 32)), 1, 0, 0, 0, 0, 0),
+  (6, 1, CONCAT('n', LEFT(SHA2('6', 256), 32)), 1, 1, 0, 0, 0, 1),
+  (7, 2, CONCAT('n', LEFT(SHA2('7', 256), 32)), 2, 1, 0, 0, 0, 0),
+  (8, 1, CONCAT('n', LEFT(SHA2('8', 256), 32)), 3, 1, 0, 0, 0, 0),
+  (9, 1, CONCAT('n', LEFT(SHA2('9', 256), 32)), 4, 1, 1, 0, 0, 0);
 
 -- One line for each node: task, node, parent, state, retries, seconds ago started and ended.
 CREATE TEMPORARY TABLE sample_node (
@@ -84,8 +84,8 @@ INSERT INTO sample_node (task, node, parent, state, retry, started, ended) VALUE
 INSERT INTO eri_state
   (id, node_id, root_id, parent_id, name, version, `loop`, inner_loop, retry, skip, error_ignored,
    created_time, started_time, archived_time)
-SELECT seq, CONCAT('n', MD5(node)), CONCAT('n', MD5(task)), CONCAT('n', MD5(parent)), state,
-       CONCAT('v', MD5(CONCAT(node, ' version'))), 1, 1, retry, 0, 0,
+SELECT seq, CONCAT('n', LEFT(SHA2(node, 256), 32)), CONCAT('n', LEFT(SHA2(task, 256), 32)), CONCAT('n', LEFT(SHA2(parent, 256), 32)), state,
+       CONCAT('v', LEFT(SHA2(CONCAT(node, ' version'), 256), 32)), 1, 1, retry, 0, 0,
        @now - INTERVAL started SECOND, @now - INTERVAL started SECOND, @now - INTERVAL ended SECOND
 FROM sample_node ORDER BY seq;
 

@@ -107,8 +107,8 @@ static void look_at_privileges(const struct ctl_check_place *place, struct ctl_r
         finding.verdict = CTL_WARNING;
         ctl_report_what(&finding, "%s@%s may do more than read: %s", place->server.user,
                         place->server.host, excess);
-        ctl_report_to_do(&finding, "The responder only needs SELECT on five tables: give it an "
-                                   "account of its own, as conf/schema/grants.sql does.");
+        ctl_report_to_do(&finding, "The responder only needs SELECT: give it an account of its "
+                                   "own, with the grants that bkflow-statesctl init-db prints.");
     }
     ctl_report_add(report, &finding);
 }

@@ -131,7 +131,7 @@ int ctl_schema_time_limit(struct ctl_schema *schema, const struct ctl_schema_ser
 
 static const struct db_column kind_columns[] = {{DB_BIGINT, 0}, {DB_BIGINT, 0}};
 static const struct db_statement kind_statement = {
-    .sql = "SELECT COUNT(*), COALESCE(SUM(table_type LIKE '%VIEW'), 0)"
+    .sql = "SELECT COUNT(*), CAST(COALESCE(SUM(table_type LIKE '%VIEW'), 0) AS SIGNED)"
            " FROM information_schema.tables"
            " WHERE table_schema = DATABASE() AND table_name = ?",
     .parameter_count = 1,
@@ -165,9 +165,10 @@ static const struct db_column column_columns[COLUMN_WIDTH] = {
 };
 
 static const struct db_statement columns_statement = {
-    .sql = "SELECT column_name, data_type, character_maximum_length, collation_name,"
-           " FIND_IN_SET('select', privileges) > 0 FROM information_schema.columns"
-           " WHERE table_schema = DATABASE() AND table_name = ?",
+    .sql =
+        "SELECT column_name, data_type, CAST(character_maximum_length AS SIGNED), collation_name,"
+        " FIND_IN_SET('select', privileges) > 0 FROM information_schema.columns"
+        " WHERE table_schema = DATABASE() AND table_name = ?",
     .parameter_count = 1,
     .columns = column_columns,
     .column_count = COLUMN_WIDTH,

@@ -67,7 +67,6 @@ const struct ctl_tables_table ctl_tables_all[] = {
      COLUMNS(app_columns),
      INDEXES(app_indexes)},
     {.name = "account_user",
-     .is_secret = true,
      .need = CTL_TABLES_USERS,
      COLUMNS(user_columns),
      INDEXES(user_indexes)},
@@ -150,7 +149,7 @@ void ctl_tables_grant(const struct ctl_tables_table *table, struct str database,
 {
     struct sql sql = {text, size - 1};
     put(&sql, STR("GRANT SELECT"));
-    if (table->is_secret) {
+    if (!table->is_ours) {
         put_columns(&sql, table);
     }
     put(&sql, STR(" ON "));

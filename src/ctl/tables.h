@@ -41,7 +41,6 @@ struct ctl_tables_table {
     bool is_ours;   // bkflow-statesctl makes it
     bool is_engine; // it stands in [engine_database] where there is one
     enum ctl_tables_need need;
-    bool is_secret; // it has other columns that the responder must not see
     const struct ctl_tables_column *columns;
     size_t column_count;
     const struct ctl_tables_index *indexes;
@@ -57,7 +56,8 @@ void ctl_tables_describe(const struct ctl_tables_column *column, char *text, siz
 // 'user'@'host', quoted for SQL.
 void ctl_tables_account(struct str user, struct str host, char *sql, size_t size) NONNULL;
 
-// The statement that lets ACCOUNT, as it stands in SQL, read the table. Cut at SIZE.
+// The statement that lets ACCOUNT, as it stands in SQL, read what it needs of the table: of
+// BKFlow's own, only the columns. Cut at SIZE.
 void ctl_tables_grant(const struct ctl_tables_table *table, struct str database,
                       const char *account, char *sql, size_t size) NONNULL;
 

@@ -136,12 +136,15 @@ FAULTS = {
 }
 
 # what is taken from the responder's account
+ALL_OF_STATES = ("REVOKE SELECT (id, node_id, root_id, parent_id, name, version, `loop`, retry, `skip`, error_ignored, "
+                 "started_time, archived_time) ON eri_state FROM {account}")
 GRANTS = {
-    "table": ("REVOKE SELECT ON eri_state FROM {account}", "eri_state"),
+    "table": (ALL_OF_STATES, "eri_state"),
     "ours": ("REVOKE SELECT ON bkflow_states_app FROM {account}", "bkflow_states_app"),
-    "all-columns": ("REVOKE SELECT (id, username, is_active) ON account_user FROM {account}", "account_user"),
+    "all-columns": ("REVOKE SELECT (username, is_active) ON account_user FROM {account}", "account_user"),
     "a-column": ("REVOKE SELECT (is_active) ON account_user FROM {account}", "account_user"),
-    "writes-only": ("REVOKE SELECT ON eri_state FROM {account}; GRANT INSERT ON eri_state TO {account}", "eri_state"),
+    "a-column-of-many": ("REVOKE SELECT (archived_time) ON eri_state FROM {account}", "eri_state"),
+    "writes-only": (ALL_OF_STATES + "; GRANT INSERT ON eri_state TO {account}", "eri_state"),
 }
 
 
@@ -214,6 +217,46 @@ class TestFaults:
             site.sql(f"ALTER TABLE {table} RENAME COLUMN taken_away TO `{column}`")
             site.load_grants()  # those on columns went with the name
         assert answers() == 200
+
+    @pytest.mark.parametrize("table", ctl.TABLES)
+    def test_a_column_is_granted_exactly_when_it_is_needed(self, program, site, table):
+        """The account reads nothing that an answer does not need, and `app list` of our own table."""
+        answers = asked(program, site)
+        granted = granted_columns(site)[table]
+        if table == "bkflow_states_app":
+            assert granted == {row[0] for row in site.sql(f"SHOW COLUMNS FROM {table}")}
+            return
+        for column in sorted(granted):
+            account = f"'{site.reader}'@'%'"
+            site.sql(f"REVOKE SELECT (`{column}`) ON {table} FROM {account}")
+            assert answers() == 503, column
+            assert topics(check(site, ctl.FAILED), "wrong") != []
+            site.sql(f"GRANT SELECT (`{column}`) ON {table} TO {account}")
+        assert answers() == 200
+
+    def test_a_grant_on_the_whole_table_is_as_good(self, program, site):
+        answers = asked(program, site)
+        for table in ctl.TABLES:
+            site.sql(f"GRANT SELECT ON {table} TO '{site.reader}'@'%'")
+        assert answers() == 200
+        checks = check(site, ctl.OK)
+        assert topics(checks, "ok") == list(checks)
+
+    def test_the_grants_of_init_db_are_those_of_the_schema_file(self, database, lab, site):
+        other = ctl.Site(database, lab, bare=True)
+        other.server.sql("\n".join(other.administer_json("init-db")["grants"].values()), None)
+        assert granted_columns(other) == granted_columns(site)
+        assert set(granted_columns(site)) == set(ctl.TABLES)
+
+
+def granted_columns(site):
+    """The columns of each table that the reader may read, as the server tells it."""
+    rows = site.server.sql(
+        f"SELECT table_name, column_name FROM information_schema.column_privileges WHERE table_schema = '{site.name}' "
+        f"AND privilege_type = 'SELECT' AND grantee = \"'{site.reader}'@'%'\" UNION SELECT c.table_name, c.column_name "
+        "FROM information_schema.columns c JOIN information_schema.table_privileges p USING (table_schema, table_name) "
+        f"WHERE table_schema = '{site.name}' AND privilege_type = 'SELECT' AND grantee = \"'{site.reader}'@'%'\"", None)
+    return {table: {column for name, column in rows if name == table} for table, _column in rows}
 
 
 def site_tells(fault):
