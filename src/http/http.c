@@ -179,6 +179,34 @@ struct str http_cookie(struct str cookies, struct str name)
     return STR_ABSENT;
 }
 
+// Web servers that compress mark the tag: Apache and lighttpd make "TAG-gzip" of "TAG".
+static bool is_coding_mark(struct str mark)
+{
+    static const struct str codings[] = {STR("gzip"), STR("br"), STR("zstd"), STR("deflate"),
+                                         STR("bzip2")};
+    if (mark.len == 0 || (mark.ptr[0] != '-' && mark.ptr[0] != ';')) {
+        return false;
+    }
+    for (size_t i = 0; i < COUNT_OF(codings); i++) {
+        if (str_equal(str_skip(mark, 1), codings[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Both with their quotes.
+static bool is_same_tag(struct str candidate, struct str tag)
+{
+    const struct str unclosed = {tag.ptr, tag.len - 1};
+    if (candidate.len < tag.len || !str_starts_with(candidate, unclosed) ||
+        candidate.ptr[candidate.len - 1] != '"') {
+        return false;
+    }
+    const struct str mark = {candidate.ptr + unclosed.len, candidate.len - tag.len};
+    return mark.len == 0 || is_coding_mark(mark);
+}
+
 bool http_tag_matches(struct str if_none_match, struct str tag)
 {
     // A tag of ours holds no comma, so cutting at commas cannot make one out of another's.
@@ -187,7 +215,7 @@ bool http_tag_matches(struct str if_none_match, struct str tag)
         if (str_starts_with(candidate, STR("W/"))) {
             candidate = str_skip(candidate, 2);
         }
-        if (str_equal(candidate, tag) || str_equal(candidate, STR("*"))) {
+        if (is_same_tag(candidate, tag) || str_equal(candidate, STR("*"))) {
             return true;
         }
     }

@@ -56,7 +56,7 @@ int http_query_next(struct str *query, struct arena *arena, struct str *name, st
 struct str http_cookie(struct str cookies, struct str name) MUST_CHECK;
 
 // Whether an If-None-Match value (RFC 9110, section 13.1.2) names TAG, which has its quotes: weak
-// comparison, lists, "*".
+// comparison, lists, "*". A tag that a web server marked as compressed, "TAG-gzip", counts as TAG.
 bool http_tag_matches(struct str if_none_match, struct str tag) MUST_CHECK;
 
 enum http_state { HTTP_HEAD, HTTP_BODY };

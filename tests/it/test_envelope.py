@@ -186,7 +186,15 @@ class TestEntityTag:
         assert response.header("X-Request-Id")
 
     @pytest.mark.parametrize("form", [
-        "", "{bare}", '"{bare}x"', '"x{bare}"', 'w/{tag}', '"other"', '"other", "another"', "W/", '"*"',
+        '"{bare}-gzip"', '"{bare}-br"', '"{bare};gzip"', 'W/"{bare}-gzip"', '"x-gzip", "{bare}-br"', '"{bare}-zstd"',
+    ])
+    def test_match_of_a_tag_that_a_compressing_web_server_changed(self, standard, finished_task, tag, form):
+        """Apache's mod_deflate and mod_brotli, and lighttpd's mod_deflate do."""
+        value = form.format(bare=tag.strip('"'))
+        assert standard.ask(support.states(finished_task, {"If-None-Match": value})).status == 304
+
+    @pytest.mark.parametrize("form", [
+        "", "{bare}", '"{bare}x"', '"{bare}-"', '"{bare}-gzip', '"{bare}gzip"', '"{bare}-x"', '"x{bare}"', 'w/{tag}', '"other"', '"other", "another"', "W/", '"*"',
     ])
     def test_mismatch(self, standard, finished_task, tag, form):
         value = form.format(tag=tag, bare=tag.strip('"'))
