@@ -5,6 +5,8 @@
 #include "base/hash.h"
 #include "base/log.h"
 
+#include <stdio.h>
+
 // How long a request waits for a host to connect while there is another one to try.
 enum { SHORT_PATIENCE_US = 300 * 1000 };
 
@@ -110,14 +112,35 @@ static void suspect(struct db_hosts *hosts, const struct db_host *host, unsigned
     }
 }
 
+// The client library numbers its own errors from 2000 to 2999; all others are a server's answer.
+static bool is_servers(unsigned code)
+{
+    return code != 0 && (code < 2000 || code >= 3000);
+}
+
+// Adds what a host answered to the error's detail. Of several codes, a server's counts most: it was
+// reached.
+static void add_answer(struct error *err, const struct db_host *host, unsigned code,
+                       const char *message)
+{
+    const size_t len = strlen(err->detail);
+    const struct str name = shown_name(host);
+    snprintf(err->detail + len, sizeof err->detail - len, "%s%.*s: %s (%u)", len > 0 ? "; " : "",
+             (int)name.len, name.ptr, message, code);
+    if (!is_servers(err->server_code)) {
+        err->server_code = code;
+    }
+}
+
 // Waits until UNTIL_US only: then the host is left to the prober, which has the patience.
-static MYSQL *connect_host(struct db_hosts *hosts, size_t i, int64_t until_us)
+static MYSQL *connect_host(struct db_hosts *hosts, size_t i, int64_t until_us, struct error *err)
 {
     const struct db_host *const host = &hosts->hosts[i];
     struct db_connect connect;
     db_connect_start(&connect, hosts->conf, host->name, false);
     if (!db_connect_wait(&connect, until_us)) {
         suspect(hosts, host, 0, "connecting takes long");
+        add_answer(err, host, 0, "connecting takes long");
         db_connect_abandon(&connect);
         mysql_close(connect.handle);
         return NULL;
@@ -129,6 +152,7 @@ static MYSQL *connect_host(struct db_hosts *hosts, size_t i, int64_t until_us)
         hosts->current = i;
         return connect.handle;
     }
+    add_answer(err, host, db_connect_code(&connect), db_connect_message(&connect));
     mysql_close(connect.handle);
     return NULL;
 }
@@ -153,15 +177,16 @@ static bool has_other_than(const struct db_hosts *hosts, size_t i)
 MYSQL *db_hosts_connect(struct db_hosts *hosts, struct error *err)
 {
     MYSQL *handle = NULL;
+    (void)error_set(err, ERR_DATABASE_DOWN, "%s", "");
     for (size_t i = 0; handle == NULL && i < hosts->count; i++) {
         if (may_try(hosts, i)) {
             const bool is_short = db_health_is_probed(hosts->health) && has_other_than(hosts, i);
             const int64_t now_us = clock_monotonic_us();
-            handle = connect_host(hosts, i, is_short ? now_us + SHORT_PATIENCE_US : INT64_MAX);
+            handle = connect_host(hosts, i, is_short ? now_us + SHORT_PATIENCE_US : INT64_MAX, err);
         }
     }
-    if (handle == NULL) {
-        (void)error_set(err, ERR_DATABASE_DOWN, "no database host can be reached");
+    if (handle == NULL && err->detail[0] == '\0') {
+        (void)error_set(err, ERR_DATABASE_DOWN, "every database host failed a moment ago");
     }
     return handle;
 }
@@ -169,8 +194,9 @@ MYSQL *db_hosts_connect(struct db_hosts *hosts, struct error *err)
 MYSQL *db_hosts_connect_preferred(struct db_hosts *hosts)
 {
     MYSQL *handle = NULL;
+    struct error unused = {0};
     for (size_t i = 0; handle == NULL && i < hosts->current; i++) {
-        handle = may_try(hosts, i) ? connect_host(hosts, i, INT64_MAX) : NULL;
+        handle = may_try(hosts, i) ? connect_host(hosts, i, INT64_MAX, &unused) : NULL;
     }
     return handle;
 }

@@ -36,7 +36,8 @@ void db_hosts_reconfigure(struct db_hosts *hosts, const struct conf_database *co
 
 // Connects to the first host that can be reached, leaving out those that failed a moment ago, and
 // passing over one that takes long while there is another. The connection is the caller's. NULL
-// with ERR set: none can be reached.
+// with ERR set: none can be reached; its detail is what each that was tried answered, its
+// server_code the code of one of them: of a server that refused, if any did.
 MYSQL *db_hosts_connect(struct db_hosts *hosts, struct error *err) MUST_CHECK NONNULL;
 
 // Connects to a host that is preferred to the current one and is known to be well again. NULL:
