@@ -45,8 +45,8 @@ static void free_secret(char *secret)
     }
 }
 
-// Takes TEXT as the value of a key that PLACE ("file:line: [section] key") gives. One that is
-// refused leaves the key as it was.
+// Takes TEXT as the value of a key that PLACE ("file:line: [section] key") gives. A refused value
+// is reported, and the configuration is not going to be used.
 static void set_value(struct load *load, size_t index, const char *text, const char *place)
 {
     const struct conf_key *const key = &conf_keys[index];
@@ -56,11 +56,14 @@ static void set_value(struct load *load, size_t index, const char *text, const c
         conf_mistake(&load->mistakes, "%s: out of memory", place);
         return;
     }
-    if (key->parse(key, copy, (char *)load->conf + key->member) != 0) {
-        // Also a password that ended up as password_file stays out of the message.
-        const bool may_be_secret = strncmp(key->name, "password", strlen("password")) == 0;
-        conf_mistake(&load->mistakes, "%s: expected %s, not \"%s\"", place, key->expected,
-                     may_be_secret ? "****" : text);
+    const struct conf_value value = {
+        .key = key,
+        .text = copy,
+        .member = (char *)load->conf + key->member,
+        .place = place,
+        .mistakes = &load->mistakes,
+    };
+    if (key->parse(&value) != 0) {
         free_secret(copy);
         return;
     }
@@ -395,9 +398,46 @@ static void find_engine_password(struct load *load)
     }
 }
 
+// ---- databases ----
+
+bool conf_host_is_local(const struct conf_host *host)
+{
+    return host->name[0] == '\0' || strcmp(host->name, "localhost") == 0;
+}
+
+void conf_host_show(const struct conf_host *host, int64_t usual_port, char text[CONF_HOST_TEXT_MAX])
+{
+    const bool is_ip6 = strchr(host->name, ':') != NULL;
+    if (host->name[0] == '\0') {
+        snprintf(text, CONF_HOST_TEXT_MAX, "(local)");
+    } else if (conf_host_is_local(host) || host->port == usual_port) {
+        snprintf(text, CONF_HOST_TEXT_MAX, "%s", host->name);
+    } else {
+        snprintf(text, CONF_HOST_TEXT_MAX, is_ip6 ? "[%s]:%u" : "%s:%u", host->name, host->port);
+    }
+}
+
+static void settle_ports(struct conf_database *database)
+{
+    for (size_t i = 0; i < database->hosts.count; i++) {
+        struct conf_host *const host = &database->hosts.hosts[i];
+        host->port = host->port == 0 ? (unsigned)database->port : host->port;
+    }
+}
+
+static bool are_same_hosts(const struct conf_hosts *a, const struct conf_hosts *b)
+{
+    bool is_same = a->count == b->count;
+    for (size_t i = 0; is_same && i < a->count; i++) {
+        is_same =
+            strcmp(a->hosts[i].name, b->hosts[i].name) == 0 && a->hosts[i].port == b->hosts[i].port;
+    }
+    return is_same;
+}
+
 bool conf_is_same_database(const struct conf_database *a, const struct conf_database *b)
 {
-    return strcmp(a->hosts, b->hosts) == 0 && a->port == b->port &&
+    return are_same_hosts(&a->hosts, &b->hosts) && a->port == b->port &&
            strcmp(a->socket, b->socket) == 0 && strcmp(a->user, b->user) == 0 &&
            strcmp(a->password, b->password) == 0 && strcmp(a->name, b->name) == 0 &&
            a->connect_timeout_ms == b->connect_timeout_ms &&
@@ -440,6 +480,8 @@ struct conf *conf_load(const char *path, char *const *environment, conf_complain
     load_environment(&load, environment);
     if (!load.is_out_of_memory) {
         inherit_engine_database(&load);
+        settle_ports(&load.conf->database);
+        settle_ports(&load.conf->engine_database);
     }
     if (!load.is_out_of_memory) {
         settle_passwords(&load);
@@ -470,83 +512,7 @@ void conf_free(struct conf *conf)
     free(conf);
 }
 
-// ---- printing ----
-
-static bool starts_section(size_t index)
-{
-    return index == 0 || strcmp(conf_keys[index].section, conf_keys[index - 1].section) != 0;
-}
-
-static void print_gateways(const struct conf *conf, FILE *file)
-{
-    for (size_t i = 0; i < conf->auth.gateway_count; i++) {
-        fprintf(file, "gateway_key_%s = %s\n", conf->auth.gateways[i].name,
-                conf->auth.gateways[i].path);
-    }
-}
-
-void conf_print(const struct conf *conf, FILE *file)
-{
-    for (size_t i = 0; i < conf_key_count; i++) {
-        if (starts_section(i)) {
-            fprintf(file, "%s[%s]\n", i == 0 ? "" : "\n", conf_keys[i].section);
-        }
-        if ((conf_keys[i].flags & CONF_KEY_FAMILY) != 0) {
-            print_gateways(conf, file);
-            continue;
-        }
-        const bool masked =
-            (conf_keys[i].flags & CONF_KEY_SECRET) != 0 && conf->texts[i][0] != '\0';
-        fprintf(file, "%s = %s\n", conf_keys[i].name, masked ? "****" : conf->texts[i]);
-    }
-}
-
-// Wraps ABOUT into comment lines of at most 78 columns.
-static void print_comment(FILE *file, const char *about)
-{
-    size_t column = 0;
-    while (*about != '\0') {
-        const size_t word = strcspn(about, " ");
-        if (column == 0 || column + 1 + word > 78) {
-            column = (size_t)fprintf(file, column == 0 ? "#" : "\n#") - (column == 0 ? 0 : 1);
-        }
-        fprintf(file, " %.*s", (int)word, about);
-        column += 1 + word;
-        about += word;
-        about += strspn(about, " ");
-    }
-    fputc('\n', file);
-}
-
-static void print_section_comment(const char *section, FILE *file)
-{
-    if (strcmp(section, "engine_database") == 0) {
-        print_comment(
-            file,
-            "Where the engine's tables, task_taskinstance and eri_state, are in another database than "
-            "the interface's. A key that is not given is as in [database].");
-    }
-}
-
-void conf_print_reference(FILE *file)
-{
-    for (size_t i = 0; i < conf_key_count; i++) {
-        if (starts_section(i)) {
-            fprintf(file, "%s[%s]\n", i == 0 ? "" : "\n", conf_keys[i].section);
-            print_section_comment(conf_keys[i].section, file);
-        }
-        fputc('\n', file);
-        print_comment(file, conf_keys[i].about);
-        fprintf(file, "# Expected: %s.%s\n", conf_keys[i].expected,
-                (conf_keys[i].flags & CONF_KEY_RESTART) != 0 ? " Read at start only." : "");
-        const bool is_family = (conf_keys[i].flags & CONF_KEY_FAMILY) != 0;
-        // Without a value of its own it is as in [database].
-        const bool is_inherited = strcmp(conf_keys[i].section, "engine_database") == 0;
-        const char *const fallback = is_inherited ? "" : conf_keys[i].fallback;
-        fprintf(file, "#%s%s =%s%s\n", conf_keys[i].name, is_family ? "NAME" : "",
-                fallback[0] == '\0' ? "" : " ", fallback);
-    }
-}
+// ---- what a loaded configuration says of itself ----
 
 const char *conf_risk(const struct conf *conf)
 {

@@ -21,10 +21,24 @@ struct conf_listen {
     char port[6];   // tcp
 };
 
+enum { CONF_HOSTS_MAX = 16, CONF_HOST_BYTES = 256 };
+
+// A server of a database.
+struct conf_host {
+    char name[CONF_HOST_BYTES]; // a name, or an address without brackets; see conf_host_is_local
+    unsigned port;              // not for the local socket
+};
+
+// In the order of preference.
+struct conf_hosts {
+    struct conf_host hosts[CONF_HOSTS_MAX];
+    size_t count; // at least 1
+};
+
 // How one database is reached. Texts live as long as the configuration; empty means not given.
 struct conf_database {
-    const char *hosts; // tried in order, split by commas
-    int64_t port;
+    struct conf_hosts hosts;
+    int64_t port; // already set in each host that names no port of its own
     const char *socket;
     const char *user;
     const char *password;
@@ -110,6 +124,15 @@ void conf_mistake(struct conf_mistakes *mistakes, const char *format, ...) PRINT
 // it gives up. NULL when there was any.
 struct conf *conf_load(const char *path, char *const *environment, conf_complain *complain,
                        void *context) MUST_CHECK __attribute__((nonnull(2, 3)));
+
+// Whether the host is reached through the local socket, where a port means nothing: it has no name,
+// or it is localhost, which the client libraries take for the same.
+bool conf_host_is_local(const struct conf_host *host) MUST_CHECK NONNULL;
+
+// Writes the host for people: "(local)", "db1", or "db1:3307" if its port is not USUAL_PORT.
+enum { CONF_HOST_TEXT_MAX = CONF_HOST_BYTES + 10 };
+void conf_host_show(const struct conf_host *host, int64_t usual_port,
+                    char text[CONF_HOST_TEXT_MAX]) NONNULL;
 
 // Whether both reach the same database in the same way.
 bool conf_is_same_database(const struct conf_database *a,

@@ -13,15 +13,27 @@ enum conf_key_flags {
         4, // the name is a prefix: what stands behind it in the file is up to the operator
 };
 
+struct conf_key;
+
+// One value on its way from its text into struct conf.
+struct conf_value {
+    const struct conf_key *key;
+    const char *text; // lives as long as the configuration
+    void *member;
+    const char *place; // "file:line: [section] key", for messages
+    struct conf_mistakes *mistakes;
+};
+
 struct conf_key {
     const char *section;
     const char *name;
-    // Turns TEXT into the member it belongs to; -1 when it can't. TEXT lives as long as the member.
-    int (*parse)(const struct conf_key *key, const char *text, void *member);
+    // Sets the member from the text. -1 after reporting every mistake in it; then the member may
+    // hold half of a value.
+    int (*parse)(const struct conf_value *value);
     size_t member; // offset in struct conf
     const char *fallback;
     int64_t min; // for numbers, in the member's unit
-    int64_t max;
+    int64_t max; // for paths too: the longest; 0: any
     unsigned flags;
     const char *expected; // completes "expected ..."
     const char *about;

@@ -13,12 +13,21 @@ enum { CLOCK_TOLERANCE_US = 2 * 1000 * 1000 };
 
 // ---- one connection ----
 
+// The hosts as they are configured: "db1, db2:3307, port 3306", or the local socket.
 static void say_where(const struct conf_database *conf, char *text, size_t size)
 {
-    if (conf->hosts[0] != '\0') {
-        snprintf(text, size, "%s, port %" PRId64, conf->hosts, conf->port);
-    } else {
+    size_t len = 0;
+    if (conf->hosts.hosts[0].name[0] == '\0') {
         snprintf(text, size, "%s", conf->socket[0] != '\0' ? conf->socket : "the local socket");
+        return;
+    }
+    for (size_t i = 0; i < conf->hosts.count && len < size; i++) {
+        char name[CONF_HOST_TEXT_MAX];
+        conf_host_show(&conf->hosts.hosts[i], conf->port, name);
+        len += (size_t)snprintf(text + len, size - len, "%s, ", name);
+    }
+    if (len < size) {
+        snprintf(text + len, size - len, "port %" PRId64, conf->port);
     }
 }
 

@@ -125,7 +125,7 @@ static void set_deadline(struct db_connect *connect)
 }
 
 void db_connect_start(struct db_connect *connect, const struct conf_database *conf,
-                      const char *host, bool is_probe)
+                      const struct conf_host *host, bool is_probe)
 {
     *connect = (struct db_connect){
         .conf = conf, .handle = mysql_init(NULL), .started_us = clock_monotonic_us()};
@@ -133,8 +133,8 @@ void db_connect_start(struct db_connect *connect, const struct conf_database *co
         return;
     }
     set_options(connect->handle, conf, is_probe);
-    const bool is_local = host[0] == '\0';
-    begin(connect, or_null(host), is_local ? 0 : (unsigned)conf->port,
+    const bool is_local = conf_host_is_local(host);
+    begin(connect, or_null(host->name), is_local ? 0 : host->port,
           is_local ? or_null(conf->socket) : NULL);
     set_deadline(connect); // looking up the name is over
 }

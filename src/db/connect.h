@@ -22,7 +22,7 @@ struct db_connect {
 // Begins. HOST empty: the local socket. A PROBE also asks the server whether it takes queries,
 // which a node of a cluster without quorum does not.
 void db_connect_start(struct db_connect *connect, const struct conf_database *conf,
-                      const char *host, bool is_probe) NONNULL;
+                      const struct conf_host *host, bool is_probe) NONNULL;
 
 // What to wait for; call db_connect_go_on when it is there, or the deadline is over.
 struct pollfd db_connect_wants(const struct db_connect *connect) MUST_CHECK NONNULL;

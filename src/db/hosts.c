@@ -18,9 +18,10 @@ static void add_text(struct hash *hash, const char *text)
 // Of all that decides whether connecting succeeds, and on where to.
 static uint64_t make_key(const struct conf_database *conf, const struct db_host *host)
 {
-    struct hash hash = hash_start((uint64_t)conf->port);
-    add_text(&hash, host->name);
-    add_text(&hash, host->name[0] == '\0' ? conf->socket : "");
+    const bool is_local = conf_host_is_local(&host->address);
+    struct hash hash = hash_start(is_local ? 0 : host->address.port);
+    add_text(&hash, host->address.name);
+    add_text(&hash, is_local ? conf->socket : "");
     add_text(&hash, conf->user);
     add_text(&hash, conf->password);
     add_text(&hash, conf->name);
@@ -30,25 +31,14 @@ static uint64_t make_key(const struct conf_database *conf, const struct db_host 
     return hash.a | 1; // 0 is nobody's
 }
 
-static void add_host(struct db_hosts *hosts, struct str name)
-{
-    struct db_host *const host = &hosts->hosts[hosts->count++];
-    *host = (struct db_host){.name = {0}};
-    memcpy(host->name, name.ptr, name.len);
-    host->key = make_key(hosts->conf, host);
-}
-
 void db_hosts_reconfigure(struct db_hosts *hosts, const struct conf_database *conf)
 {
-    struct str rest = str_from(conf->hosts);
     hosts->conf = conf;
-    hosts->count = 0;
+    hosts->count = conf->hosts.count;
     hosts->current = 0;
-    while (!str_is_absent(rest) && hosts->count < DB_HOSTS_MAX) {
-        const struct str name = str_trim(str_cut(&rest, ','));
-        if (name.len < DB_HOST_BYTES) {
-            add_host(hosts, name);
-        }
+    for (size_t i = 0; i < hosts->count; i++) {
+        hosts->hosts[i].address = conf->hosts.hosts[i];
+        hosts->hosts[i].key = make_key(conf, &hosts->hosts[i]);
     }
 }
 
@@ -61,30 +51,35 @@ void db_hosts_init(struct db_hosts *hosts, const struct conf_database *conf,
 
 // ---- how it went ----
 
-static struct str shown_name(const struct db_host *host)
+// The host for the log, written to TEXT.
+static struct str shown_name(const struct db_hosts *hosts, const struct db_host *host,
+                             char text[CONF_HOST_TEXT_MAX])
 {
-    return str_from(host->name[0] == '\0' ? "(local)" : host->name);
+    conf_host_show(&host->address, hosts->conf->port, text);
+    return str_from(text);
 }
 
 // One line per outage, not one per attempt.
 static void report_failure(struct db_hosts *hosts, const struct db_host *host,
                            const struct db_connect *connect)
 {
+    char name[CONF_HOST_TEXT_MAX];
     const unsigned code = db_connect_code(connect);
     const bool is_news = db_health_failed(hosts->health, host->key, code);
     metrics_add(&hosts->shard->database_errors, 1);
     LOG_EVENT(is_news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "cannot connect to the database",
-              LOG_TEXT("host", shown_name(host)), LOG_NUMBER("errno", code),
+              LOG_TEXT("host", shown_name(hosts, host, name)), LOG_NUMBER("errno", code),
               LOG_TEXT("error", str_from(db_connect_message(connect))));
 }
 
 static void report_success(struct db_hosts *hosts, const struct db_host *host,
                            const struct db_connect *connect)
 {
+    char name[CONF_HOST_TEXT_MAX];
     const bool is_news = db_health_succeeded(hosts->health, host->key);
     metrics_add(&hosts->shard->database_connects, 1);
     LOG_EVENT(is_news ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "connected to the database",
-              LOG_TEXT("host", shown_name(host)),
+              LOG_TEXT("host", shown_name(hosts, host, name)),
               LOG_TEXT("server", str_from(mysql_get_server_info(connect->handle))));
 }
 
@@ -105,9 +100,10 @@ bool db_hosts_report(struct db_hosts *hosts, const struct db_host *host,
 static void suspect(struct db_hosts *hosts, const struct db_host *host, unsigned code,
                     const char *message)
 {
+    char name[CONF_HOST_TEXT_MAX];
     if (db_health_suspect(hosts->health, host->key)) {
         LOG_EVENT(LOG_LEVEL_WARNING, "the database host does not answer",
-                  LOG_TEXT("host", shown_name(host)), LOG_NUMBER("errno", code),
+                  LOG_TEXT("host", shown_name(hosts, host, name)), LOG_NUMBER("errno", code),
                   LOG_TEXT("error", str_from(message)));
     }
 }
@@ -137,7 +133,7 @@ static MYSQL *connect_host(struct db_hosts *hosts, size_t i, int64_t until_us, s
 {
     const struct db_host *const host = &hosts->hosts[i];
     struct db_connect connect;
-    db_connect_start(&connect, hosts->conf, host->name, false);
+    db_connect_start(&connect, hosts->conf, &host->address, false);
     if (!db_connect_wait(&connect, until_us)) {
         suspect(hosts, host, 0, "connecting takes long");
         add_answer(err, host, 0, "connecting takes long");

@@ -13,18 +13,16 @@
 
 #include <mysql.h>
 
-enum { DB_HOSTS_MAX = 16, DB_HOST_BYTES = 256 };
-
 struct db_host {
-    char name[DB_HOST_BYTES]; // empty: the local socket
-    uint64_t key;             // on the health
+    struct conf_host address;
+    uint64_t key; // in db_health
 };
 
 struct db_hosts {
     const struct conf_database *conf; // borrowed
     struct db_health *health;         // borrowed
     struct metrics_shard *shard;
-    struct db_host hosts[DB_HOSTS_MAX];
+    struct db_host hosts[CONF_HOSTS_MAX];
     size_t count;
     size_t current; // the one that was connected to last
 };

@@ -8,7 +8,7 @@
 
 enum {
     DATABASES_MAX = 2, // interface and engine
-    TARGETS_MAX = DATABASES_MAX * DB_HOSTS_MAX,
+    TARGETS_MAX = DATABASES_MAX * CONF_HOSTS_MAX,
     TICK_MS = 50, // how soon it hears of other hosts that failed, and of the end
     // So long without an answer, and connections that others hold to it are not worth waiting for.
     SILENT_AFTER_US = 300 * 1000,
@@ -91,7 +91,7 @@ static void start_if_due(struct db_prober *prober, struct target *target)
 {
     const int64_t retry_at_us = db_health_retry_at(prober->health, target->host->key);
     if (!target->is_tried && retry_at_us != 0 && retry_at_us <= clock_monotonic_us()) {
-        db_connect_start(&target->attempt, target->hosts->conf, target->host->name, true);
+        db_connect_start(&target->attempt, target->hosts->conf, &target->host->address, true);
         target->is_tried = true;
     }
 }

@@ -201,7 +201,7 @@ static void the_defaults_are_what_the_documentation_says(void **state)
     assert_int_equal(conf->server.max_request_bytes, 65536);
     assert_int_equal(conf->server.client_timeout_ms, 10000);
     assert_int_equal(conf->server.drain_timeout_ms, 10000);
-    assert_string_equal(conf->database.hosts, "");
+    assert_string_equal(conf->database.hosts.hosts[0].name, "");
     assert_int_equal(conf->database.port, 3306);
     assert_string_equal(conf->database.socket, "");
     assert_string_equal(conf->database.user, "");
@@ -926,7 +926,7 @@ static void without_engine_keys_there_is_one_database(void **state)
                                         "option_file = /o\nquery_timeout = 7s\n",
                                         NULL);
     assert_false(conf->has_engine_database);
-    assert_string_equal(conf->engine_database.hosts, "db1");
+    assert_string_equal(conf->engine_database.hosts.hosts[0].name, "db1");
     assert_string_equal(conf->engine_database.user, "u");
     assert_string_equal(conf->engine_database.password, "p");
     assert_string_equal(conf->engine_database.name, "n");
@@ -959,7 +959,7 @@ static void an_engine_key_that_is_not_given_is_the_databases(void **state)
                                         "connect_timeout = 9s\n[engine_database]\nname = e\n",
                                         NULL);
     assert_true(conf->has_engine_database);
-    assert_string_equal(conf->engine_database.hosts, "db1");
+    assert_string_equal(conf->engine_database.hosts.hosts[0].name, "db1");
     assert_string_equal(conf->engine_database.user, "u");
     assert_string_equal(conf->engine_database.password, "p");
     assert_string_equal(conf->engine_database.name, "e");
@@ -974,7 +974,7 @@ static void a_host_of_the_engines_does_not_meet_the_databases_socket(void **stat
     struct conf *const conf = load_good("[database]\nsocket = /run/db.sock\nport = 3307\n"
                                         "[engine_database]\nhost = db2\n",
                                         NULL);
-    assert_string_equal(conf->engine_database.hosts, "db2");
+    assert_string_equal(conf->engine_database.hosts.hosts[0].name, "db2");
     assert_string_equal(conf->engine_database.socket, "");
     assert_int_equal(conf->engine_database.port, 3306);
     conf_free(conf);
@@ -1000,7 +1000,7 @@ static void the_environment_makes_a_second_database_too(void **state)
     struct conf *const conf = load_environment("BKFLOW_STATES_ENGINE_DATABASE_HOST=db2");
     assert_non_null(conf);
     assert_true(conf->has_engine_database);
-    assert_string_equal(conf->engine_database.hosts, "db2");
+    assert_string_equal(conf->engine_database.hosts.hosts[0].name, "db2");
     conf_free(conf);
 }
 

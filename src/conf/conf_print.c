@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// Prints configurations: the one in effect, and the reference of all keys.
+#include "conf/conf.h"
+#include "conf/conf_keys.h"
+
+static bool starts_section(size_t index)
+{
+    return index == 0 || strcmp(conf_keys[index].section, conf_keys[index - 1].section) != 0;
+}
+
+static void print_gateways(const struct conf *conf, FILE *file)
+{
+    for (size_t i = 0; i < conf->auth.gateway_count; i++) {
+        fprintf(file, "gateway_key_%s = %s\n", conf->auth.gateways[i].name,
+                conf->auth.gateways[i].path);
+    }
+}
+
+void conf_print(const struct conf *conf, FILE *file)
+{
+    for (size_t i = 0; i < conf_key_count; i++) {
+        if (starts_section(i)) {
+            fprintf(file, "%s[%s]\n", i == 0 ? "" : "\n", conf_keys[i].section);
+        }
+        if ((conf_keys[i].flags & CONF_KEY_FAMILY) != 0) {
+            print_gateways(conf, file);
+            continue;
+        }
+        const bool masked =
+            (conf_keys[i].flags & CONF_KEY_SECRET) != 0 && conf->texts[i][0] != '\0';
+        fprintf(file, "%s = %s\n", conf_keys[i].name, masked ? "****" : conf->texts[i]);
+    }
+}
+
+// Wraps ABOUT into comment lines of at most 78 columns.
+static void print_comment(FILE *file, const char *about)
+{
+    size_t column = 0;
+    while (*about != '\0') {
+        const size_t word = strcspn(about, " ");
+        if (column == 0 || column + 1 + word > 78) {
+            column = (size_t)fprintf(file, column == 0 ? "#" : "\n#") - (column == 0 ? 0 : 1);
+        }
+        fprintf(file, " %.*s", (int)word, about);
+        column += 1 + word;
+        about += word;
+        about += strspn(about, " ");
+    }
+    fputc('\n', file);
+}
+
+static void print_section_comment(const char *section, FILE *file)
+{
+    if (strcmp(section, "engine_database") == 0) {
+        print_comment(
+            file,
+            "Where the engine's tables, task_taskinstance and eri_state, are in another database than "
+            "the interface's. A key that is not given is as in [database].");
+    }
+}
+
+void conf_print_reference(FILE *file)
+{
+    for (size_t i = 0; i < conf_key_count; i++) {
+        if (starts_section(i)) {
+            fprintf(file, "%s[%s]\n", i == 0 ? "" : "\n", conf_keys[i].section);
+            print_section_comment(conf_keys[i].section, file);
+        }
+        fputc('\n', file);
+        print_comment(file, conf_keys[i].about);
+        fprintf(file, "# Expected: %s.%s\n", conf_keys[i].expected,
+                (conf_keys[i].flags & CONF_KEY_RESTART) != 0 ? " Read at start only." : "");
+        const bool is_family = (conf_keys[i].flags & CONF_KEY_FAMILY) != 0;
+        // Without a value of its own it is as in [database].
+        const bool is_inherited = strcmp(conf_keys[i].section, "engine_database") == 0;
+        const char *const fallback = is_inherited ? "" : conf_keys[i].fallback;
+        fprintf(file, "#%s%s =%s%s\n", conf_keys[i].name, is_family ? "NAME" : "",
+                fallback[0] == '\0' ? "" : " ", fallback);
+    }
+}
