@@ -37,8 +37,10 @@ void db_hosts_reconfigure(struct db_hosts *hosts, const struct conf_database *co
     hosts->count = conf->hosts.count;
     hosts->current = 0;
     for (size_t i = 0; i < hosts->count; i++) {
-        hosts->hosts[i].address = conf->hosts.hosts[i];
-        hosts->hosts[i].key = make_key(conf, &hosts->hosts[i]);
+        struct db_host *const host = &hosts->hosts[i];
+        host->address = conf->hosts.hosts[i];
+        host->key = make_key(conf, host);
+        conf_host_show(&host->address, conf->port, host->shown);
     }
 }
 
@@ -51,35 +53,25 @@ void db_hosts_init(struct db_hosts *hosts, const struct conf_database *conf,
 
 // ---- how it went ----
 
-// The host for the log, written to TEXT.
-static struct str shown_name(const struct db_hosts *hosts, const struct db_host *host,
-                             char text[CONF_HOST_TEXT_MAX])
-{
-    conf_host_show(&host->address, hosts->conf->port, text);
-    return str_from(text);
-}
-
 // One line per outage, not one per attempt.
 static void report_failure(struct db_hosts *hosts, const struct db_host *host,
                            const struct db_connect *connect)
 {
-    char name[CONF_HOST_TEXT_MAX];
     const unsigned code = db_connect_code(connect);
     const bool is_news = db_health_failed(hosts->health, host->key, code);
     metrics_add(&hosts->shard->database_errors, 1);
     LOG_EVENT(is_news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "cannot connect to the database",
-              LOG_TEXT("host", shown_name(hosts, host, name)), LOG_NUMBER("errno", code),
+              LOG_TEXT("host", str_from(host->shown)), LOG_NUMBER("errno", code),
               LOG_TEXT("error", str_from(db_connect_message(connect))));
 }
 
 static void report_success(struct db_hosts *hosts, const struct db_host *host,
                            const struct db_connect *connect)
 {
-    char name[CONF_HOST_TEXT_MAX];
     const bool is_news = db_health_succeeded(hosts->health, host->key);
     metrics_add(&hosts->shard->database_connects, 1);
     LOG_EVENT(is_news ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "connected to the database",
-              LOG_TEXT("host", shown_name(hosts, host, name)),
+              LOG_TEXT("host", str_from(host->shown)),
               LOG_TEXT("server", str_from(mysql_get_server_info(connect->handle))));
 }
 
@@ -100,10 +92,9 @@ bool db_hosts_report(struct db_hosts *hosts, const struct db_host *host,
 static void suspect(struct db_hosts *hosts, const struct db_host *host, unsigned code,
                     const char *message)
 {
-    char name[CONF_HOST_TEXT_MAX];
     if (db_health_suspect(hosts->health, host->key)) {
         LOG_EVENT(LOG_LEVEL_WARNING, "the database host does not answer",
-                  LOG_TEXT("host", shown_name(hosts, host, name)), LOG_NUMBER("errno", code),
+                  LOG_TEXT("host", str_from(host->shown)), LOG_NUMBER("errno", code),
                   LOG_TEXT("error", str_from(message)));
     }
 }
@@ -120,9 +111,8 @@ static void add_answer(struct error *err, const struct db_host *host, unsigned c
                        const char *message)
 {
     const size_t len = strlen(err->detail);
-    const struct str name = shown_name(host);
-    snprintf(err->detail + len, sizeof err->detail - len, "%s%.*s: %s (%u)", len > 0 ? "; " : "",
-             (int)name.len, name.ptr, message, code);
+    snprintf(err->detail + len, sizeof err->detail - len, "%s%s: %s (%u)", len > 0 ? "; " : "",
+             host->shown, message, code);
     if (!is_servers(err->server_code)) {
         err->server_code = code;
     }

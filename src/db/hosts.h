@@ -15,7 +15,8 @@
 
 struct db_host {
     struct conf_host address;
-    uint64_t key; // in db_health
+    uint64_t key;                   // in db_health
+    char shown[CONF_HOST_TEXT_MAX]; // for people
 };
 
 struct db_hosts {
