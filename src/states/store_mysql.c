@@ -9,10 +9,8 @@
 
 struct store_mysql {
     const struct conf *conf;
-    struct metrics_shard *shard;
-    struct db_health *health; // borrowed; NULL: none
-    struct db *interface;     // template_template, account_user, bkflow_states_app
-    struct db *engine;        // task_taskinstance, eri_state; NULL: in the same database
+    struct db *interface; // template_template, account_user, bkflow_states_app
+    struct db *engine;    // task_taskinstance, eri_state; not connected if they are there, too
     // Nodes that came along with the facts of the request under way.
     bool has_nodes;
     struct str nodes_root;
@@ -27,12 +25,10 @@ struct store_mysql *store_mysql_new(const struct conf *conf, struct db_health *h
         return NULL;
     }
     store->conf = conf;
-    store->shard = shard;
-    store->health = health;
     store->interface = db_new(&conf->database, health, shard);
-    store->engine =
-        conf->has_engine_database ? db_new(&conf->engine_database, health, shard) : NULL;
-    if (store->interface == NULL || (conf->has_engine_database && store->engine == NULL)) {
+    // Also without an engine's database: a reload may bring one, and must not fail.
+    store->engine = db_new(&conf->engine_database, health, shard);
+    if (store->interface == NULL || store->engine == NULL) {
         store_mysql_free(store);
         return NULL;
     }
@@ -52,28 +48,18 @@ void store_mysql_reconfigure(struct store_mysql *store, const struct conf *conf)
 {
     store->conf = conf;
     db_reconfigure(store->interface, &conf->database);
-    if (store->engine != NULL && !conf->has_engine_database) {
-        db_free(store->engine);
-        store->engine = NULL;
-    } else if (store->engine != NULL) {
-        db_reconfigure(store->engine, &conf->engine_database);
-    } else if (conf->has_engine_database) {
-        // No memory for it: the engine's tables are looked for in [database], an error but no leak.
-        store->engine = db_new(&conf->engine_database, store->health, store->shard);
-    }
+    db_reconfigure(store->engine, &conf->engine_database);
 }
 
 void store_mysql_failback(struct store_mysql *store)
 {
     db_failback(store->interface);
-    if (store->engine != NULL) {
-        db_failback(store->engine);
-    }
+    db_failback(store->engine);
 }
 
 static struct db *engine_of(const struct store_mysql *store)
 {
-    return store->engine != NULL ? store->engine : store->interface;
+    return store->conf->has_engine_database ? store->engine : store->interface;
 }
 
 // ---- the facts ----
@@ -428,8 +414,9 @@ static int look_up(void *context, const struct lookup *lookup, struct arena *are
     struct store_mysql *const store = context;
     memset(result, 0, sizeof *result);
     store->has_nodes = false;
-    const int outcome = store->engine == NULL ? look_up_same(store, lookup, arena, result, err)
-                                              : look_up_apart(store, lookup, arena, result, err);
+    const int outcome = store->conf->has_engine_database
+                            ? look_up_apart(store, lookup, arena, result, err)
+                            : look_up_same(store, lookup, arena, result, err);
     db_finish(store->interface);
     return outcome;
 }
@@ -490,7 +477,7 @@ static int ping(void *context, struct error *err)
     if (db_ping(store->interface, err) != 0) {
         return -1;
     }
-    return store->engine == NULL ? 0 : db_ping(store->engine, err);
+    return store->conf->has_engine_database ? db_ping(store->engine, err) : 0;
 }
 
 const struct store_ops store_mysql_ops = {

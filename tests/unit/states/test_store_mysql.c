@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+// The store over MySQL, as far as it goes without a server.
+#include "alloc.h"
+#include "states/store_mysql.h"
+#include "support.h"
+
+#include <stdlib.h>
+
+static void complain(void *context, const char *sentence)
+{
+    (void)context;
+    print_error("%s\n", sentence);
+}
+
+static struct conf *load_conf(char *const *variables)
+{
+    struct conf *const conf = conf_load(NULL, variables, complain, NULL);
+    assert_non_null(conf);
+    return conf;
+}
+
+// Sockets that nobody listens at: an error names the one that was tried.
+static char interface_socket[] = "BKFLOW_STATES_DATABASE_SOCKET=/nowhere/interface";
+static char engine_socket[] = "BKFLOW_STATES_ENGINE_DATABASE_SOCKET=/nowhere/engine";
+
+static void a_reload_that_brings_a_second_database_needs_no_memory(void **state)
+{
+    (void)state;
+    struct metrics_shard shard = {0};
+    struct conf *const one = load_conf((char *[]){interface_socket, NULL});
+    struct conf *const two = load_conf((char *[]){interface_socket, engine_socket, NULL});
+    struct store_mysql *const store = store_mysql_new(one, NULL, &shard);
+    assert_non_null(store);
+    alloc_watch_start(1);
+    store_mysql_reconfigure(store, two);
+    store_mysql_reconfigure(store, one);
+    store_mysql_reconfigure(store, two);
+    alloc_watch_stop();
+    assert_int_equal(alloc_watch.calls, 0);
+    store_mysql_free(store);
+    conf_free(one);
+    conf_free(two);
+}
+
+static void without_memory_for_both_connections_there_is_no_store(void **state)
+{
+    (void)state;
+    struct metrics_shard shard = {0};
+    struct conf *const conf = load_conf((char *[]){interface_socket, NULL});
+    unsigned long n = 0;
+    struct store_mysql *store = NULL;
+    for (bool has_failed = true; has_failed;) {
+        alloc_watch_start(++n);
+        store = store_mysql_new(conf, NULL, &shard);
+        alloc_watch_stop();
+        has_failed = alloc_watch.has_failed;
+        assert_true(has_failed == (store == NULL));
+    }
+    assert_true(n > 3); // the store and two connections
+    store_mysql_free(store);
+    conf_free(conf);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_reload_that_brings_a_second_database_needs_no_memory),
+        cmocka_unit_test(without_memory_for_both_connections_there_is_no_store),
+    };
+    return cmocka_run_group_tests_name("store_mysql", tests, NULL, NULL);
+}
