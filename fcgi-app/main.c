@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "conf/conf.h"
 #include "sandbox.h"
-#include "db/connection.h"
+#include "db/library.h"
 #include "listen.h"
 #include "base/log.h"
 #include "server.h"

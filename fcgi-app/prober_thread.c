@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "prober_thread.h"
 
-#include "db/connection.h"
+#include "db/library.h"
 #include "db/prober.h"
 
 #include <pthread.h>
@@ -34,7 +34,7 @@ static void refresh(struct prober_thread *prober)
 static void *run(void *argument)
 {
     struct prober_thread *const prober = argument;
-    if (db_thread_init() != 0) {
+    if (db_library_thread_init() != 0) {
         return NULL; // which ends the process
     }
     while (!db_health_is_closed(prober->shared->health)) {
@@ -43,7 +43,7 @@ static void *run(void *argument)
     }
     db_prober_free(prober->hosts);
     prober->hosts = NULL;
-    db_thread_end();
+    db_library_thread_end();
     return NULL;
 }
 

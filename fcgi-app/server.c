@@ -23,7 +23,7 @@ enum {
     LONGEST_LOOK_US = 2 * TICK_MS * 1000,
     CONNECTIONS_MAX = 8192,
     DESCRIPTORS_BESIDE_CONNECTIONS = 64,
-    DESCRIPTORS_PER_WORKER = 4,
+    DESCRIPTORS_PER_WORKER = 8, // two for each of two connections, and for those that replace them
 };
 
 struct server {

@@ -2,7 +2,7 @@
 #include "worker.h"
 
 #include "base/clock.h"
-#include "db/connection.h"
+#include "db/library.h"
 #include "base/log.h"
 #include "states/store_mysql.h"
 
@@ -326,7 +326,7 @@ static void serve_connection(struct worker *worker, struct loop_conn *conn)
 void *worker_run(void *argument)
 {
     struct worker *const worker = argument;
-    if (db_thread_init() != 0) {
+    if (db_library_thread_init() != 0) {
         LOG_EVENT(LOG_LEVEL_ERROR, "the database library cannot start in a thread",
                   LOG_NUMBER("errno", errno));
         return NULL;
@@ -345,7 +345,7 @@ void *worker_run(void *argument)
     // The connection's thread data belong to this thread: close it here.
     store_mysql_free(worker->database);
     worker->database = NULL;
-    db_thread_end();
+    db_library_thread_end();
     return worker;
 }
 

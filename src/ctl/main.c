@@ -9,7 +9,7 @@
 #include "ctl/init.h"
 #include "ctl/list.h"
 #include "ctl/states.h"
-#include "db/connection.h"
+#include "db/library.h"
 #include "base/local_time.h"
 #include "base/standard_fds.h"
 

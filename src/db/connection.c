@@ -90,7 +90,7 @@ static void free_cells(struct slot *slot)
 
 static void disconnect(struct db *db)
 {
-    db_deadline_disarm(&db->deadline);
+    db_deadline_detach(&db->deadline);
     // The connection goes first: its statements then die without asking the server.
     if (db->connection != NULL) {
         mysql_close(db->connection);
@@ -126,16 +126,28 @@ void db_reconfigure(struct db *db, const struct conf_database *conf)
     db->hosts.conf = conf;
 }
 
+// Makes HANDLE the connection. Its statements need a time limit: without one it is no use.
+static int adopt(struct db *db, MYSQL *handle, struct error *err)
+{
+    db->connection = handle;
+    if (db_deadline_attach(&db->deadline, db_connect_socket(handle)) == 0) {
+        return 0;
+    }
+    disconnect(db);
+    return error_set(err, ERR_DATABASE_DOWN, "no descriptor is left for a time limit");
+}
+
 static int ensure_connected(struct db *db, struct error *err)
 {
     // Rather another host, or an error at once, than to wait for what lets everybody wait.
     if (db->connection != NULL && db_hosts_is_unresponsive(&db->hosts)) {
         disconnect(db);
     }
-    if (db->connection == NULL) {
-        db->connection = db_hosts_connect(&db->hosts, err);
+    if (db->connection != NULL) {
+        return 0;
     }
-    return db->connection == NULL ? -1 : 0;
+    MYSQL *const handle = db_hosts_connect(&db->hosts, err);
+    return handle == NULL ? -1 : adopt(db, handle, err);
 }
 
 static bool is_lost_connection(unsigned code)
@@ -165,9 +177,10 @@ static bool is_time_limit(unsigned code)
 void db_failback(struct db *db)
 {
     MYSQL *const better = db->connection == NULL ? NULL : db_hosts_connect_preferred(&db->hosts);
+    struct error unused;
     if (better != NULL) {
         disconnect(db);
-        db->connection = better;
+        (void)adopt(db, better, &unused);
     }
 }
 
@@ -176,8 +189,7 @@ void db_failback(struct db *db)
 static void start_clock(struct db *db)
 {
     db->started_us = clock_monotonic_us();
-    db_deadline_arm(&db->deadline, db_connect_socket(db->connection),
-                    db->started_us + db->conf->query_timeout_ms * 1000 + GRACE_US);
+    db_deadline_arm(&db->deadline, db->started_us + db->conf->query_timeout_ms * 1000 + GRACE_US);
 }
 
 // Turns the server's or the client library's complaint into ours. The connection is given up where
@@ -426,24 +438,4 @@ int db_ping(struct db *db, struct error *err)
         (void)fail(db, mysql_errno(db->connection), mysql_error(db->connection), err);
     }
     return -1;
-}
-
-int db_library_init(void)
-{
-    return mysql_library_init(0, NULL, NULL) == 0 ? 0 : -1;
-}
-
-void db_library_end(void)
-{
-    mysql_library_end();
-}
-
-int db_thread_init(void)
-{
-    return mysql_thread_init() == 0 ? 0 : -1;
-}
-
-void db_thread_end(void)
-{
-    mysql_thread_end();
 }

@@ -90,10 +90,4 @@ void db_failback(struct db *db) NONNULL;
 // A round trip to the server.
 int db_ping(struct db *db, struct error *err) MUST_CHECK NONNULL;
 
-// Once per process before threads, once per thread that uses a connection, and at their ends.
-int db_library_init(void) MUST_CHECK;
-void db_library_end(void);
-int db_thread_init(void) MUST_CHECK;
-void db_thread_end(void);
-
 #endif

@@ -11,8 +11,8 @@
 // One connection's. Lives in its owner's memory, between db_deadline_join and db_deadline_leave.
 struct db_deadline {
     pthread_mutex_t mutex;
-    int fd;              // -1: nothing is under way
-    int64_t deadline_us; // monotonic
+    int fd;        // a duplicate of the connection's socket, owned; -1: there is no connection
+    int64_t at_us; // monotonic; INT64_MAX: nothing is under way
     struct db_deadline *next;
     struct db_deadline **link; // what points at this one
 };
@@ -28,8 +28,14 @@ void db_deadline_list_end(struct db_deadline_list *list) NONNULL;
 void db_deadline_join(struct db_deadline_list *list, struct db_deadline *deadline) NONNULL;
 void db_deadline_leave(struct db_deadline_list *list, struct db_deadline *deadline) NONNULL;
 
-// From here on FD may be shut down once DEADLINE_US (monotonic) is over; disarm before closing it.
-void db_deadline_arm(struct db_deadline *deadline, int fd, int64_t deadline_us) NONNULL;
+// Takes on the connection whose socket is FD, and lets go of it. FD itself may be closed, by the
+// client library too, and its number given to somebody else at any time: what is shut down is a
+// duplicate that no one else closes. -1 with errno: there is no descriptor left.
+int db_deadline_attach(struct db_deadline *deadline, int fd) MUST_CHECK NONNULL;
+void db_deadline_detach(struct db_deadline *deadline) NONNULL;
+
+// From arming to disarming, the connection is shut down once AT_US (monotonic) is over.
+void db_deadline_arm(struct db_deadline *deadline, int64_t at_us) NONNULL;
 void db_deadline_disarm(struct db_deadline *deadline) NONNULL;
 
 // Shuts down what is late, so that whoever waits for it wakes. Any thread.

@@ -4,7 +4,6 @@
 #include "support.h"
 
 #include <pthread.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum { HOST = 7, OTHER = 8, REFUSED = 2002, DENIED = 1045, MANY_HOSTS = 1000 };
@@ -153,43 +152,6 @@ static void closing_wakes_who_waits_and_ends_scouting(void **state)
     assert_false(db_health_is_probed(health));
 }
 
-static bool is_shut(int fd)
-{
-    char byte;
-    return recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
-}
-
-static void what_is_late_is_shut_down(void **state)
-{
-    (void)state;
-    struct db_deadline_list *const list = db_health_deadlines(health);
-    struct db_deadline watches[3];
-    int pairs[COUNT_OF(watches)][2];
-    for (size_t i = 0; i < COUNT_OF(watches); i++) {
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pairs[i]), 0);
-        db_deadline_join(list, &watches[i]);
-    }
-    db_deadline_arm(&watches[0], pairs[0][0], 1000);
-    db_deadline_arm(&watches[1], pairs[1][0], 1001);
-    db_deadline_arm(&watches[2], pairs[2][0], 500);
-    db_deadline_disarm(&watches[2]);
-    db_deadline_enforce(list, 999);
-    assert_false(is_shut(pairs[0][0]));
-    db_deadline_enforce(list, 1000);
-    assert_true(is_shut(pairs[0][0]));
-    assert_false(is_shut(pairs[1][0]));
-    assert_false(is_shut(pairs[2][0]));
-    db_deadline_leave(list, &watches[1]); // from the middle
-    db_deadline_enforce(list, INT64_MAX);
-    assert_false(is_shut(pairs[1][0]));
-    db_deadline_leave(list, &watches[0]);
-    db_deadline_leave(list, &watches[2]);
-    for (size_t i = 0; i < COUNT_OF(watches); i++) {
-        close(pairs[i][0]);
-        close(pairs[i][1]);
-    }
-}
-
 int main(void)
 {
 #define WITH_BOARD(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -203,7 +165,6 @@ int main(void)
         WITH_BOARD(more_hosts_than_it_keeps_push_the_oldest_out),
         WITH_BOARD(a_failure_wakes_who_waits),
         WITH_BOARD(closing_wakes_who_waits_and_ends_scouting),
-        WITH_BOARD(what_is_late_is_shut_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
