@@ -165,6 +165,9 @@ static int check_signature(struct auth_gateway *gateway, const struct conf *conf
 }
 
 // ---- the claims ----
+//
+// The signature has proved that the gateway sent the token. What is refused from here on is no
+// guess, and is not counted as one: ERR_TOKEN_CLAIMS.
 
 enum date_presence { DATE_ABSENT, DATE_GIVEN, DATE_BAD };
 
@@ -190,12 +193,12 @@ static int check_dates(json_object *claims, int64_t now_us, int64_t leeway_ms, s
     const double leeway = (double)leeway_ms / 1000;
     double date = 0;
     if (read_date(claims, "exp", &date) != DATE_GIVEN || now >= date + leeway) {
-        return error_set(err, ERR_TOKEN_REFUSED, "token: expired, or without exp");
+        return error_set(err, ERR_TOKEN_CLAIMS, "token: expired, or without exp");
     }
     for (size_t i = 0; i < COUNT_OF(beginnings); i++) {
         const enum date_presence presence = read_date(claims, beginnings[i], &date);
         if (presence == DATE_BAD || (presence == DATE_GIVEN && date > now + leeway)) {
-            return error_set(err, ERR_TOKEN_REFUSED, "token: not yet valid (%s)", beginnings[i]);
+            return error_set(err, ERR_TOKEN_CLAIMS, "token: not yet valid (%s)", beginnings[i]);
         }
     }
     return 0;
@@ -232,10 +235,10 @@ static int read_parties(json_object *claims, struct arena *arena, struct credent
     struct str app_code;
     struct str username;
     if (!read_party(claims, "app", "app_code", "bk_app_code", &app_code)) {
-        return error_set(err, ERR_TOKEN_REFUSED, "token: no verified application");
+        return error_set(err, ERR_TOKEN_CLAIMS, "token: no verified application");
     }
     if (!read_party(claims, "user", "username", "bk_username", &username)) {
-        return error_set(err, ERR_TOKEN_REFUSED, "token: no verified user");
+        return error_set(err, ERR_TOKEN_CLAIMS, "token: no verified user");
     }
     if (keep_name(&credentials->app_code, app_code, arena, err) != 0) {
         return -1;
@@ -249,7 +252,7 @@ static int read_claims(const struct jwt *jwt, struct json_reader *reader, int64_
 {
     json_object *const claims = json_read_object(reader, jwt->claims);
     if (claims == NULL) {
-        return error_set(err, ERR_TOKEN_REFUSED,
+        return error_set(err, ERR_TOKEN_CLAIMS,
                          "token: claims are not one JSON object with distinct members");
     }
     int outcome = check_dates(claims, now_us, leeway_ms, err);

@@ -52,6 +52,19 @@ static uint64_t make_key(const struct limiter *limiter, enum subject subject, st
     return key == 0 ? 1 : key;
 }
 
+// All addresses that are not known share a bucket: no text is a way around the limit.
+static uint64_t key_of_address(const struct limiter *limiter, struct cidr_address address)
+{
+    const struct cidr_address client = cidr_address_client(address);
+    const size_t len = client.is_known ? sizeof client.bytes : 0;
+    return make_key(limiter, SUBJECT_ADDRESS, (struct str){(const char *)client.bytes, len});
+}
+
+static uint64_t key_of_application(const struct limiter *limiter, struct str app_code)
+{
+    return make_key(limiter, SUBJECT_APPLICATION, app_code);
+}
+
 static struct bucket *find(struct limiter *limiter, uint64_t key)
 {
     struct bucket *const set = limiter->buckets[key % SETS];
@@ -63,11 +76,10 @@ static struct bucket *find(struct limiter *limiter, uint64_t key)
     return NULL;
 }
 
-// How full the subject's bucket is, as the time it takes to drain; 0 when it has not failed lately.
-static int64_t level_us(struct limiter *limiter, enum subject subject, struct str text,
-                        int64_t now_us)
+// How full a bucket is, as the time it takes to drain; 0 when its owner has not failed lately.
+static int64_t level_us(struct limiter *limiter, uint64_t key, int64_t now_us)
 {
-    const struct bucket *const bucket = find(limiter, make_key(limiter, subject, text));
+    const struct bucket *const bucket = find(limiter, key);
     if (bucket == NULL) {
         return 0;
     }
@@ -82,24 +94,24 @@ static int64_t overflow_us(int64_t level, int64_t per_minute)
     return over > 0 ? over : 0;
 }
 
-unsigned limiter_wait_seconds(struct limiter *limiter, struct str address, struct str app_code,
-                              int64_t per_minute, int64_t now_us)
+unsigned limiter_wait_seconds(struct limiter *limiter, struct cidr_address address,
+                              struct str app_code, int64_t per_minute, int64_t now_us)
 {
     if (per_minute == 0 ||
         LIKELY(atomic_load_explicit(&limiter->all_empty_at_us, memory_order_relaxed) <= now_us)) {
         return 0;
     }
-    const int64_t of_address = level_us(limiter, SUBJECT_ADDRESS, address, now_us);
+    const int64_t of_address = level_us(limiter, key_of_address(limiter, address), now_us);
     int64_t wait_us = overflow_us(of_address, per_minute);
     if (of_address > 0 && !str_is_absent(app_code)) {
-        const int64_t of_code = level_us(limiter, SUBJECT_APPLICATION, app_code, now_us);
+        const int64_t of_code = level_us(limiter, key_of_application(limiter, app_code), now_us);
         const int64_t wait_for_code_us = overflow_us(of_code, per_minute);
         wait_us = wait_for_code_us > wait_us ? wait_for_code_us : wait_us;
     }
     return (unsigned)((wait_us + US_PER_SECOND - 1) / US_PER_SECOND);
 }
 
-// The subject's bucket, or the one of its set that will be empty first, taken over.
+// The bucket of this key, or the one of its set that will be empty first, taken over.
 static struct bucket *find_or_take(struct limiter *limiter, uint64_t key)
 {
     struct bucket *const known = find(limiter, key);
@@ -118,10 +130,9 @@ static struct bucket *find_or_take(struct limiter *limiter, uint64_t key)
     return oldest;
 }
 
-static void add_failure(struct limiter *limiter, enum subject subject, struct str text,
-                        int64_t per_minute, int64_t now_us)
+static void add_failure(struct limiter *limiter, uint64_t key, int64_t per_minute, int64_t now_us)
 {
-    struct bucket *const bucket = find_or_take(limiter, make_key(limiter, subject, text));
+    struct bucket *const bucket = find_or_take(limiter, key);
     const int64_t empty_at_us = atomic_load(&bucket->empty_at_us);
     const int64_t from_us = empty_at_us > now_us ? empty_at_us : now_us;
     const int64_t full_at_us = now_us + minute_us; // a bucket does not fill above its brim
@@ -132,16 +143,16 @@ static void add_failure(struct limiter *limiter, enum subject subject, struct st
     }
 }
 
-void limiter_count_failure(struct limiter *limiter, struct str address, struct str app_code,
-                           int64_t per_minute, int64_t now_us)
+void limiter_count_failure(struct limiter *limiter, struct cidr_address address,
+                           struct str app_code, int64_t per_minute, int64_t now_us)
 {
     if (per_minute == 0) {
         return;
     }
     pthread_mutex_lock(&limiter->mutex);
-    add_failure(limiter, SUBJECT_ADDRESS, address, per_minute, now_us);
+    add_failure(limiter, key_of_address(limiter, address), per_minute, now_us);
     if (!str_is_absent(app_code)) {
-        add_failure(limiter, SUBJECT_APPLICATION, app_code, per_minute, now_us);
+        add_failure(limiter, key_of_application(limiter, app_code), per_minute, now_us);
     }
     pthread_mutex_unlock(&limiter->mutex);
 }

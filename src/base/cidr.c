@@ -22,6 +22,70 @@ static unsigned parse_address(uint8_t address[16], struct str text)
     return inet_pton(AF_INET, terminated, address + sizeof mapped_prefix) == 1 ? 32 : 0;
 }
 
+// ":80": a colon and a port.
+static bool is_port(struct str text)
+{
+    if (text.len < 2 || text.len > 6 || text.ptr[0] != ':') {
+        return false;
+    }
+    for (size_t i = 1; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9') {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Takes brackets and port off. Absent when they are not well-formed.
+static struct str bare_address(struct str text)
+{
+    if (str_starts_with(text, STR("["))) {
+        struct str rest = str_skip(text, 1);
+        const struct str inside = str_cut(&rest, ']');
+        const bool is_good = !str_is_absent(rest) && (rest.len == 0 || is_port(rest));
+        return is_good ? inside : STR_ABSENT;
+    }
+    struct str rest = text;
+    const struct str head = str_cut(&rest, ':');
+    const bool has_one_colon = rest.len > 0 && memchr(rest.ptr, ':', rest.len) == NULL;
+    return has_one_colon && is_port(str_skip(text, head.len)) ? head : text;
+}
+
+struct cidr_address cidr_address_parse(struct str text)
+{
+    struct cidr_address address;
+    struct str zone = bare_address(text);
+    const struct str bare = str_cut(&zone, '%');
+    const unsigned bits = parse_address(address.bytes, bare);
+    address.is_known = bits == 128 || (bits == 32 && str_is_absent(zone));
+    return address.is_known ? address : (struct cidr_address){.is_known = false};
+}
+
+static bool begins_with(const struct cidr_address *address, const uint8_t prefix[12])
+{
+    return memcmp(address->bytes, prefix, 12) == 0;
+}
+
+struct cidr_address cidr_address_client(struct cidr_address address)
+{
+    // Behind NAT64, 64:ff9b::/96 holds clients' IPv4 addresses (RFC 6052).
+    static const uint8_t nat64_prefix[12] = {[1] = 0x64, [2] = 0xFF, [3] = 0x9B};
+    if (!begins_with(&address, mapped_prefix) && !begins_with(&address, nat64_prefix)) {
+        memset(address.bytes + 8, 0, 8);
+    }
+    return address;
+}
+
+struct str cidr_address_text(struct cidr_address address, char text[CIDR_ADDRESS_TEXT])
+{
+    const bool is_ipv4 = begins_with(&address, mapped_prefix);
+    if (!address.is_known) {
+        return STR("unknown");
+    }
+    return str_from(inet_ntop(is_ipv4 ? AF_INET : AF_INET6, address.bytes + (is_ipv4 ? 12 : 0),
+                              text, CIDR_ADDRESS_TEXT));
+}
+
 static int parse_prefix(unsigned *prefix, struct str text, unsigned bits)
 {
     unsigned number = 0;
@@ -77,14 +141,10 @@ static bool net_has(const struct cidr *net, const uint8_t address[16])
     return bits == 0 || ((net->address[bytes] ^ address[bytes]) >> (8 - bits)) == 0;
 }
 
-bool cidr_list_has(const struct cidr_list *list, struct str address)
+bool cidr_list_has(const struct cidr_list *list, struct cidr_address address)
 {
-    uint8_t parsed[16];
-    if (parse_address(parsed, address) == 0) {
-        return false;
-    }
-    for (size_t i = 0; i < list->count; i++) {
-        if (net_has(&list->nets[i], parsed)) {
+    for (size_t i = 0; address.is_known && i < list->count; i++) {
+        if (net_has(&list->nets[i], address.bytes)) {
             return true;
         }
     }

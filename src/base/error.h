@@ -41,6 +41,8 @@
       "bk_username 不是有效用户")                                                                  \
     X(ERR_TOKEN_REFUSED, 401, 40104, "token_refused", "X-Bkapi-JWT is not a valid gateway token",  \
       "X-Bkapi-JWT 不是有效的网关令牌")                                                            \
+    X(ERR_TOKEN_CLAIMS, 401, 40104, "token_claims", "X-Bkapi-JWT is not a valid gateway token",  \
+      "X-Bkapi-JWT 不是有效的网关令牌")                                                            \
     X(ERR_WAY_IN_CLOSED, 401, 40105, "way_in_closed",                                              \
       "This way of authentication is switched off here: {subject}", "此处未启用该认证方式：{subject}") \
     X(ERR_TASK_WITHOUT_TEMPLATE, 403, 40301, "task_without_template",                              \

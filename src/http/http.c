@@ -90,17 +90,18 @@ static struct str cut_last(struct str *list)
     return last;
 }
 
-struct str http_client_address(const struct http_request *request, const struct cidr_list *trusted)
+struct cidr_address http_client_address(const struct http_request *request,
+                                        const struct cidr_list *trusted)
 {
-    struct str address = request->remote_addr;
+    struct cidr_address address = cidr_address_parse(request->remote_addr);
     struct str list = request->forwarded_for;
     if (request->is_forwarded_twice && cidr_list_has(trusted, address)) {
-        return STR("unknown");
+        return (struct cidr_address){.is_known = false};
     }
     // Each proxy adds its peer at the end: what stands before an address that is not trusted, that
     // address may have made up.
     while (!str_is_absent(list) && cidr_list_has(trusted, address)) {
-        address = cut_last(&list);
+        address = cidr_address_parse(cut_last(&list));
     }
     return address;
 }

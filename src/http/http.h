@@ -42,10 +42,10 @@ int http_request_init(struct http_request *request, const struct http_var *vars,
                       struct error *err) MUST_CHECK __attribute__((nonnull(1, 4)));
 
 // The address that the request came from: the web server's peer or, where that is one of the
-// TRUSTED proxies, the last address of X-Forwarded-For that is none of them. "unknown" where that
-// header came twice, since a client may have added one.
-struct str http_client_address(const struct http_request *request,
-                               const struct cidr_list *trusted) MUST_CHECK NONNULL;
+// TRUSTED proxies, the last address of X-Forwarded-For that is none of them. Not known where it is
+// not an IP address, or where that header came twice, since a client may have added one.
+struct cidr_address http_client_address(const struct http_request *request,
+                                        const struct cidr_list *trusted) MUST_CHECK NONNULL;
 
 // Cuts the next name=value pair off *QUERY and decodes it (application/x-www-form-urlencoded) into
 // ARENA. 1: a pair, 0: the end, -1: not percent-encoded UTF-8 without NUL, or no memory.

@@ -15,6 +15,7 @@ enum { MESSAGE_MAX = 4096 };
 struct exchange {
     struct service *service;
     struct http_request request;
+    struct cidr_address client;
     struct http_response *response;
     struct error err;
     enum lang lang;
@@ -352,23 +353,19 @@ static int check_method(struct exchange *exchange)
     return error_set(&exchange->err, ERR_METHOD, "method not allowed");
 }
 
-static struct str client_address(const struct exchange *exchange)
+// Only guesses count: whoever has proved a secret or a gateway's signature and fails later does not
+// guess, and must not lock out those who share the address.
+static bool is_guess(enum error_kind kind)
 {
-    return http_client_address(&exchange->request,
-                               &exchange->service->conf->server.trusted_proxies);
+    return kind == ERR_CREDENTIALS_WRONG || kind == ERR_TOKEN_REFUSED;
 }
 
-static bool is_failed_login(enum error_kind kind)
-{
-    return kind == ERR_CREDENTIALS_WRONG || kind == ERR_USER_UNKNOWN || kind == ERR_TOKEN_REFUSED;
-}
-
-// Counts a login that failed; -1, for the caller to return.
+// Counts a login that was a guess; -1, for the caller to return.
 static int refuse_login(struct exchange *exchange, struct str app_code)
 {
     const struct service *const service = exchange->service;
-    if (is_failed_login(exchange->err.kind)) {
-        limiter_count_failure(service->limiter, client_address(exchange), app_code,
+    if (is_guess(exchange->err.kind)) {
+        limiter_count_failure(service->limiter, exchange->client, app_code,
                               service->conf->auth.failure_limit, exchange->started_us);
     }
     return -1;
@@ -378,7 +375,7 @@ static int check_failures(struct exchange *exchange, struct str app_code)
 {
     const struct service *const service = exchange->service;
     exchange->err.wait_s =
-        limiter_wait_seconds(service->limiter, client_address(exchange), app_code,
+        limiter_wait_seconds(service->limiter, exchange->client, app_code,
                              service->conf->auth.failure_limit, exchange->started_us);
     return exchange->err.wait_s == 0
                ? 0
@@ -445,7 +442,7 @@ static int admit(struct exchange *exchange, const struct route *route)
     case ACCESS_ANYBODY:
         return 0;
     case ACCESS_STATUS_ADDRESS:
-        if (cidr_list_has(&exchange->service->conf->status.allow, client_address(exchange))) {
+        if (cidr_list_has(&exchange->service->conf->status.allow, exchange->client)) {
             return 0;
         }
         return error_set(&exchange->err, ERR_METRICS_CLOSED, "not an address of [status] allow");
@@ -471,6 +468,8 @@ static void begin_exchange(struct exchange *exchange)
     exchange->started_us = clock_monotonic_us();
     exchange->now_us = exchange->service->clock->wall_us();
     exchange->lang = choose_language(exchange);
+    exchange->client =
+        http_client_address(&exchange->request, &exchange->service->conf->server.trusted_proxies);
     exchange->trace_id =
         request_id_choose(&exchange->request, &exchange->service->random, exchange->trace_bytes);
     exchange->response->is_head_only = str_equal(exchange->request.method, STR("HEAD"));

@@ -5,6 +5,7 @@ import itertools
 import json
 import time
 
+import gateway
 import pytest
 import support
 from lab import client, jwt, mariadb
@@ -63,12 +64,33 @@ def assert_slowed(response):
     assert 1 <= int(response.header("Retry-After")) <= 60
 
 
-@pytest.mark.parametrize("kind", ["wrong_secret", "wrong_user"])
-def test_an_address_that_keeps_failing(responder, app, kind):
+def test_an_address_that_keeps_failing(responder, app):
     """Then good credentials are not looked at either: they might be the next guess."""
     address = fresh_address()
-    app.fail(responder, address, 5, getattr(app, kind))
-    assert_slowed(app.ask(responder, address, getattr(app, kind)))
+    app.fail(responder, address, 5)
+    assert_slowed(app.ask(responder, address, app.wrong_secret))
+    assert_slowed(app.ask(responder, address))
+
+
+def test_a_caller_that_proved_its_secret_does_not_guess(responder, app):
+    """Or one unknown user of a portal would lock the portal out."""
+    address = fresh_address()
+    app.fail(responder, address, 20, app.wrong_user)
+    support.success(app.ask(responder, address))
+
+
+@pytest.mark.parametrize("changes", [
+    {"user": {"username": "alice", "verified": False}}, {"app": {"app_code": "x", "verified": False}},
+    {"app": None}, {"exp": 1}, {"nbf": 4e9}, {"exp": "never"},
+], ids=str)
+def test_a_token_that_the_gateway_signed_is_no_guess(serve, lab, app, changes):
+    """The gateway speaks for many callers: one of them must not lock out the others."""
+    key = jwt.Key(lab)
+    responder = serve({"auth.failure_limit": 5, "auth.gateway": "on", "auth.gateway_key_main": key.public_path})
+    address = fresh_address()
+    app.fail(responder, address, 20, {"X-Bkapi-JWT": key.token(gateway.claims(**changes))})
+    support.success(app.ask(responder, address))
+    app.fail(responder, address, 5, {"X-Bkapi-JWT": key.token(gateway.claims()) + "A"})
     assert_slowed(app.ask(responder, address))
 
 
@@ -206,13 +228,15 @@ class TestForwardedFor:
     @pytest.mark.parametrize("peer, forwarded", [
         (ALLOWED, None), (PROXY, ALLOWED), (PROXY, f"{STRANGER}, {ALLOWED}"), (PROXY, f"{ALLOWED}, {OTHER_PROXY}"),
         (PROXY, f"{ALLOWED},{OTHER_PROXY} , {PROXY}"), (ALLOWED, STRANGER), (PROXY, f" {ALLOWED} "),
+        (PROXY, f"{ALLOWED}:2001"), (PROXY, f"{ALLOWED}, {OTHER_PROXY}:80"), (f"{ALLOWED}:2001", None),
+        (PROXY, f"::ffff:{ALLOWED}"), (PROXY, f"[::ffff:{ALLOWED}]:2001"),
     ])
     def test_allowed(self, responder, peer, forwarded):
         assert self.status(responder, peer, forwarded) == 200
 
     @pytest.mark.parametrize("peer, forwarded", [
         (STRANGER, ALLOWED), (PROXY, STRANGER), (PROXY, f"{ALLOWED}, {STRANGER}"), (PROXY, None), (PROXY, ""),
-        (STRANGER, f"{ALLOWED}, {PROXY}"), (PROXY, f"{ALLOWED}, "), (PROXY, f"{ALLOWED}:80"), (PROXY, "unknown"),
+        (STRANGER, f"{ALLOWED}, {PROXY}"), (PROXY, f"{ALLOWED}, "), (PROXY, f"{ALLOWED}:x"), (PROXY, "unknown"),
         (PROXY, f"{ALLOWED}, unknown, {OTHER_PROXY}"), (PROXY, f"{ALLOWED} {STRANGER}"),
     ])
     def test_not_allowed(self, responder, peer, forwarded):
@@ -241,6 +265,21 @@ class TestForwardedFor:
             assert ask(self.STRANGER, app.wrong_secret).status == 401
         assert_slowed(ask(self.STRANGER, app.good))
         support.success(ask("198.51.100.8", app.good))
+
+    def test_a_port_behind_the_address_is_no_new_address(self, serve, app, other_app):
+        """Some proxies append the port, which is another with each connection."""
+        responder = serve({"server.trusted_proxies": "10.9.9.0/24", "auth.failure_limit": 5})
+
+        def ask(forwarded, task_id, credentials):
+            headers = {"X-Forwarded-For": forwarded}
+            return responder.ask(support.states(task_id, headers, credentials, address=self.PROXY))
+
+        for client_address, asked in (("6.6.6.6:{}", app), ("[2001:db8:6::6]:{}", other_app)):
+            for port in range(2001, 2006):
+                assert ask(client_address.format(port), asked.task_id, asked.wrong_secret).status == 401
+            assert_slowed(ask(client_address.format(2006), asked.task_id, asked.good))
+        assert_slowed(ask("6.6.6.6", app.task_id, app.good))
+        support.success(ask("6.6.6.7:2001", app.task_id, app.good))
 
 
 class TestUserTableCheck:

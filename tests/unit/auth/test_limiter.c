@@ -31,13 +31,15 @@ static int tear_down(void **state)
 static void fail_login(const char *address, const char *app_code, unsigned times, int64_t now_us)
 {
     for (unsigned i = 0; i < times; i++) {
-        limiter_count_failure(limiter, str_from(address), str_from(app_code), LIMIT, now_us);
+        limiter_count_failure(limiter, cidr_address_parse(str_from(address)), str_from(app_code),
+                              LIMIT, now_us);
     }
 }
 
 static unsigned wait_of(const char *address, const char *app_code, int64_t now_us)
 {
-    return limiter_wait_seconds(limiter, str_from(address), str_from(app_code), LIMIT, now_us);
+    return limiter_wait_seconds(limiter, cidr_address_parse(str_from(address)), str_from(app_code),
+                                LIMIT, now_us);
 }
 
 static void who_never_failed_does_not_wait(void **state)
@@ -91,8 +93,84 @@ static void one_address_does_not_stop_another(void **state)
     (void)state;
     fail_login("10.0.0.1", NULL, 100, START);
     assert_int_equal(wait_of("10.0.0.2", NULL, START), 0);
-    assert_int_equal(wait_of("10.0.0.1 ", NULL, START), 0);
-    assert_int_equal(wait_of("10.0.0", NULL, START), 0);
+    assert_int_equal(wait_of("unix:", NULL, START), 0);
+    assert_int_equal(wait_of("2001:db8::1", NULL, START), 0);
+}
+
+static void an_ipv6_network_is_one_address(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < LIMIT; i++) {
+        char address[64];
+        snprintf(address, sizeof address, "2001:db8:0:7::%x", i);
+        fail_login(address, NULL, 1, START);
+    }
+    assert_true(wait_of("2001:db8:0:7:ffff::1", NULL, START) > 0);
+    assert_int_equal(wait_of("2001:db8:0:8::1", NULL, START), 0);
+}
+
+static void one_address_has_many_spellings(void **state)
+{
+    (void)state;
+    static const char *const spellings[] = {"10.0.0.1",         "10.0.0.1:2001",
+                                            "::ffff:10.0.0.1",  "[::ffff:10.0.0.1]:7",
+                                            "::ffff:0a00:0001", "10.0.0.1:2002"};
+    for (unsigned i = 0; i < LIMIT; i++) {
+        fail_login(spellings[i], NULL, 1, START);
+    }
+    for (unsigned i = 0; i < LIMIT; i++) {
+        assert_true(wait_of(spellings[i], NULL, START) > 0);
+    }
+}
+
+// Or each new text would be a new client.
+static void what_is_no_address_is_one_client(void **state)
+{
+    (void)state;
+    fail_login("unix:1", NULL, LIMIT - 2, START);
+    fail_login(NULL, NULL, 1, START);
+    fail_login("", NULL, 1, START);
+    assert_true(wait_of("unix:2", NULL, START) > 0);
+    assert_int_equal(wait_of("::", NULL, START), 0);
+}
+
+// Codes may have any length: what tells them apart may stand at their end.
+static void long_codes_are_told_apart(void **state)
+{
+    (void)state;
+    char one[400];
+    char other[400];
+    memset(one, 'x', sizeof one);
+    memset(other, 'x', sizeof other);
+    one[sizeof one - 1] = other[sizeof other - 1] = '\0';
+    other[sizeof other - 2] = 'y';
+    for (unsigned i = 0; i < LIMIT; i++) {
+        char address[32];
+        snprintf(address, sizeof address, "10.0.2.%u", i);
+        fail_login(address, one, 1, START);
+    }
+    assert_true(wait_of("10.0.2.0", one, START) > 0);
+    assert_int_equal(wait_of("10.0.2.0", other, START), 0);
+}
+
+enum { BUCKETS = 4096 };
+
+// Addresses that fail for the first time take the bucket of who will be forgotten first: an
+// address that is stopped outlives any number of those, but not who has long been quiet.
+static void who_failed_longest_ago_makes_room(void **state)
+{
+    (void)state;
+    fail_login("192.0.2.1", NULL, LIMIT, START);                   // empty after a minute
+    fail_login("192.0.2.2", NULL, LIMIT - 1, START - SECONDS(49)); // empty in a second
+    for (unsigned i = 0; i < 4 * BUCKETS; i++) {
+        char address[32];
+        snprintf(address, sizeof address, "10.%u.%u.%u", i >> 16, i >> 8 & 255, i & 255);
+        fail_login(address, NULL, 1, START + 1); // empty after ten seconds
+    }
+    assert_true(wait_of("192.0.2.1", NULL, START + 2) > 0);
+    // Its bucket is another's: it begins anew.
+    fail_login("192.0.2.2", NULL, LIMIT - 1, START + 2);
+    assert_int_equal(wait_of("192.0.2.2", NULL, START + 2), 0);
 }
 
 static void guessing_at_an_application_does_not_lock_it_out(void **state)
@@ -127,9 +205,11 @@ static void without_a_limit_nothing_counts(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 100; i++) {
-        limiter_count_failure(limiter, STR("10.0.0.1"), STR("app"), 0, START);
+        limiter_count_failure(limiter, cidr_address_parse(STR("10.0.0.1")), STR("app"), 0, START);
     }
-    assert_int_equal(limiter_wait_seconds(limiter, STR("10.0.0.1"), STR("app"), 0, START), 0);
+    assert_int_equal(
+        limiter_wait_seconds(limiter, cidr_address_parse(STR("10.0.0.1")), STR("app"), 0, START),
+        0);
     assert_int_equal(wait_of("10.0.0.1", "app", START), 0);
 }
 
@@ -141,9 +221,10 @@ static void any_limit_lets_as_many_fail_in_a_row(void **state)
         char address[32];
         snprintf(address, sizeof address, "10.0.1.%zu", i);
         int64_t failures = 0;
-        while (limiter_wait_seconds(limiter, str_from(address), STR_ABSENT, limits[i], START) ==
-               0) {
-            limiter_count_failure(limiter, str_from(address), STR_ABSENT, limits[i], START);
+        while (limiter_wait_seconds(limiter, cidr_address_parse(str_from(address)), STR_ABSENT,
+                                    limits[i], START) == 0) {
+            limiter_count_failure(limiter, cidr_address_parse(str_from(address)), STR_ABSENT,
+                                  limits[i], START);
             failures++;
             assert_true(failures <= limits[i] + 1);
         }
@@ -218,6 +299,11 @@ int main(void)
         WITH_LIMITER(however_often_one_fails_the_wait_is_bounded),
         WITH_LIMITER(after_a_quiet_minute_all_is_forgotten),
         WITH_LIMITER(one_address_does_not_stop_another),
+        WITH_LIMITER(an_ipv6_network_is_one_address),
+        WITH_LIMITER(one_address_has_many_spellings),
+        WITH_LIMITER(what_is_no_address_is_one_client),
+        WITH_LIMITER(long_codes_are_told_apart),
+        WITH_LIMITER(who_failed_longest_ago_makes_room),
         WITH_LIMITER(guessing_at_an_application_does_not_lock_it_out),
         WITH_LIMITER(many_addresses_that_guess_at_one_application_are_stopped),
         WITH_LIMITER(a_code_that_reads_like_an_address_is_none),

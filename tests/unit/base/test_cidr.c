@@ -53,7 +53,8 @@ static void addresses_are_in_their_networks(void **state)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct cidr_list list;
         check(rows[i].list, cidr_list_parse(&list, str_from(rows[i].list)) == 0);
-        if (cidr_list_has(&list, str_from(rows[i].address)) != rows[i].expected) {
+        if (cidr_list_has(&list, cidr_address_parse(str_from(rows[i].address))) !=
+            rows[i].expected) {
             print_error("[%s] has [%s]: not %d\n", rows[i].list, rows[i].address, rows[i].expected);
             fail();
         }
@@ -68,19 +69,91 @@ static void what_is_no_address_is_in_no_network(void **state)
         STR_ABSENT,
         STR("localhost"),
         STR("unix:"),
-        STR("127.0.0.1:80"),
-        STR("[::1]"),
         STR("127.0.0.1 "),
         STR("127.0.0.1\0"),
         STR("127.1"),
-        STR("::1%lo"),
+        STR("127.0.0.1:"),
+        STR("127.0.0.1:x"),
+        STR("127.0.0.1:123456"),
+        STR("127.0.0.1:80:90"),
+        STR("127.0.0.1%lo"),
+        STR(":80"),
+        STR("["),
+        STR("[]"),
+        STR("[::1"),
+        STR("::1]"),
+        STR("[::1]80"),
+        STR("[::1]:"),
+        STR("[::1]:8o"),
+        STR("[[::1]]"),
         STR("1111:2222:3333:4444:5555:6666:255.255.255.255/128 and on and on"),
     };
     struct cidr_list list;
     assert_int_equal(cidr_list_parse(&list, STR("0.0.0.0/0, ::/0")), 0);
     for (size_t i = 0; i < COUNT_OF(junk); i++) {
-        check(junk[i].ptr == NULL ? "(absent)" : junk[i].ptr, !cidr_list_has(&list, junk[i]));
+        check(junk[i].ptr == NULL ? "(absent)" : junk[i].ptr,
+              !cidr_list_has(&list, cidr_address_parse(junk[i])));
     }
+}
+
+// ---- addresses ----
+
+static void port_brackets_and_zone_do_not_count(void **state)
+{
+    (void)state;
+    static const struct {
+        struct str text;
+        const char *expected;
+    } rows[] = {
+        {STR("10.0.0.1"), "10.0.0.1"},
+        {STR("10.0.0.1:1"), "10.0.0.1"},
+        {STR("10.0.0.1:65535"), "10.0.0.1"},
+        {STR("[10.0.0.1]:80"), "10.0.0.1"},
+        {STR("2001:DB8:0:0::1"), "2001:db8::1"},
+        {STR("[2001:db8::1]"), "2001:db8::1"},
+        {STR("[2001:db8::1]:443"), "2001:db8::1"},
+        {STR("fe80::1%eth0"), "fe80::1"},
+        {STR("[fe80::1%eth0]:443"), "fe80::1"},
+        {STR("::ffff:10.0.0.1"), "10.0.0.1"},
+        {STR("[::ffff:10.0.0.1]:80"), "10.0.0.1"},
+        {STR("::FFFF:0a00:1"), "10.0.0.1"},
+        {STR("::1"), "::1"},
+        {STR("unix:"), "unknown"},
+        {STR("unix:/run/x"), "unknown"},
+        {STR(""), "unknown"},
+        {STR_ABSENT, "unknown"},
+        {STR("unknown"), "unknown"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char text[CIDR_ADDRESS_TEXT];
+        const struct str copy = guarded_copy(rows[i].text);
+        const struct cidr_address address = cidr_address_parse(copy);
+        check_text(rows[i].expected, cidr_address_text(address, text), rows[i].expected);
+        guarded_free_copy(copy);
+    }
+}
+
+static bool is_one_client(const char *left, const char *right)
+{
+    const struct cidr_address a = cidr_address_client(cidr_address_parse(str_from(left)));
+    const struct cidr_address b = cidr_address_client(cidr_address_parse(str_from(right)));
+    return a.is_known == b.is_known && memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
+}
+
+static void a_client_is_an_ipv4_address_or_an_ipv6_network_of_64_bits(void **state)
+{
+    (void)state;
+    assert_true(is_one_client("10.0.0.1", "10.0.0.1:99"));
+    assert_true(is_one_client("10.0.0.1", "::ffff:10.0.0.1"));
+    assert_false(is_one_client("10.0.0.1", "10.0.0.2"));
+    assert_false(is_one_client("::ffff:10.0.0.1", "::ffff:10.0.0.2"));
+    assert_true(is_one_client("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff"));
+    assert_false(is_one_client("2001:db8:1:2::1", "2001:db8:1:3::1"));
+    assert_false(is_one_client("2001:db8:1:2::", "2001:db8:1:1:ffff:ffff:ffff:ffff"));
+    assert_false(is_one_client("64:ff9b::10.0.0.1", "64:ff9b::10.0.0.2"));
+    assert_false(is_one_client("::1", "10.0.0.1"));
+    assert_false(is_one_client("::", "unknown"));
+    assert_true(is_one_client("unix:", "unknown"));
 }
 
 static void lists_that_are_not_understood_are_refused(void **state)
@@ -93,7 +166,8 @@ static void lists_that_are_not_understood_are_refused(void **state)
         STR("10.0.0.0/ 8"), STR("10.0.0.0 /8"),   STR("10.0.0.0/+8"),  STR("10.0.0.0/0008"),
         STR("10.0.0.0/8x"), STR("::1/129"),       STR("::1/"),         STR(":::1"),
         STR("12345::"),     STR("127.0.0.1 ::1"), STR("::1\0"),        STR("10.0.0.0/999999999999"),
-        STR("/8"),          STR("10.0.0.0\n/8"),
+        STR("/8"),          STR("10.0.0.0\n/8"),  STR("127.0.0.1:80"), STR("[::1]"),
+        STR("[::1]/64"),    STR("fe80::1%eth0"),
     };
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         struct cidr_list list;
@@ -107,7 +181,7 @@ static void blanks_around_networks_are_passed_over(void **state)
     struct cidr_list list;
     assert_int_equal(cidr_list_parse(&list, STR(" \t127.0.0.1 ,\t::1  ")), 0);
     assert_int_equal(list.count, 2);
-    assert_true(cidr_list_has(&list, STR("::1")));
+    assert_true(cidr_list_has(&list, cidr_address_parse(STR("::1"))));
 }
 
 static void an_empty_list_has_nothing(void **state)
@@ -145,6 +219,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_are_in_their_networks),
         cmocka_unit_test(what_is_no_address_is_in_no_network),
+        cmocka_unit_test(port_brackets_and_zone_do_not_count),
+        cmocka_unit_test(a_client_is_an_ipv4_address_or_an_ipv6_network_of_64_bits),
         cmocka_unit_test(lists_that_are_not_understood_are_refused),
         cmocka_unit_test(blanks_around_networks_are_passed_over),
         cmocka_unit_test(an_empty_list_has_nothing),

@@ -219,9 +219,9 @@ static void the_defaults_are_what_the_documentation_says(void **state)
     assert_true(conf->status.healthz);
     assert_true(conf->status.readyz);
     assert_true(conf->status.metrics);
-    assert_true(cidr_list_has(&conf->status.allow, STR("127.0.0.1")));
-    assert_true(cidr_list_has(&conf->status.allow, STR("::1")));
-    assert_false(cidr_list_has(&conf->status.allow, STR("10.0.0.1")));
+    assert_true(cidr_list_has(&conf->status.allow, cidr_address_parse(STR("127.0.0.1"))));
+    assert_true(cidr_list_has(&conf->status.allow, cidr_address_parse(STR("::1"))));
+    assert_false(cidr_list_has(&conf->status.allow, cidr_address_parse(STR("10.0.0.1"))));
     assert_string_equal(conf->log.target, "stderr");
     assert_int_equal(conf->log.level, LOG_LEVEL_INFO);
     assert_int_equal(conf->log.format, LOG_FORMAT_TEXT);
