@@ -7,12 +7,10 @@
 #include "db/row.h"
 #include "db/deadline.h"
 
+#include <assert.h>
 #include <errmsg.h>
 #include <mysql.h>
 #include <stdlib.h>
-
-// The client library's own boolean: my_bool in MariaDB's, bool in Oracle's since 8.0.
-typedef __typeof__(*((MYSQL_BIND *)NULL)->is_null) client_bool;
 
 enum { GRACE_US = 250 * 1000 };
 
@@ -29,23 +27,11 @@ enum {
     CLIENT_NEW_METADATA = 2057,      // a table was altered under a prepared statement
 };
 
-union cell {
-    long long bigint_value;
-    int int_value;
-    signed char tinyint_value;
-    MYSQL_TIME time;
-    char *text; // owned, max_bytes of the column
-};
-
+// A prepared statement on the connection. All zero before it is prepared and after it is closed.
 struct slot {
     const struct db_statement *statement;
-    MYSQL_STMT *handle; // NULL until prepared on this connection
-    MYSQL_BIND binds[DB_COLUMNS_MAX];
-    union cell cells[DB_COLUMNS_MAX];
-    unsigned long lengths[DB_COLUMNS_MAX];
-    client_bool nulls[DB_COLUMNS_MAX];
-    struct db_row row;
-    bool is_bound; // the row's values come by way of binds and cells
+    MYSQL_STMT *handle;
+    struct db_row *row; // owned; the handle writes to it
 };
 
 struct db {
@@ -78,30 +64,25 @@ struct db *db_new(const struct conf_database *conf, struct db_health *health,
     return db;
 }
 
-static void free_cells(struct slot *slot)
+// Not before the connection is closed, or the library would ask the server.
+static void close_slot(struct slot *slot)
 {
-    for (size_t i = 0; slot->statement != NULL && i < slot->statement->column_count; i++) {
-        if (slot->statement->columns[i].type == DB_TEXT) {
-            free(slot->cells[i].text);
-        }
+    if (slot->handle != NULL) {
+        mysql_stmt_close(slot->handle);
     }
-    slot->statement = NULL;
+    free(slot->row);
+    *slot = (struct slot){0};
 }
 
 static void disconnect(struct db *db)
 {
     db_deadline_detach(&db->deadline);
-    // The connection goes first: its statements then die without asking the server.
     if (db->connection != NULL) {
         mysql_close(db->connection);
         db->connection = NULL;
     }
     for (size_t i = 0; i < DB_STATEMENTS_MAX; i++) {
-        if (db->slots[i].handle != NULL) {
-            mysql_stmt_close(db->slots[i].handle);
-            db->slots[i].handle = NULL;
-        }
-        free_cells(&db->slots[i]);
+        close_slot(&db->slots[i]);
     }
     db->active = NULL;
 }
@@ -219,80 +200,40 @@ static int fail_statement(struct db *db, const struct slot *slot, struct error *
     return fail(db, mysql_stmt_errno(slot->handle), mysql_stmt_error(slot->handle), err);
 }
 
-static bool bind_column(struct slot *slot, size_t i)
+// What the server sent is not what the statement asks for: the two are out of step, or the server
+// is not one. Nothing further is read from it.
+static int reject_answer(struct db *db, const char *what, struct error *err)
 {
-    const struct db_column *const column = &slot->statement->columns[i];
-    MYSQL_BIND *const bind = &slot->binds[i];
-    *bind = (MYSQL_BIND){.is_null = &slot->nulls[i], .length = &slot->lengths[i]};
-    switch (column->type) {
-    case DB_BIGINT:
-        bind->buffer_type = MYSQL_TYPE_LONGLONG;
-        bind->buffer = &slot->cells[i].bigint_value;
-        return true;
-    case DB_INT:
-        bind->buffer_type = MYSQL_TYPE_LONG;
-        bind->buffer = &slot->cells[i].int_value;
-        return true;
-    case DB_TINYINT:
-        bind->buffer_type = MYSQL_TYPE_TINY;
-        bind->buffer = &slot->cells[i].tinyint_value;
-        return true;
-    case DB_TIME:
-        bind->buffer_type = MYSQL_TYPE_DATETIME;
-        bind->buffer = &slot->cells[i].time;
-        return true;
-    case DB_TEXT:
-        break;
-    }
-    slot->cells[i].text = malloc(column->max_bytes);
-    bind->buffer_type = MYSQL_TYPE_STRING;
-    bind->buffer = slot->cells[i].text;
-    bind->buffer_length = column->max_bytes;
-    return slot->cells[i].text != NULL;
+    metrics_add(&db->shard->database_errors, 1);
+    disconnect(db);
+    return error_set(err, ERR_DATABASE_FAULT, "unexpected answer from the database server: %s",
+                     what);
 }
 
-static int bind_columns(struct db *db, struct slot *slot, struct error *err)
+static int no_memory(struct db *db, struct error *err)
 {
-    bool is_made = true;
-    for (size_t i = 0; i < slot->statement->column_count; i++) {
-        is_made = bind_column(slot, i) && is_made;
-    }
-    if (!is_made) {
-        disconnect(db);
-        return error_set(err, ERR_NO_MEMORY, "columns");
-    }
-    slot->is_bound = true;
-    return mysql_stmt_bind_result(slot->handle, slot->binds) == 0 ? 0
-                                                                  : fail_statement(db, slot, err);
-}
-
-// Sees to it that the rows to come can be read. What was bound once stays so: the library has no
-// way back.
-static int expect_rows(struct db *db, struct slot *slot, struct error *err)
-{
-    if (slot->statement->column_count == 0 || slot->is_bound ||
-        db_row_attach(&slot->row, db->connection, slot->handle, slot->statement)) {
-        return 0;
-    }
-    return bind_columns(db, slot, err);
+    disconnect(db);
+    return error_set(err, ERR_NO_MEMORY, "prepared statement");
 }
 
 static int prepare(struct db *db, struct slot *slot, const struct db_statement *statement,
                    struct error *err)
 {
+    assert(statement->parameter_count <= DB_PARAMETERS_MAX &&
+           statement->column_count <= DB_COLUMNS_MAX);
     start_clock(db);
     slot->statement = statement;
-    slot->row = (struct db_row){.is_broken = false};
-    slot->is_bound = false;
+    slot->row = db_row_new(statement);
     slot->handle = mysql_stmt_init(db->connection);
-    if (slot->handle == NULL) {
-        disconnect(db);
-        return error_set(err, ERR_NO_MEMORY, "prepared statement");
+    if (slot->row == NULL || slot->handle == NULL) {
+        return no_memory(db, err);
     }
     if (mysql_stmt_prepare(slot->handle, statement->sql, strlen(statement->sql)) != 0) {
         return fail_statement(db, slot, err);
     }
-    return 0;
+    return db_row_is_expected(statement, slot->handle)
+               ? 0
+               : reject_answer(db, "other parameters or columns than the statement has", err);
 }
 
 static void bind_parameter(MYSQL_BIND *bind, const struct db_parameter *parameter,
@@ -312,6 +253,19 @@ static void bind_parameter(MYSQL_BIND *bind, const struct db_parameter *paramete
         bind->buffer_length = parameter->text.len;
         bind->length = length;
     }
+}
+
+// The columns may have changed since the statement was prepared or executed last, and the library
+// drops what was bound when they do. So they are compared and bound for each execution.
+static int expect_rows(struct db *db, struct slot *slot, struct error *err)
+{
+    if (mysql_more_results(db->connection) || !db_row_is_expected(slot->statement, slot->handle)) {
+        return reject_answer(db, "other results or columns than the statement gives", err);
+    }
+    if (slot->statement->column_count > 0 && db_row_bind(slot->row, slot->handle) != 0) {
+        return fail_statement(db, slot, err);
+    }
+    return 0;
 }
 
 static int execute(struct db *db, struct slot *slot, const struct db_parameter *parameters,
@@ -356,39 +310,6 @@ int db_query(struct db *db, unsigned slot, const struct db_statement *statement,
     return -1;
 }
 
-static void read_cell(struct slot *slot, size_t i, struct db_value *value)
-{
-    const union cell *const cell = &slot->cells[i];
-    *value = (struct db_value){.is_null = slot->nulls[i]};
-    if (value->is_null) {
-        return;
-    }
-    switch (slot->statement->columns[i].type) {
-    case DB_BIGINT:
-        value->number = cell->bigint_value;
-        break;
-    case DB_INT:
-        value->number = cell->int_value;
-        break;
-    case DB_TINYINT:
-        value->number = cell->tinyint_value;
-        break;
-    case DB_TIME:
-        db_row_set_time(value, &slot->row.day, &cell->time);
-        break;
-    case DB_TEXT:
-        value->text = (struct str){cell->text, slot->lengths[i]};
-        break;
-    }
-}
-
-static void read_cells(struct slot *slot)
-{
-    for (size_t i = 0; i < slot->statement->column_count; i++) {
-        read_cell(slot, i, &slot->row.values[i]);
-    }
-}
-
 int db_fetch(struct db *db, const struct db_value **row, struct error *err)
 {
     struct slot *const slot = db->active;
@@ -396,17 +317,11 @@ int db_fetch(struct db *db, const struct db_value **row, struct error *err)
     if (outcome == MYSQL_NO_DATA) {
         return 0;
     }
-    if (outcome == MYSQL_DATA_TRUNCATED || slot->row.is_broken) {
-        return fail(db, 0, "a value is longer than its column can be", err);
-    }
-    if (outcome != 0) {
+    if (outcome != 0 && outcome != MYSQL_DATA_TRUNCATED) {
         return fail_statement(db, slot, err);
     }
-    if (slot->is_bound) {
-        read_cells(slot);
-    }
-    *row = slot->row.values;
-    return 1;
+    *row = outcome == 0 ? db_row_read(slot->row) : NULL;
+    return *row == NULL ? reject_answer(db, "a value does not fit its column", err) : 1;
 }
 
 void db_finish(struct db *db)

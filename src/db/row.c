@@ -3,222 +3,220 @@
 
 #include "base/clock.h"
 
-#include <endian.h>
+#include <stdlib.h>
 
-// ---- times ----
+// The client library's own boolean: my_bool in MariaDB's, bool in Oracle's since 8.0.
+typedef __typeof__(*((MYSQL_BIND *)NULL)->is_null) client_bool;
 
-// False for MySQL's zero date, whole or in part.
-static bool find_day(struct db_day *day, uint32_t date)
+union cell {
+    long long bigint_value;
+    int int_value;
+    signed char tinyint_value;
+    MYSQL_TIME time;
+    char *text; // in the row's texts
+};
+
+struct db_row {
+    const struct db_statement *statement;
+    struct db_value values[DB_COLUMNS_MAX];
+    union cell cells[DB_COLUMNS_MAX];
+    unsigned long lengths[DB_COLUMNS_MAX];
+    client_bool nulls[DB_COLUMNS_MAX];
+    client_bool errors[DB_COLUMNS_MAX]; // the library converted a value and lost something of it
+    char texts[];
+};
+
+static size_t text_bytes(const struct db_column *column)
 {
-    const unsigned year = date & 0xFFFF;
-    const unsigned month = date >> 16 & 0xFF;
-    const unsigned day_of_month = date >> 24;
-    if (month == 0 || day_of_month == 0) {
-        return false;
+    return column->type == DB_TEXT ? column->max_bytes : 0;
+}
+
+struct db_row *db_row_new(const struct db_statement *statement)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < statement->column_count; i++) {
+        bytes += text_bytes(&statement->columns[i]);
     }
-    *day = (struct db_day){date, clock_days_from_civil(year, month, day_of_month) * 86400};
-    return true;
-}
-
-static inline void set_time(struct db_value *value, struct db_day *day, uint32_t date,
-                            int64_t second_of_day, int64_t us)
-{
-    value->is_null = UNLIKELY(date != day->date || date == 0) && !find_day(day, date);
-    value->number = value->is_null ? 0 : (day->begin_s + second_of_day) * US_PER_SECOND + us;
-}
-
-static inline int64_t second_of_day(unsigned hour, unsigned minute, unsigned second)
-{
-    return (int64_t)hour * 3600 + (int64_t)minute * 60 + second;
-}
-
-void db_row_set_time(struct db_value *value, struct db_day *day, const MYSQL_TIME *time)
-{
-    const uint32_t date =
-        (time->year & 0xFFFF) | (time->month & 0xFF) << 16 | (time->day & 0xFF) << 24;
-    set_time(value, day, date, second_of_day(time->hour, time->minute, time->second),
-             (int64_t)time->second_part);
-}
-
-// ---- the binary protocol's values: little-endian, texts and times behind their length ----
-
-static inline bool has_room(const struct db_row *row, const unsigned char *at, size_t len)
-{
-    const unsigned char *const end = row->net->buff_end;
-    return at <= end && len <= (size_t)(end - at);
-}
-
-static uint16_t read_2(const unsigned char *at)
-{
-    uint16_t number;
-    memcpy(&number, at, sizeof number);
-    return le16toh(number);
-}
-
-static uint32_t read_4(const unsigned char *at)
-{
-    uint32_t number;
-    memcpy(&number, at, sizeof number);
-    return le32toh(number);
-}
-
-static uint64_t read_8(const unsigned char *at)
-{
-    uint64_t number;
-    memcpy(&number, at, sizeof number);
-    return le64toh(number);
-}
-
-static const unsigned char *give_up(struct db_row *row, const unsigned char *at)
-{
-    row->is_broken = true;
-    return at;
-}
-
-// A length below 0xFB is one byte; 0xFC says that two follow. Texts of more than 64 KB are in no
-// column; nor is 0xFB, for NULL, which a binary row has in its bits.
-static const unsigned char *take_text(struct db_row *row, struct db_value *value, size_t max_bytes,
-                                      const unsigned char *at)
-{
-    if (!has_room(row, at, 1)) {
-        return give_up(row, at);
+    struct db_row *const row = calloc(1, sizeof(struct db_row) + bytes);
+    if (row == NULL) {
+        return NULL;
     }
-    size_t len = *at++;
-    if (UNLIKELY(len >= 0xFB)) {
-        if (len != 0xFC || !has_room(row, at, 2)) {
-            return give_up(row, at);
+    row->statement = statement;
+    char *text = row->texts;
+    for (size_t i = 0; i < statement->column_count; i++) {
+        row->cells[i].text = text;
+        text += text_bytes(&statement->columns[i]);
+    }
+    return row;
+}
+
+// ---- what the server announces ----
+
+static bool is_among(enum enum_field_types type, const enum enum_field_types *types, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (types[i] == type) {
+            return true;
         }
-        len = read_2(at);
-        at += 2;
     }
-    if (len > max_bytes || !has_room(row, at, len)) {
-        return give_up(row, at);
-    }
-    value->text = (struct str){(const char *)at, len};
-    return at + len;
-}
-
-// Year, month, day; hour, minute, second; microseconds: each part may be missing. Out of line: the
-// registers that it needs would be saved for the other values, too.
-static __attribute__((noinline)) const unsigned char *
-take_time(struct db_row *row, struct db_value *value, const unsigned char *at)
-{
-    const size_t len = has_room(row, at, 1) ? at[0] : SIZE_MAX;
-    if (len > 11 || !has_room(row, at, 1 + len)) {
-        return give_up(row, at);
-    }
-    const uint32_t date = len >= 4 ? read_4(at + 1) : 0;
-    const int64_t second = len >= 7 ? second_of_day(at[5], at[6], at[7]) : 0;
-    const int64_t us = len >= 11 ? read_4(at + 8) : 0;
-    set_time(value, &row->day, date, second, us);
-    return at + 1 + len;
-}
-
-static int64_t read_signed(enum db_type type, const unsigned char *at)
-{
-    switch (type) {
-    case DB_BIGINT:
-        return (int64_t)read_8(at);
-    case DB_INT:
-        return (int32_t)read_4(at);
-    case DB_TINYINT:
-    case DB_TIME:
-    case DB_TEXT:
-        break;
-    }
-    return (int8_t)*at;
-}
-
-static const unsigned char *take_number(struct db_row *row, struct db_value *value,
-                                        enum db_type type, const unsigned char *at)
-{
-    const size_t len = type == DB_BIGINT ? 8 : type == DB_INT ? 4 : 1;
-    if (!has_room(row, at, len)) {
-        return give_up(row, at);
-    }
-    value->number = read_signed(type, at);
-    return at + len;
-}
-
-static inline const unsigned char *take(struct db_row *row, struct db_value *value,
-                                        const struct db_column *column, const unsigned char *at)
-{
-    value->is_null = false;
-    if (column->type == DB_TEXT) {
-        return take_text(row, value, column->max_bytes, at);
-    }
-    return column->type == DB_TIME ? take_time(row, value, at)
-                                   : take_number(row, value, column->type, at);
-}
-
-void db_row_take_value(void *context, unsigned column, unsigned char **at)
-{
-    struct db_row *const row = context;
-    struct db_value *const value = &row->values[column];
-    if (at == NULL) {
-        *value = (struct db_value){.is_null = true};
-    } else if (LIKELY(!row->is_broken)) {
-        *at = (unsigned char *)(uintptr_t)take(row, value, &row->columns[column], *at);
-    }
-}
-
-// ---- which results can be read so ----
-
-#ifdef MARIADB_PACKAGE_VERSION
-
-static bool is_own_type(enum db_type type, const MYSQL_FIELD *field)
-{
-    const bool is_signed = (field->flags & UNSIGNED_FLAG) == 0;
-    const enum enum_field_types sent = field->type;
-    if (sent == MYSQL_TYPE_NULL) {
-        return true; // it never has a value
-    }
-    switch (type) {
-    case DB_BIGINT:
-        return sent == MYSQL_TYPE_LONGLONG && is_signed;
-    case DB_INT:
-        return sent == MYSQL_TYPE_LONG && is_signed;
-    case DB_TINYINT:
-        return sent == MYSQL_TYPE_TINY && is_signed;
-    case DB_TIME:
-        return sent == MYSQL_TYPE_DATETIME || sent == MYSQL_TYPE_TIMESTAMP;
-    case DB_TEXT:
-        break;
-    }
-    return sent == MYSQL_TYPE_VAR_STRING || sent == MYSQL_TYPE_STRING || sent == MYSQL_TYPE_BLOB;
-}
-
-static bool all_own_types(MYSQL_STMT *handle, const struct db_statement *statement)
-{
-    MYSQL_RES *const result = mysql_stmt_result_metadata(handle);
-    bool all = result != NULL && mysql_num_fields(result) == statement->column_count;
-    for (unsigned i = 0; all && i < statement->column_count; i++) {
-        all = is_own_type(statement->columns[i].type, mysql_fetch_field_direct(result, i));
-    }
-    mysql_free_result(result);
-    return all;
-}
-
-bool db_row_attach(struct db_row *row, MYSQL *connection, MYSQL_STMT *handle,
-                   const struct db_statement *statement)
-{
-    const bool is_direct = all_own_types(handle, statement);
-    row->columns = statement->columns;
-    row->net = &connection->net;
-    row->is_broken = false;
-    mysql_stmt_attr_set(handle, STMT_ATTR_CB_USER_DATA, row);
-    mysql_stmt_attr_set(handle, STMT_ATTR_CB_RESULT,
-                        is_direct ? (const void *)(uintptr_t)db_row_take_value : NULL);
-    return is_direct;
-}
-
-#else // Oracle's client library has no such call
-
-bool db_row_attach(struct db_row *row, MYSQL *connection, MYSQL_STMT *handle,
-                   const struct db_statement *statement)
-{
-    (void)row, (void)connection, (void)handle, (void)statement;
     return false;
 }
 
-#endif
+// Whether a column that is sent as SENT can be read as TYPE. Another width than the column's own
+// is converted by the library, with a check; it has no functions for types that it does not know.
+static bool is_readable(enum db_type type, enum enum_field_types sent)
+{
+    static const enum enum_field_types numbers[] = {
+        MYSQL_TYPE_LONGLONG, MYSQL_TYPE_LONG,       MYSQL_TYPE_TINY,    MYSQL_TYPE_SHORT,
+        MYSQL_TYPE_INT24,    MYSQL_TYPE_NEWDECIMAL, MYSQL_TYPE_DECIMAL, MYSQL_TYPE_YEAR,
+    };
+    static const enum enum_field_types times[] = {MYSQL_TYPE_DATETIME, MYSQL_TYPE_TIMESTAMP,
+                                                  MYSQL_TYPE_DATE};
+    static const enum enum_field_types texts[] = {
+        MYSQL_TYPE_VAR_STRING, MYSQL_TYPE_STRING,    MYSQL_TYPE_BLOB,    MYSQL_TYPE_MEDIUM_BLOB,
+        MYSQL_TYPE_LONG_BLOB,  MYSQL_TYPE_TINY_BLOB, MYSQL_TYPE_VARCHAR,
+    };
+    if (sent == MYSQL_TYPE_NULL) {
+        return true; // never has a value
+    }
+    switch (type) {
+    case DB_BIGINT:
+    case DB_INT:
+    case DB_TINYINT:
+        return is_among(sent, numbers, COUNT_OF(numbers));
+    case DB_TIME:
+        return is_among(sent, times, COUNT_OF(times));
+    case DB_TEXT:
+        break;
+    }
+    return is_among(sent, texts, COUNT_OF(texts));
+}
+
+static bool has_expected_types(const struct db_statement *statement, MYSQL_STMT *handle)
+{
+    MYSQL_RES *const result = mysql_stmt_result_metadata(handle);
+    bool is_expected = result != NULL && mysql_num_fields(result) == statement->column_count;
+    for (unsigned i = 0; is_expected && i < statement->column_count; i++) {
+        is_expected =
+            is_readable(statement->columns[i].type, mysql_fetch_field_direct(result, i)->type);
+    }
+    mysql_free_result(result);
+    return is_expected;
+}
+
+bool db_row_is_expected(const struct db_statement *statement, MYSQL_STMT *handle)
+{
+    return mysql_stmt_param_count(handle) == statement->parameter_count &&
+           mysql_stmt_field_count(handle) == statement->column_count &&
+           (statement->column_count == 0 || has_expected_types(statement, handle));
+}
+
+// ---- binding ----
+
+static enum enum_field_types bound_type(enum db_type type)
+{
+    switch (type) {
+    case DB_BIGINT:
+        return MYSQL_TYPE_LONGLONG;
+    case DB_INT:
+        return MYSQL_TYPE_LONG;
+    case DB_TINYINT:
+        return MYSQL_TYPE_TINY;
+    case DB_TIME:
+        return MYSQL_TYPE_DATETIME;
+    case DB_TEXT:
+        break;
+    }
+    return MYSQL_TYPE_STRING;
+}
+
+int db_row_bind(struct db_row *row, MYSQL_STMT *handle)
+{
+    MYSQL_BIND binds[DB_COLUMNS_MAX]; // copied by the library
+    for (size_t i = 0; i < row->statement->column_count; i++) {
+        const struct db_column *const column = &row->statement->columns[i];
+        binds[i] = (MYSQL_BIND){
+            .buffer_type = bound_type(column->type),
+            .buffer = column->type == DB_TEXT ? (void *)row->cells[i].text : &row->cells[i],
+            .buffer_length = text_bytes(column),
+            .length = &row->lengths[i],
+            .is_null = &row->nulls[i],
+            .error = &row->errors[i],
+        };
+    }
+    return mysql_stmt_bind_result(handle, binds);
+}
+
+// ---- reading ----
+
+static bool is_zero_date(const MYSQL_TIME *time)
+{
+    return time->month == 0 || time->day == 0;
+}
+
+static bool is_valid_time(const MYSQL_TIME *time)
+{
+    return time->year <= 9999 && time->month <= 12 && time->day <= 31 && time->hour <= 23 &&
+           time->minute <= 59 && time->second <= 59 && time->second_part < US_PER_SECOND;
+}
+
+// MySQL's zero date, complete or in part, which a lax SQL mode may have let in, is NULL: Django
+// reads it so.
+static bool read_time(struct db_value *value, const MYSQL_TIME *time)
+{
+    if (!is_valid_time(time)) {
+        return false;
+    }
+    if (is_zero_date(time)) {
+        value->is_null = true;
+        return true;
+    }
+    const int64_t days = clock_days_from_civil(time->year, time->month, time->day);
+    const int64_t seconds =
+        days * 86400 + (int64_t)time->hour * 3600 + (int64_t)time->minute * 60 + time->second;
+    value->number = seconds * US_PER_SECOND + (int64_t)time->second_part;
+    return true;
+}
+
+static bool read_text(struct db_value *value, const char *text, size_t len, size_t max_bytes)
+{
+    value->text = (struct str){text, len};
+    return len <= max_bytes;
+}
+
+static bool read_value(struct db_row *row, size_t i)
+{
+    const struct db_column *const column = &row->statement->columns[i];
+    const union cell *const cell = &row->cells[i];
+    struct db_value *const value = &row->values[i];
+    *value = (struct db_value){.is_null = row->nulls[i]};
+    if (value->is_null) {
+        return true;
+    }
+    switch (column->type) {
+    case DB_BIGINT:
+        value->number = cell->bigint_value;
+        break;
+    case DB_INT:
+        value->number = cell->int_value;
+        break;
+    case DB_TINYINT:
+        value->number = cell->tinyint_value;
+        break;
+    case DB_TIME:
+        return !row->errors[i] && read_time(value, &cell->time);
+    case DB_TEXT:
+        return !row->errors[i] && read_text(value, cell->text, row->lengths[i], column->max_bytes);
+    }
+    return !row->errors[i];
+}
+
+const struct db_value *db_row_read(struct db_row *row)
+{
+    for (size_t i = 0; i < row->statement->column_count; i++) {
+        if (!read_value(row, i)) {
+            return NULL;
+        }
+    }
+    return row->values;
+}
