@@ -36,6 +36,7 @@ struct applications *applications_new(const struct conf_database *conf, struct m
         free(apps);
         return NULL;
     }
+    db_allow_writes(apps->db);
     return apps;
 }
 

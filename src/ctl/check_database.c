@@ -85,8 +85,16 @@ static void look_at_time_limit(const struct ctl_check_place *place, struct ctl_r
     struct ctl_finding finding = {.topic = {"time_limit", place->section}};
     struct error err = {0};
     int64_t limit_ms;
-    if (ctl_schema_time_limit(place->responder, &place->server, &limit_ms, &err) != 0) {
+    if (ctl_schema_time_limit(place->responder, &limit_ms, &err) != 0) {
         add_failure(report, &finding, &err);
+        return;
+    }
+    if (limit_ms < 0) {
+        finding.verdict = CTL_WARNING;
+        ctl_report_what(&finding, "the server cannot limit the time of statements");
+        ctl_report_to_do(&finding, "A statement that takes too long ends for the client, but goes "
+                                   "on in the server. MariaDB 10.1 and MySQL 5.7.8 can end it.");
+        ctl_report_add(report, &finding);
         return;
     }
     ctl_report_what(&finding, "the server ends a statement after %" PRId64 " ms", limit_ms);

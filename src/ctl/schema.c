@@ -101,28 +101,21 @@ int ctl_schema_server(struct ctl_schema *schema, struct ctl_schema_server *serve
 }
 
 static const struct db_column limit_columns[] = {{DB_BIGINT, 0}};
-static const struct db_statement mariadb_limit_statement = {
-    .sql = "SELECT CAST(@@SESSION.max_statement_time * 1000 AS SIGNED)",
-    .columns = limit_columns,
-    .column_count = COUNT_OF(limit_columns),
-};
-static const struct db_statement mysql_limit_statement = {
-    .sql = "SELECT CAST(@@SESSION.max_execution_time AS SIGNED)",
+// Each server runs the comment in its own dialect; NULL where it can do neither.
+static const struct db_statement limit_statement = {
+    .sql = "SELECT CAST(COALESCE(NULL /*!50708 , @@SESSION.max_execution_time*/"
+           " /*M!100101 , @@SESSION.max_statement_time * 1000*/) AS SIGNED)",
     .columns = limit_columns,
     .column_count = COUNT_OF(limit_columns),
 };
 
-int ctl_schema_time_limit(struct ctl_schema *schema, const struct ctl_schema_server *server,
-                          int64_t *milliseconds, struct error *err)
+int ctl_schema_time_limit(struct ctl_schema *schema, int64_t *milliseconds, struct error *err)
 {
     const struct db_value *values;
-    const bool is_mariadb = strstr(server->version, "MariaDB") != NULL;
-    if (fetch_one(schema, SLOT_LIMIT,
-                  is_mariadb ? &mariadb_limit_statement : &mysql_limit_statement, no_parameters,
-                  &values, err) != 0) {
+    if (fetch_one(schema, SLOT_LIMIT, &limit_statement, no_parameters, &values, err) != 0) {
         return -1;
     }
-    *milliseconds = values[0].number;
+    *milliseconds = values[0].is_null ? -1 : values[0].number;
     db_finish(schema->db);
     return 0;
 }

@@ -28,9 +28,10 @@ struct ctl_schema_server {
 int ctl_schema_server(struct ctl_schema *schema, struct ctl_schema_server *server,
                       struct error *err) MUST_CHECK NONNULL;
 
-// After how many milliseconds the server ends a statement of this connection; 0: never.
-int ctl_schema_time_limit(struct ctl_schema *schema, const struct ctl_schema_server *server,
-                          int64_t *milliseconds, struct error *err) MUST_CHECK NONNULL;
+// After how many milliseconds the server ends a statement of this connection; 0: never, -1: it
+// cannot.
+int ctl_schema_time_limit(struct ctl_schema *schema, int64_t *milliseconds,
+                          struct error *err) MUST_CHECK NONNULL;
 
 // A table that the account may not touch at all looks as if it were not there.
 enum ctl_schema_kind { CTL_SCHEMA_NOTHING, CTL_SCHEMA_TABLE, CTL_SCHEMA_VIEW };

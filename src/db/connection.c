@@ -64,6 +64,11 @@ struct db *db_new(const struct conf_database *conf, struct db_health *health,
     return db;
 }
 
+void db_allow_writes(struct db *db)
+{
+    db->hosts.use = DB_CONNECT_WRITE;
+}
+
 // Not before the connection is closed, or the library would ask the server.
 static void close_slot(struct slot *slot)
 {

@@ -63,6 +63,9 @@ struct db *db_new(const struct conf_database *conf, struct db_health *health,
                   struct metrics_shard *shard) MUST_CHECK __attribute__((nonnull(1, 3)));
 void db_free(struct db *db);
 
+// Before the first statement: this connection is to write. On all others the server refuses to.
+void db_allow_writes(struct db *db) NONNULL;
+
 // Takes another configuration; the connection is made anew if it reaches the database differently.
 void db_reconfigure(struct db *db, const struct conf_database *conf) NONNULL;
 

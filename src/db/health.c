@@ -21,6 +21,7 @@ struct host {
     int64_t used_us;     // monotonic; when it was last asked about
     unsigned code;       // of the last failure that was reported
     bool is_reported;
+    bool is_limit_reported; // that it cannot end statements
     bool is_silent;
 };
 
@@ -144,6 +145,15 @@ bool db_health_succeeded(struct db_health *health, uint64_t key)
     host->is_reported = false;
     host->pause_us = 0;
     host->retry_at_us = 0;
+    unlock(health);
+    return is_news;
+}
+
+bool db_health_has_no_time_limit(struct db_health *health, uint64_t key)
+{
+    struct host *const host = lock_host(health, key);
+    const bool is_news = !host->is_limit_reported;
+    host->is_limit_reported = true;
     unlock(health);
     return is_news;
 }

@@ -28,6 +28,9 @@ bool db_health_failed(struct db_health *health, uint64_t key, unsigned code) NON
 // Returns whether the operator has heard of a failure before.
 bool db_health_succeeded(struct db_health *health, uint64_t key) NONNULL;
 
+// The host's server cannot end statements. Returns whether the operator has not heard of it yet.
+bool db_health_has_no_time_limit(struct db_health *health, uint64_t key) NONNULL;
+
 // A statement on it got no answer in time: perhaps the host's fault, perhaps that connection's.
 // A prober looks at it at once; without one, it has a pause. Returns whether that is news.
 bool db_health_suspect(struct db_health *health, uint64_t key) NONNULL;

@@ -47,7 +47,7 @@ void db_hosts_reconfigure(struct db_hosts *hosts, const struct conf_database *co
 void db_hosts_init(struct db_hosts *hosts, const struct conf_database *conf,
                    struct db_health *health, struct metrics_shard *shard)
 {
-    *hosts = (struct db_hosts){.health = health, .shard = shard};
+    *hosts = (struct db_hosts){.health = health, .shard = shard, .use = DB_CONNECT_READ};
     db_hosts_reconfigure(hosts, conf);
 }
 
@@ -73,6 +73,14 @@ static void report_success(struct db_hosts *hosts, const struct db_host *host,
     LOG_EVENT(is_news ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "connected to the database",
               LOG_TEXT("host", str_from(host->shown)),
               LOG_TEXT("server", str_from(mysql_get_server_info(connect->handle))));
+    if (db_connect_has_no_time_limit(connect) &&
+        db_health_has_no_time_limit(hosts->health, host->key)) {
+        LOG_EVENT(
+            LOG_LEVEL_WARNING,
+            "the database server cannot limit the time of statements, so statements that take "
+            "too long end here but go on there; MariaDB 10.1 and MySQL 5.7.8 can",
+            LOG_TEXT("host", str_from(host->shown)));
+    }
 }
 
 bool db_hosts_report(struct db_hosts *hosts, const struct db_host *host,
@@ -123,16 +131,13 @@ static MYSQL *connect_host(struct db_hosts *hosts, size_t i, int64_t until_us, s
 {
     const struct db_host *const host = &hosts->hosts[i];
     struct db_connect connect;
-    db_connect_start(&connect, hosts->conf, &host->address, false);
+    db_connect_start(&connect, hosts->conf, &host->address, hosts->use);
     if (!db_connect_wait(&connect, until_us)) {
         suspect(hosts, host, 0, "connecting takes long");
         add_answer(err, host, 0, "connecting takes long");
         db_connect_abandon(&connect);
         mysql_close(connect.handle);
         return NULL;
-    }
-    if (db_connect_code(&connect) == 0) {
-        db_connect_set_session(&connect);
     }
     if (db_hosts_report(hosts, host, &connect)) {
         hosts->current = i;

@@ -23,6 +23,7 @@ struct db_hosts {
     const struct conf_database *conf; // borrowed
     struct db_health *health;         // borrowed
     struct metrics_shard *shard;
+    enum db_connect_use use;
     struct db_host hosts[CONF_HOSTS_MAX];
     size_t count;
     size_t current; // the one that was connected to last

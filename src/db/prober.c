@@ -91,7 +91,8 @@ static void start_if_due(struct db_prober *prober, struct target *target)
 {
     const int64_t retry_at_us = db_health_retry_at(prober->health, target->host->key);
     if (!target->is_tried && retry_at_us != 0 && retry_at_us <= clock_monotonic_us()) {
-        db_connect_start(&target->attempt, target->hosts->conf, &target->host->address, true);
+        db_connect_start(&target->attempt, target->hosts->conf, &target->host->address,
+                         DB_CONNECT_PROBE);
         target->is_tried = true;
     }
 }
