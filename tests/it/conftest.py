@@ -15,7 +15,7 @@ from lab import responder as lab_responder
 # What starts servers of its own and waits for them: these files run beside all others.
 MACHINES = {f"test_{name}.py" for name in (
     "database_faults", "deployments", "documents", "galera", "hostile", "hosts", "lifecycle", "outage", "replica",
-    "scale", "sessions", "soak", "start_stop")}
+    "rogue_server", "scale", "sessions", "soak", "start_stop")}
 
 BUILDDIR = os.environ.get("BUILDDIR", os.path.join(os.path.dirname(__file__), "..", ".."))
 

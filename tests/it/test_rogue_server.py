@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""A database server that is not ours to trust: what it gets, and what it cannot do."""
+
+import contextlib
+import socket
+import threading
+
+import pytest
+import support
+from lab import responder as lab_responder
+
+AUTHORITY = """\
+-----BEGIN CERTIFICATE-----
+MIIBfjCCASWgAwIBAgIUfkR8feH/bP+p84ftb+YuaFagaRYwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJYXV0aG9yaXR5MCAXDTI2MTEyNzAxMDk1NFoYDzIxMjYxMTAz
+MDEwOTU0WjAUMRIwEAYDVQQDDAlhdXRob3JpdHkwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAASgvdgvyGG/z/TH6duqusmxxAHJbfqUyeLlg7wUUEJU3HX5UaKiFbPL
+n3EUUZrDmhhCbOEIXEzfU7vYfo9khKv+o1MwUTAdBgNVHQ4EFgQUgX55H3G5xdyj
+d0JpswgsQ+btOXswHwYDVR0jBBgwFoAUgX55H3G5xdyjd0JpswgsQ+btOXswDwYD
+VR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNHADBEAiBiFLiRY0b3GV8BnQZhWJIE
+OJaqH+Mdwl6ZhLTsKYpB+wIgX3U/JMlY2bTRUZADpwqMMS0tR8CNDBQWio8E2bHE
+PKM=
+-----END CERTIFICATE-----
+"""
+
+DOWN = 50301
+PASSWORD = "the-database-password"
+
+# Protocol 10: a version, a thread, 8 + 12 bytes of salt, capabilities, and the plugin to log in with.
+PROTOCOL_41, SECURE, PLUGIN_AUTH, WITH_DB = 1 << 9, 1 << 15, 1 << 19, 1 << 3
+GREETING = (b"\x0a8.0.36\0\x01\0\0\0saltsalt\0" + (PROTOCOL_41 | SECURE | WITH_DB).to_bytes(2, "little")
+            + b"\x2d\x02\0" + (PLUGIN_AUTH >> 16).to_bytes(2, "little") + b"\x15" + bytes(10)
+            + b"saltsaltsalt\0mysql_native_password\0")
+
+
+class Rogue:
+    """Asks whoever connects to log in with a plugin, says yes to everything, and keeps what it is sent."""
+
+    def __init__(self, plugin):
+        self._plugin = plugin
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self.received = b""
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listening.close()
+
+    def _run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                with contextlib.suppress(ConnectionError), self._listening.accept()[0] as client:
+                    self._serve(client)
+
+    def _serve(self, client):
+        client.settimeout(5)
+        send(client, 0, GREETING)
+        number = self._receive(client)
+        send(client, number + 1, b"\xfe" + self._plugin.encode() + b"\0saltsaltsaltsaltsalt\0")
+        with contextlib.suppress(TimeoutError):
+            while (number := self._receive(client)) is not None:
+                send(client, number + 1, b"\0\0\0\x02\0\0\0")  # OK
+
+    def _receive(self, client):
+        """One packet: returns its number."""
+        head = client.recv(4, socket.MSG_WAITALL)
+        if len(head) < 4:
+            return None
+        self.received += client.recv(int.from_bytes(head[:3], "little"), socket.MSG_WAITALL)
+        return head[3]
+
+
+def send(client, number, payload):
+    client.sendall(len(payload).to_bytes(3, "little") + bytes([number]) + payload)
+
+
+def settings(port, **others):
+    return {"database.host": "127.0.0.1", "database.port": port, "database.user": "reader", "database.name": "bkflow",
+            "database.password": PASSWORD, "server.workers": 1, "auth.failure_limit": 0} | others
+
+
+@pytest.mark.parametrize("plugin", ["mysql_clear_password", "dialog", "mysql_old_password"])
+def test_the_password_is_not_sent_to_who_asks_for_it(program, plugin):
+    with Rogue(plugin) as rogue:
+        responder = program.listen(settings(rogue.port))
+        support.assert_error(responder.ask(support.states(1)), 503, DOWN)
+        responder.wait_for_log("cannot connect to the database")
+        assert responder.stop() == 0
+    assert b"reader" in rogue.received
+    assert PASSWORD.encode() not in rogue.received
+    assert PASSWORD not in responder.log
+
+
+@pytest.mark.parametrize("verify", ["on", "off"])
+def test_tls_that_is_not_offered_is_demanded(program, database, lab, verify):
+    """With tls_ca given; also where the certificate need not be valid for the host's name."""
+    authority = lab.write("authority", ".pem", AUTHORITY)
+    responder = program.listen(lab_responder.settings_for(
+        database, **{"server.workers": 1, "database.tls_ca": authority, "database.tls_verify": verify}))
+    support.assert_error(responder.ask(support.states(1)), 503, DOWN)
+    responder.wait_for_log("TLS" if verify == "off" else "SSL")
+    assert responder.stop() == 0
