@@ -90,7 +90,11 @@ static struct command read_command(int argc, char **argv)
             return (struct command){ACTION_BAD, NULL};
         }
     }
-    return optind == argc ? command : (struct command){ACTION_BAD, NULL};
+    if (optind < argc) {
+        fprintf(stderr, "bkflow-states: no argument is taken, but there is %s\n", argv[optind]);
+        return (struct command){ACTION_BAD, NULL};
+    }
+    return command;
 }
 
 static void complain_to_stderr(void *context, const char *sentence)

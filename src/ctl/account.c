@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "ctl/account.h"
 
-#include "ctl/fault.h"
-
 #include <errno.h>
 
 int ctl_account_load(struct ctl *ctl)
@@ -11,8 +9,8 @@ int ctl_account_load(struct ctl *ctl)
     if (path == NULL || ctl_secret_load(&ctl->password, path) == 0) {
         return 0;
     }
-    ctl_fault_say("--password-file: %s cannot be read: %s", path, strerror(errno));
-    return -1;
+    return ctl_fault_set(&ctl->fault, CTL_FAILED, "--password-file: %s cannot be read: %s", path,
+                         strerror(errno));
 }
 
 struct conf_database ctl_account_reach(const struct ctl *ctl, const struct conf_database *database)

@@ -6,7 +6,8 @@
 
 #include "ctl/ctl.h"
 
-// Reads the administrator's password where there is a file of it. -1 after telling why not.
+// Reads the administrator's password where there is a file of it. Returns the exit
+// status.
 int ctl_account_load(struct ctl *ctl) MUST_CHECK NONNULL;
 
 // A database as configured, but by the administrator's account where one was given. Borrows from

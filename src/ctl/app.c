@@ -3,8 +3,8 @@
 
 #include "ctl/applications.h"
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "ctl/account.h"
-#include "ctl/fault.h"
 #include "base/local_time.h"
 
 #include <errno.h>
@@ -33,8 +33,7 @@ static int open_job(struct job *job, struct ctl *ctl)
     if (job->apps != NULL && job->arena != NULL) {
         return 0;
     }
-    ctl_fault_say("out of memory");
-    return -1;
+    return ctl_fault_set(&ctl->fault, -1, "there is not enough memory");
 }
 
 static void close_job(struct job *job)
@@ -48,22 +47,21 @@ static int print_len(struct str text)
     return (int)text.len; // bounded by the column, or by the argument's check
 }
 
-// Runs ACT with the application that the argument names, or without one when there is none.
+// Runs ACT with the application that the argument names, or without one when there is none. The
+// code may be any that a row can have, also one that could not be added.
 static int with_application(struct ctl *ctl, int (*act)(struct job *job))
 {
     const struct str code = str_from(ctl->arguments[0]);
-    const char *const mistake = applications_code_mistake(code);
-    if (mistake != NULL) {
-        ctl_fault_say("the application's code is %s", mistake);
-        return CTL_USAGE;
-    }
     struct job job;
+    if (!utf8_is_valid(code)) {
+        return ctl_fault_set(&ctl->fault, CTL_USAGE, "the application's code is not UTF-8 text");
+    }
     int status = CTL_FAILED;
     if (open_job(&job, ctl) == 0) {
         job.code = code;
         status = applications_find(job.apps, code, job.arena, &job.record, &job.err) == 0
                      ? act(&job)
-                     : ctl_fault_explain(&job.err);
+                     : ctl_fault_explain(&ctl->fault, &job.err);
     }
     close_job(&job);
     return status;
@@ -71,9 +69,47 @@ static int with_application(struct ctl *ctl, int (*act)(struct job *job))
 
 static int unknown_application(const struct job *job)
 {
-    ctl_fault_say("there is no application %.*s; bkflow-statesctl app list shows what there is",
+    ctl_fault_set(&job->ctl->fault, CTL_FAILED, "there is no application %.*s",
                   print_len(job->code), job->code.ptr);
+    ctl_fault_to_do(&job->ctl->fault, "bkflow-statesctl app list shows which there are.");
     return CTL_FAILED;
+}
+
+// Reports a change of the application's row. CHANGED is what applications_rotate and its like
+// returned.
+static int end_change(const struct job *job, int changed)
+{
+    struct ctl_fault *const fault = &job->ctl->fault;
+    if (changed < 0) {
+        return ctl_fault_explain_change(fault, &job->err);
+    }
+    if (changed == 0) {
+        ctl_fault_set(fault, CTL_FAILED,
+                      "somebody else changed application %.*s meanwhile, so nothing was done",
+                      print_len(job->code), job->code.ptr);
+        ctl_fault_to_do(fault, "See with bkflow-statesctl app list what it is now, and try again.");
+        return CTL_FAILED;
+    }
+    return CTL_OK;
+}
+
+// What was done, to be told where the answer cannot be written.
+static void note_done(const struct job *job, const char *did)
+{
+    ctl_fault_set(&job->ctl->unseen, CTL_FAILED, "application %.*s %s", print_len(job->code),
+                  job->code.ptr, did);
+}
+
+// Likewise, where the answer has a secret that nobody knows then.
+static void note_secret(const struct job *job, const char *did)
+{
+    note_done(job, did);
+    if (!job->ctl->options.reads_secret) {
+        ctl_fault_to_do(&job->ctl->unseen,
+                        "Nobody has seen its secret: bkflow-statesctl app rotate --grace 0 %.*s "
+                        "makes another.",
+                        print_len(job->code), job->code.ptr);
+    }
 }
 
 // ---- answers ----
@@ -131,43 +167,26 @@ static void write_secret(const struct job *job, struct json_writer *json,
 
 // ---- secrets ----
 
-static int read_secret(struct ctl_secret *secret)
+static int read_secret(struct ctl_fault *fault, struct ctl_secret *secret)
 {
     if (ctl_secret_read(secret) != 0) {
-        ctl_fault_say("no secret on standard input: %s",
-                      errno == ENODATA ? "it is empty" : strerror(errno));
-        return CTL_FAILED;
+        return ctl_fault_set(fault, CTL_FAILED, "no secret on standard input: %s",
+                             errno == ENODATA ? "it is empty" : strerror(errno));
     }
     const char *const mistake = applications_secret_mistake(ctl_secret_text(secret));
-    if (mistake != NULL) {
-        ctl_fault_say("the secret is %s", mistake);
-        return CTL_FAILED;
-    }
-    return CTL_OK;
+    return mistake == NULL ? CTL_OK : ctl_fault_set(fault, CTL_FAILED, "the secret is %s", mistake);
 }
 
 static int obtain_secret(const struct job *job, struct ctl_secret *secret)
 {
     if (job->ctl->options.reads_secret) {
-        return read_secret(secret);
+        return read_secret(&job->ctl->fault, secret);
     }
     if (ctl_secret_generate(secret) != 0) {
-        ctl_fault_say("the system's random source gives nothing: %s", strerror(errno));
-        return CTL_FAILED;
+        return ctl_fault_set(&job->ctl->fault, CTL_FAILED,
+                             "the system's random source gives nothing: %s", strerror(errno));
     }
     return CTL_OK;
-}
-
-// Sends the answer that shows a secret; where that fails, nobody will ever know the secret.
-static int deliver_secret(const struct job *job)
-{
-    if (outbuf_flush(&job->ctl->out.buffer) == 0 || job->ctl->options.reads_secret) {
-        return CTL_OK;
-    }
-    ctl_fault_say("the new secret holds but could not be shown: make another with "
-                  "bkflow-statesctl app rotate --grace 0 %.*s",
-                  print_len(job->code), job->code.ptr);
-    return CTL_FAILED;
 }
 
 // Runs STORE with a new secret, and forgets it.
@@ -179,7 +198,7 @@ static int with_secret(struct job *job, int (*store)(struct job *job, struct ctl
         status = store(job, &secret);
     }
     ctl_secret_wipe(&secret);
-    return status == CTL_OK ? deliver_secret(job) : status;
+    return status;
 }
 
 // ---- add ----
@@ -190,8 +209,9 @@ static int add_with(struct job *job, struct ctl_secret *secret)
     const struct str description = str_from(given == NULL ? "" : given);
     if (applications_add(job->apps, job->code, ctl_secret_text(secret), description, &job->err) !=
         0) {
-        return ctl_fault_explain(&job->err);
+        return ctl_fault_explain_change(&job->ctl->fault, &job->err);
     }
+    note_secret(job, "was added");
     if (job->ctl->options.is_json) {
         struct json_writer json = begin_json(job, "added");
         write_secret(job, &json, secret);
@@ -205,10 +225,9 @@ static int add_with(struct job *job, struct ctl_secret *secret)
 static int add(struct job *job)
 {
     if (job->record != NULL) {
-        ctl_fault_say(
-            "there is an application %.*s already; bkflow-statesctl app rotate gives it a "
-            "new secret",
-            print_len(job->code), job->code.ptr);
+        ctl_fault_set(&job->ctl->fault, CTL_FAILED, "there is an application %.*s already",
+                      print_len(job->code), job->code.ptr);
+        ctl_fault_to_do(&job->ctl->fault, "bkflow-statesctl app rotate gives it a new secret.");
         return CTL_FAILED;
     }
     return with_secret(job, add_with);
@@ -217,11 +236,13 @@ static int add(struct job *job)
 int ctl_app_add(struct ctl *ctl)
 {
     const char *const description = ctl->options.description;
-    const char *const mistake =
-        description == NULL ? NULL : applications_description_mistake(str_from(description));
+    const char *mistake = applications_code_mistake(str_from(ctl->arguments[0]));
     if (mistake != NULL) {
-        ctl_fault_say("the description is %s", mistake);
-        return CTL_USAGE;
+        return ctl_fault_set(&ctl->fault, CTL_USAGE, "the application's code is %s", mistake);
+    }
+    mistake = description == NULL ? NULL : applications_description_mistake(str_from(description));
+    if (mistake != NULL) {
+        return ctl_fault_set(&ctl->fault, CTL_USAGE, "the description is %s", mistake);
     }
     return with_application(ctl, add);
 }
@@ -288,13 +309,16 @@ static int rotate_with(struct job *job, struct ctl_secret *secret)
 {
     const struct str text = ctl_secret_text(secret);
     if (applications_secret_is_current(job->record, text)) {
-        ctl_fault_say("that is the application's secret already; nothing was done");
-        return CTL_FAILED;
+        return ctl_fault_set(&job->ctl->fault, CTL_FAILED,
+                             "that is the application's secret already, so nothing was done");
     }
-    if (applications_rotate(job->apps, job->record, text, job->ctl->options.grace_seconds,
-                            &job->err) != 0) {
-        return ctl_fault_explain(&job->err);
+    const int status =
+        end_change(job, applications_rotate(job->apps, job->record, text,
+                                            job->ctl->options.grace_seconds, &job->err));
+    if (status != CTL_OK) {
+        return status;
     }
+    note_secret(job, "has a new secret");
     const int64_t until_us = read_until(job);
     if (job->ctl->options.is_json) {
         return write_rotated(job, secret, until_us);
@@ -340,9 +364,15 @@ static int set_enabled(struct job *job, bool enabled)
         return unknown_application(job);
     }
     const bool changes = job->record->is_enabled != enabled;
-    if (changes && applications_set_enabled(job->apps, job->record, enabled, &job->err) != 0) {
-        return ctl_fault_explain(&job->err);
+    const int status =
+        changes
+            ? end_change(job, applications_set_enabled(job->apps, job->record, enabled, &job->err))
+            : CTL_OK;
+    if (status != CTL_OK) {
+        return status;
     }
+    note_done(job, enabled ? (changes ? "was enabled" : "was enabled already")
+                           : (changes ? "was disabled" : "was disabled already"));
     return answer_enabled(job, enabled, changes);
 }
 
@@ -371,10 +401,12 @@ int ctl_app_disable(struct ctl *ctl)
 // Asks on the terminal; anything but a yes is a no.
 static bool is_confirmed(const struct job *job)
 {
+    struct ctl_out *const terminal = &job->ctl->errors;
     char answer[16] = "";
-    fprintf(stderr,
-            "Remove application %.*s? Its secret is lost and it cannot log in any more. [y/N] ",
-            print_len(job->code), job->code.ptr);
+    ctl_out_print(terminal, "Remove application ");
+    ctl_out_text(terminal, job->code);
+    ctl_out_print(terminal, "? Its secret is lost and it cannot log in any more. [y/N] ");
+    ctl_out_show(terminal);
     return fgets(answer, sizeof answer, stdin) != NULL &&
            (strcmp(answer, "y\n") == 0 || strcmp(answer, "yes\n") == 0);
 }
@@ -385,12 +417,13 @@ static int remove_it(struct job *job)
         return unknown_application(job);
     }
     if (!job->ctl->options.is_sure && !is_confirmed(job)) {
-        ctl_fault_say("nothing was done");
-        return CTL_FAILED;
+        return ctl_fault_set(&job->ctl->fault, CTL_FAILED, "nothing was done");
     }
-    if (applications_remove(job->apps, job->record, &job->err) != 0) {
-        return ctl_fault_explain(&job->err);
+    const int status = end_change(job, applications_remove(job->apps, job->record, &job->err));
+    if (status != CTL_OK) {
+        return status;
     }
+    note_done(job, "was removed");
     if (job->ctl->options.is_json) {
         struct json_writer json = begin_json(job, "removed");
         return end_json(job, &json);
@@ -401,9 +434,9 @@ static int remove_it(struct job *job)
 
 int ctl_app_remove(struct ctl *ctl)
 {
-    if (!ctl->options.is_sure && isatty(STDIN_FILENO) != 1) {
-        ctl_fault_say("app remove asks first, and there is no terminal to ask: give --yes");
-        return CTL_USAGE;
+    if (!ctl->options.is_sure && (ctl->options.is_json || isatty(STDIN_FILENO) != 1)) {
+        return ctl_fault_set(&ctl->fault, CTL_USAGE,
+                             "app remove asks first, and there is nobody to ask: give --yes");
     }
     return with_application(ctl, remove_it);
 }

@@ -50,24 +50,12 @@ void applications_free(struct applications *apps)
 
 // ---- texts ----
 
-// C0, DEL and, in UTF-8, C1.
-static bool is_control(const char *text, size_t len)
+// The number of characters of UTF-8 text.
+static size_t count_characters(struct str text)
 {
-    const unsigned char first = (unsigned char)text[0];
-    return first < 0x20 || first == 0x7F ||
-           (first == 0xC2 && len == 2 && (unsigned char)text[1] < 0xA0);
-}
-
-// The number of characters, or -1 when TEXT is not UTF-8 or has control characters.
-static int64_t count_characters(struct str text)
-{
-    int64_t count = 0;
-    for (size_t at = 0; at < text.len; count++) {
-        const size_t step = utf8_sequence(text.ptr + at, text.len - at);
-        if (step == 0 || is_control(text.ptr + at, step)) {
-            return -1;
-        }
-        at += step;
+    size_t count = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        count += ((unsigned char)text.ptr[i] & 0xC0) != 0x80;
     }
     return count;
 }
@@ -79,8 +67,11 @@ static bool has_blank_end(struct str text)
 
 static const char *text_mistake(struct str text)
 {
-    if (count_characters(text) < 0) {
-        return "not UTF-8 text free of control characters";
+    if (!utf8_is_valid(text)) {
+        return "not UTF-8 text";
+    }
+    if (!utf8_all_visible(text)) {
+        return "not free of control characters and others that nobody sees";
     }
     return has_blank_end(text) ? "not free of blanks at its ends" : NULL;
 }
@@ -355,7 +346,7 @@ int applications_create_table(struct applications *apps, struct error *err)
     return 0;
 }
 
-// Runs a statement that has to change one row.
+// Runs a statement that changes one row or none. Returns how many it did, or -1.
 static int change(struct applications *apps, unsigned slot, const struct db_statement *statement,
                   const struct db_parameter *parameters, struct error *err)
 {
@@ -364,10 +355,7 @@ static int change(struct applications *apps, unsigned slot, const struct db_stat
     }
     const uint64_t changed = db_changed_rows(apps->db);
     db_finish(apps->db);
-    return changed == 1 ? 0
-                        : error_set(err, ERR_INTERNAL,
-                                    "somebody else changed the row meanwhile; "
-                                    "nothing was done");
+    return (int)changed;
 }
 
 int applications_add(struct applications *apps, struct str code, struct str secret,
@@ -385,7 +373,7 @@ int applications_add(struct applications *apps, struct str code, struct str secr
         bytes_parameter(digest, sizeof digest),
         DB_PARAMETER_TEXT(description),
     };
-    return change(apps, SLOT_ADD, &add_statement, parameters, err);
+    return change(apps, SLOT_ADD, &add_statement, parameters, err) < 0 ? -1 : 0;
 }
 
 int applications_rotate(struct applications *apps, const struct apps_record *record,

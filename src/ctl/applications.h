@@ -23,7 +23,7 @@ enum {
 };
 
 // What is wrong with a text, to stand behind "is" or "are"; NULL: nothing. Texts that look the same
-// must not differ, so there are no blanks at the ends and no control characters.
+// must not differ, so there are no blanks at the ends and nothing that nobody sees.
 const char *applications_code_mistake(struct str code) MUST_CHECK;
 const char *applications_secret_mistake(struct str secret) MUST_CHECK;
 const char *applications_description_mistake(struct str description) MUST_CHECK;
@@ -63,8 +63,9 @@ int applications_list(struct applications *apps, struct arena *arena, struct app
 int applications_add(struct applications *apps, struct str code, struct str secret,
                      struct str description, struct error *err) MUST_CHECK NONNULL;
 
-// What follows changes the row that RECORD was read from, and fails if that row has been rotated or
-// removed meanwhile.
+// What follows changes the row that RECORD was read from: 1. Where somebody else has rotated or
+// removed it meanwhile, nothing is done: 0. Else -1 with ERR set; where the connection was lost or
+// the time is over, the change may have been made all the same.
 
 // SECRET becomes the current one, and the current one the previous, which holds for GRACE_SECONDS
 // more; 0: no longer. A previous secret from before is dropped.

@@ -3,7 +3,6 @@
 
 #include "ctl/account.h"
 #include "ctl/check_table.h"
-#include "ctl/fault.h"
 #include "ctl/schema.h"
 
 #include <inttypes.h>
@@ -45,10 +44,11 @@ static bool look_at_connection(struct ctl_schema *schema, const struct conf_data
         ctl_report_what(&finding, "%s@%s in database %s of %s at %s", server->user, server->host,
                         server->database, server->version, where);
     } else {
-        const char *const advice = ctl_fault_advice(&err);
+        struct ctl_fault fault;
+        ctl_fault_explain(&fault, &err);
         finding.verdict = CTL_WRONG;
-        ctl_report_what(&finding, "%s does not answer: %s", where, err.detail);
-        ctl_report_to_do(&finding, "%s", advice == NULL ? "" : advice);
+        ctl_report_what(&finding, "%s", fault.what);
+        ctl_report_to_do(&finding, "%s", fault.to_do);
     }
     ctl_report_add(report, &finding);
     return answers;

@@ -4,6 +4,7 @@
 #define BKFLOW_CTL_CTL_H
 
 #include "conf/conf.h"
+#include "ctl/fault.h"
 #include "ctl/out.h"
 #include "ctl/secret.h"
 #include "base/metrics.h"
@@ -29,7 +30,10 @@ struct ctl {
     struct conf *conf;     // owned; NULL for a command that loads it itself
     struct ctl_secret password;
     struct metrics_shard shard; // database connections count in one; nobody reads it
-    struct ctl_out out;
+    struct ctl_out out;         // standard output
+    struct ctl_out errors;      // standard error
+    struct ctl_fault fault;     // why the command failed; empty where the answer says it
+    struct ctl_fault unseen;    // what has been done, for where the answer cannot be written
 };
 
 #endif

@@ -3,7 +3,6 @@
 
 #include "ctl/applications.h"
 #include "ctl/account.h"
-#include "ctl/fault.h"
 #include "ctl/schema.h"
 #include "ctl/tables.h"
 
@@ -91,8 +90,10 @@ int ctl_init_run(struct ctl *ctl)
     bool was_there;
     if (find_table(ctl, &account, &was_there, &err) != 0 ||
         create_table(ctl, &account, &err) != 0) {
-        return ctl_fault_explain(&err);
+        return ctl_fault_explain(&ctl->fault, &err);
     }
+    ctl_fault_set(&ctl->unseen, CTL_FAILED, "table bkflow_states_app %s",
+                  was_there ? "was there already" : "was made");
     if (ctl->options.is_json) {
         write_answer(ctl, was_there);
     } else {

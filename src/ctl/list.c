@@ -4,7 +4,6 @@
 #include "ctl/applications.h"
 #include "base/clock.h"
 #include "ctl/account.h"
-#include "ctl/fault.h"
 #include "base/local_time.h"
 
 enum { ARENA_BYTES = 64 << 20 }; // a hundred thousand applications
@@ -106,7 +105,7 @@ static int list(struct ctl *ctl, struct applications *apps, struct arena *arena)
     struct apps_record *first;
     struct error err = {0};
     if (applications_list(apps, arena, &first, &err) != 0) {
-        return ctl_fault_explain(&err);
+        return ctl_fault_explain(&ctl->fault, &err);
     }
     if (ctl->options.is_json) {
         write_all(ctl, first);
@@ -123,7 +122,7 @@ int ctl_list_run(struct ctl *ctl)
     struct arena *const arena = arena_new(ARENA_BYTES);
     int status = CTL_FAILED;
     if (apps == NULL || arena == NULL) {
-        ctl_fault_say("out of memory");
+        ctl_fault_set(&ctl->fault, CTL_FAILED, "there is not enough memory");
     } else {
         status = list(ctl, apps, arena);
     }

@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <stdarg.h>
@@ -14,11 +15,12 @@
 #include <unistd.h>
 #include <wchar.h>
 
-static int drain(void *context, const char *bytes, size_t len)
+// ---- on its way out ----
+
+static int write_all(struct ctl_out *out, const char *bytes, size_t len)
 {
-    struct ctl_out *const out = context;
     while (len > 0) {
-        const ssize_t written = write(STDOUT_FILENO, bytes, len);
+        const ssize_t written = write(out->fd, bytes, len);
         if (written < 0 && errno != EINTR) {
             out->error = errno;
             return -1;
@@ -31,27 +33,107 @@ static int drain(void *context, const char *bytes, size_t len)
     return 0;
 }
 
+// "\u202e" and its like, two of them for a character beyond the first 65,536.
+static size_t escape(uint32_t point, char text[16])
+{
+    if (point < 0x10000) {
+        return (size_t)snprintf(text, 16, "\\u%04x", point);
+    }
+    const uint32_t high = 0xD800 + ((point - 0x10000) >> 10);
+    const uint32_t low = 0xDC00 + ((point - 0x10000) & 0x3FF);
+    return (size_t)snprintf(text, 16, "\\u%04x\\u%04x", high, low);
+}
+
+// Writes one character of JSON. One that nobody sees can only be part of a string, but for the
+// blanks and line ends between tokens.
+static int write_character(struct ctl_out *out, struct str character)
+{
+    const uint32_t point = utf8_code_point(character.ptr, character.len);
+    char escaped[16];
+    if (utf8_is_visible(point) || point == '\n') {
+        return write_all(out, character.ptr, character.len);
+    }
+    return write_all(out, escaped, escape(point, escaped));
+}
+
+static bool is_plain(char byte)
+{
+    return ((unsigned char)byte >= ' ' && (unsigned char)byte < 0x7F) || byte == '\n';
+}
+
+// Takes one byte of a character that is not plain. The buffer may end in the middle of one.
+static int write_byte(struct ctl_out *out, char byte)
+{
+    out->partial[out->held++] = byte;
+    const size_t step = utf8_sequence(out->partial, out->held);
+    if (step == 0 && out->held < sizeof out->partial) {
+        return 0; // json_write gives nothing but UTF-8: the rest is still to come
+    }
+    const struct str character = {out->partial, out->held};
+    out->held = 0;
+    return step == 0 ? write_all(out, "?", 1) : write_character(out, character);
+}
+
+static int write_json(struct ctl_out *out, const char *bytes, size_t len)
+{
+    size_t done = 0;
+    while (done < len) {
+        size_t end = done;
+        while (end < len && is_plain(bytes[end])) {
+            end++;
+        }
+        if (write_all(out, bytes + done, end - done) != 0 ||
+            (end < len && write_byte(out, bytes[end]) != 0)) {
+            return -1;
+        }
+        done = end + 1;
+    }
+    return 0;
+}
+
+static int drain(void *context, const char *bytes, size_t len)
+{
+    struct ctl_out *const out = context;
+    return out->is_json ? write_json(out, bytes, len) : write_all(out, bytes, len);
+}
+
+// ---- one output ----
+
 // As https://no-color.org has it, and terminals that say that they are none.
-static bool wants_colour(void)
+static bool wants_colour(int fd)
 {
     const char *const no_colour = getenv("NO_COLOR");
     const char *const terminal = getenv("TERM");
     return (no_colour == NULL || no_colour[0] == '\0') && terminal != NULL && terminal[0] != '\0' &&
-           strcmp(terminal, "dumb") != 0 && isatty(STDOUT_FILENO) == 1;
+           strcmp(terminal, "dumb") != 0 && isatty(fd) == 1;
 }
 
-void ctl_out_init(struct ctl_out *out)
+void ctl_out_init(struct ctl_out *out, int fd)
 {
-    out->error = 0;
+    *out = (struct ctl_out){.fd = fd, .has_colour = wants_colour(fd)};
     outbuf_init(&out->buffer, out->bytes, sizeof out->bytes, drain, out);
-    out->has_colour = wants_colour();
     out->has_utf8 = setlocale(LC_CTYPE, "") != NULL && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
+int ctl_out_mistake(const struct ctl_out *out)
+{
+    const int flags = fcntl(out->fd, F_GETFL);
+    if (flags < 0) {
+        return errno;
+    }
+    return (flags & O_ACCMODE) == O_RDONLY ? EBADF : 0;
+}
+
+void ctl_out_show(struct ctl_out *out)
+{
+    outbuf_make_room(&out->buffer);
 }
 
 int ctl_out_finish(struct ctl_out *out)
 {
     const int sent = outbuf_flush(&out->buffer);
     explicit_bzero(out->bytes, sizeof out->bytes);
+    explicit_bzero(out->partial, sizeof out->partial);
     errno = out->error;
     return sent;
 }
@@ -70,52 +152,51 @@ void ctl_out_print(struct ctl_out *out, const char *format, ...)
 
 // ---- data ----
 
-// C0, DEL and C1: what a terminal may take for a command.
-static bool is_control(const char *text, size_t step)
+// What stands for a character in the output: itself, or TEXT. Returns how many bytes of the input
+// it takes.
+static size_t show(struct str rest, char text[16], struct str *shown)
 {
-    const unsigned char first = (unsigned char)text[0];
-    return first < 0x20 || first == 0x7F ||
-           (first == 0xC2 && step == 2 && (unsigned char)text[1] < 0xA0);
-}
-
-// The character at the front of TEXT: how many bytes it takes, or 0 when it must not be shown.
-static size_t showable(struct str text)
-{
-    const size_t step = utf8_sequence(text.ptr, text.len);
-    return step == 0 || is_control(text.ptr, step) ? 0 : step;
+    const size_t step = utf8_sequence(rest.ptr, rest.len);
+    const uint32_t point = step == 0 ? 0 : utf8_code_point(rest.ptr, step);
+    if (step > 0 && utf8_is_visible(point)) {
+        *shown = (struct str){rest.ptr, step};
+    } else if (point < 0xA0) { // no UTF-8 or a control
+        *shown = STR("?");
+    } else {
+        *shown = (struct str){text, (size_t)snprintf(text, 16, "<U+%04X>", point)};
+    }
+    return step == 0 ? 1 : step;
 }
 
 void ctl_out_text(struct ctl_out *out, struct str text)
 {
     while (text.len > 0) {
-        const size_t step = showable(text);
-        if (step == 0) {
-            outbuf_write(&out->buffer, "?", 1);
-        } else {
-            outbuf_write(&out->buffer, text.ptr, step);
-        }
-        text = str_skip(text, step == 0 ? 1 : step);
+        char substitute[16];
+        struct str shown;
+        const size_t step = show(text, substitute, &shown);
+        outbuf_write(&out->buffer, shown.ptr, shown.len);
+        text = str_skip(text, step);
     }
 }
 
-static wchar_t code_point(const char *text, size_t step)
+static size_t columns_of(struct str shown)
 {
-    static const unsigned char masks[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
-    uint32_t point = (unsigned char)text[0] & masks[step];
-    for (size_t i = 1; i < step; i++) {
-        point = point << 6 | ((unsigned char)text[i] & 0x3F);
+    if ((unsigned char)shown.ptr[0] < 0x80) {
+        return shown.len; // ASCII, perhaps a substitute
     }
-    return (wchar_t)point;
+    const int columns = wcwidth((wchar_t)utf8_code_point(shown.ptr, shown.len));
+    return columns < 0 ? 1 : (size_t)columns; // a locale that does not know it: a guess
 }
 
 size_t ctl_out_width(struct str text)
 {
     size_t width = 0;
     while (text.len > 0) {
-        const size_t step = showable(text);
-        const int columns = step == 0 ? 1 : wcwidth(code_point(text.ptr, step));
-        width += columns < 0 ? 1 : (size_t)columns; // a locale that does not know it: a guess
-        text = str_skip(text, step == 0 ? 1 : step);
+        char substitute[16];
+        struct str shown;
+        const size_t step = show(text, substitute, &shown);
+        width += columns_of(shown);
+        text = str_skip(text, step);
     }
     return width;
 }

@@ -85,7 +85,7 @@ void ctl_report_add(struct ctl_report *report, const struct ctl_finding *finding
     } else {
         print_finding(report->out, finding, topic);
         // Seen at once: the next thing to look at may take its time.
-        outbuf_make_room(&report->out->buffer);
+        ctl_out_show(report->out);
     }
 }
 

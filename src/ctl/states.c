@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "ctl/account.h"
 #include "ctl/draw.h"
-#include "ctl/fault.h"
 #include "states/store_mysql.h"
 
 #include <ctype.h>
@@ -69,20 +68,31 @@ static int load(struct view *view)
 
 static int explain(const struct view *view)
 {
-    const int status = ctl_fault_explain(&view->err);
+    struct ctl_fault *const fault = &view->ctl->fault;
     if (view->err.kind == ERR_NO_TASK) {
-        ctl_fault_say("Is [engine_database], or [database], the one where BKFlow's engine keeps "
-                      "task_taskinstance?");
+        ctl_fault_set(fault, CTL_FAILED, "there is no task %" PRId64, view->task_id);
+        ctl_fault_to_do(fault, "Is [engine_database], or [database], the one where BKFlow's engine "
+                               "keeps task_taskinstance?");
     } else if (view->err.kind == ERR_NO_ROOT_ROW) {
-        ctl_fault_say("eri_state has rows of this task, but not the one of its root: part of them "
-                      "was cleaned away, or instance_id is not the root's. Clients are answered "
-                      "500.");
+        ctl_fault_set(fault, CTL_FAILED,
+                      "task %" PRId64
+                      " has no root node, so clients are answered 500: eri_state has "
+                      "other rows of it",
+                      view->task_id);
+        ctl_fault_to_do(fault,
+                        "Part of the rows was cleaned away, or the task's instance_id is not "
+                        "the root's node_id.");
     } else if (view->err.kind == ERR_TOO_MANY_NODES) {
-        ctl_fault_say("[response] max_nodes is %" PRId64 "; with BKFLOW_STATES_RESPONSE_MAX_NODES "
-                      "in the environment this command alone takes more.",
-                      view->ctl->conf->response.max_nodes);
+        ctl_fault_set(fault, CTL_FAILED,
+                      "task %" PRId64
+                      " has more nodes than [response] max_nodes, which is %" PRId64,
+                      view->task_id, view->ctl->conf->response.max_nodes);
+        ctl_fault_to_do(fault, "With BKFLOW_STATES_RESPONSE_MAX_NODES in the environment this "
+                               "command alone takes more.");
+    } else {
+        ctl_fault_explain(fault, &view->err);
     }
-    return status;
+    return CTL_FAILED;
 }
 
 // ---- showing ----
@@ -212,15 +222,15 @@ int ctl_states_run(struct ctl *ctl)
 {
     struct view view = {.ctl = ctl};
     if (!read_task_id(ctl->arguments[0], &view.task_id)) {
-        ctl_fault_say("a task's id is a decimal number from 1 to 9223372036854775807");
-        return CTL_USAGE;
+        return ctl_fault_set(&ctl->fault, CTL_USAGE,
+                             "a task's id is a decimal number from 1 to 9223372036854775807");
     }
     choose_account(ctl);
     view.store = store_mysql_new(ctl->conf, NULL, &ctl->shard);
     view.arena = arena_new(arena_cap(ctl->conf));
     int status = CTL_FAILED;
     if (view.store == NULL || view.arena == NULL) {
-        ctl_fault_say("out of memory");
+        ctl_fault_set(&ctl->fault, CTL_FAILED, "there is not enough memory");
     } else {
         status = show(&view);
     }

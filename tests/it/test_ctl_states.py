@@ -199,7 +199,7 @@ class TestWithoutNodes:
 
     def test_no_such_task(self, site):
         complaint = ctl.complaint(site.run("states", "404404"))
-        assert "Task does not exist. task_id=404404" in complaint and "[engine_database]" in complaint
+        assert "there is no task 404404" in complaint and "[engine_database]" in complaint
 
     def test_more_nodes_than_allowed(self, site, nested_task):
         settings = {"response.max_nodes": 6}

@@ -29,7 +29,8 @@ sys/un[.]h|netdb[.]h|netinet/.*                     fcgi-app
 poll[.]h|sys/poll[.]h                               src/base/log src/db fcgi-app
 sys/epoll[.]h|sys/eventfd[.]h|sys/select[.]h        fcgi-app
 pthread[.]h|threads[.]h                             src/base/log src/db src/auth/limiter fcgi-app
-signal[.]h|sys/signalfd[.]h                         fcgi-app
+signal[.]h                                          src/ctl/main fcgi-app
+sys/signalfd[.]h                                    fcgi-app
 sys/prctl[.]h|linux/.*                              fcgi-app
 ini[.]h                                             src/conf
 syslog[.]h                                          src/base/log
