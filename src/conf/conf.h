@@ -134,6 +134,9 @@ enum { CONF_HOST_TEXT_MAX = CONF_HOST_BYTES + 10 };
 void conf_host_show(const struct conf_host *host, int64_t usual_port,
                     char text[CONF_HOST_TEXT_MAX]) NONNULL;
 
+// Why LINE, the first of a file that holds a password, cannot be the password; NULL: it can.
+const char *conf_password_mistake(struct str line) MUST_CHECK;
+
 // Whether both reach the same database in the same way.
 bool conf_is_same_database(const struct conf_database *a,
                            const struct conf_database *b) MUST_CHECK NONNULL;

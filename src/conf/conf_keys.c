@@ -11,7 +11,7 @@ static const char a_path[] = "an absolute path";
 // clang-format off
 // Both databases have the same keys: MINE is the member of struct conf, SECTION its name in the file.
 #define KEYS_OF_DATABASE(SECTION, MINE, NAME)                                                      \
-    {SECTION, "host", conf_parse_hosts, MEMBER(MINE.hosts), "", 0, 0, 0,                             \
+    {SECTION, "host", conf_parse_hosts, MEMBER(MINE.hosts), "", 0, 0, CONF_KEY_LIST,                           \
      "up to 16 host names or addresses, each with :port if it needs one",                          \
      "Hosts in the order of preference, split by commas: the first that answers is used, and "     \
      "returned to when it is back. Empty, or localhost: the local socket. An IPv6 address with "   \
@@ -54,7 +54,7 @@ const struct conf_key conf_keys[] = {
     {"server", "client_timeout", conf_parse_duration, MEMBER(server.client_timeout_ms), "10s", 100, 600000,
      0, "100ms to 10m",
      "How long the web server may take to send a request, and to take the next part of an answer."},
-    {"server", "trusted_proxies", conf_parse_networks, MEMBER(server.trusted_proxies), "", 0, 0, 0,
+    {"server", "trusted_proxies", conf_parse_networks, MEMBER(server.trusted_proxies), "", 0, 0, CONF_KEY_LIST,
      "up to 32 addresses or networks, split by commas",
      "Proxies in front of the web server whose X-Forwarded-For is believed. Decides which address "
      "failed logins count for and which may read /metrics."},
@@ -77,7 +77,7 @@ const struct conf_key conf_keys[] = {
      "kid); with two or more keys while they are rotated."},
     {"auth", "gateway_default", conf_parse_text, MEMBER(auth.gateway_default), "", 0, 0, 0, "a NAME of gateway_key_NAME",
      "The gateway of tokens without kid. Empty: such tokens are refused."},
-    {"auth", "gateway_algorithms", conf_parse_text, MEMBER(auth.gateway_algorithms), "RS512", 0, 0, 0,
+    {"auth", "gateway_algorithms", conf_parse_text, MEMBER(auth.gateway_algorithms), "RS512", 0, 0, CONF_KEY_LIST,
      "RS256, RS384, RS512, ES256, ES384 or ES512, split by commas",
      "The only algorithms that tokens may be signed with."},
     {"auth", "leeway", conf_parse_duration, MEMBER(auth.leeway_ms), "10s", 0, 600000, 0, "0 to 10m",
@@ -100,7 +100,7 @@ const struct conf_key conf_keys[] = {
      "Whether /readyz answers: 200 when the database does, else 503."},
     {"status", "metrics", conf_parse_bool, MEMBER(status.metrics), "on", 0, 0, 0, a_switch,
      "Whether /metrics answers, in the Prometheus text format."},
-    {"status", "allow", conf_parse_networks, MEMBER(status.allow), "127.0.0.0/8, ::1", 0, 0, 0,
+    {"status", "allow", conf_parse_networks, MEMBER(status.allow), "127.0.0.0/8, ::1", 0, 0, CONF_KEY_LIST,
      "up to 32 addresses or networks, split by commas", "Client addresses that may read /metrics."},
     {"log", "target", conf_parse_log_target, MEMBER(log.target), "stderr", 0, 0, 0,
      "stderr, syslog or file:/path", "Where events go. A file is opened anew on SIGHUP."},

@@ -9,8 +9,8 @@
 enum conf_key_flags {
     CONF_KEY_SECRET = 1,  // never printed
     CONF_KEY_RESTART = 2, // read at start only
-    CONF_KEY_FAMILY =
-        4, // the name is a prefix: what stands behind it in the file is up to the operator
+    CONF_KEY_FAMILY = 4,  // the name is a prefix; the operator chooses the rest
+    CONF_KEY_LIST = 8,    // elements with commas between; may go on in indented lines
 };
 
 struct conf_key;

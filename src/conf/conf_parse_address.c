@@ -45,6 +45,35 @@ struct conf_endpoint conf_split_endpoint(struct str text)
                          : (struct conf_endpoint){.host = text};
 }
 
+static bool is_ip6_address(struct str text)
+{
+    struct str zone = text; // as in fe80::1%eth0
+    const struct str address = str_cut(&zone, '%');
+    struct cidr_list list;
+    return memchr(address.ptr, ':', address.len) != NULL &&
+           memchr(address.ptr, '/', address.len) == NULL && (str_is_absent(zone) || zone.len > 0) &&
+           cidr_list_parse(&list, address) == 0;
+}
+
+// A host name or an IPv4 address.
+static bool is_host_name(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        const unsigned char c = (unsigned char)text.ptr[i];
+        if (c >= 0x80 || (!isalnum(c) && (c == '\0' || strchr("-_.", c) == NULL))) {
+            return false;
+        }
+    }
+    return text.len > 0;
+}
+
+// A host name or an address; of IPv6, also in brackets.
+static bool is_host(const struct conf_endpoint *endpoint)
+{
+    return is_ip6_address(endpoint->host) ||
+           (!endpoint->is_bracketed && is_host_name(endpoint->host));
+}
+
 // ---- listen ----
 
 static bool copy_bounded(char *to, size_t size, struct str text)
@@ -88,9 +117,8 @@ static int read_listen_tcp(struct str text, struct conf_listen *listen)
 {
     listen->kind = CONF_LISTEN_TCP;
     const struct conf_endpoint endpoint = conf_split_endpoint(text);
-    const bool is_good = conf_read_port(endpoint.port) != 0 &&
-                         memchr(endpoint.host.ptr, ']', endpoint.host.len) == NULL &&
-                         memchr(endpoint.host.ptr, '[', endpoint.host.len) == NULL &&
+    const bool is_any = !endpoint.is_bracketed && str_equal(endpoint.host, STR("*"));
+    const bool is_good = conf_read_port(endpoint.port) != 0 && (is_any || is_host(&endpoint)) &&
                          copy_bounded(listen->host, sizeof listen->host, endpoint.host) &&
                          copy_bounded(listen->port, sizeof listen->port, endpoint.port);
     return is_good ? 0 : -1;
@@ -141,34 +169,11 @@ static int refuse_element(const struct conf_value *value, struct str element, co
 
 // ---- hosts ----
 
-static bool is_ip6_address(struct str text)
-{
-    struct str zone = text; // as in fe80::1%eth0
-    const struct str address = str_cut(&zone, '%');
-    struct cidr_list list;
-    return memchr(address.ptr, ':', address.len) != NULL &&
-           memchr(address.ptr, '/', address.len) == NULL && (str_is_absent(zone) || zone.len > 0) &&
-           cidr_list_parse(&list, address) == 0;
-}
-
-// A host name or an IPv4 address.
-static bool is_host_name(struct str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        const unsigned char c = (unsigned char)text.ptr[i];
-        if (c >= 0x80 || (!isalnum(c) && (c == '\0' || strchr("-_.", c) == NULL))) {
-            return false;
-        }
-    }
-    return text.len > 0;
-}
-
 static int read_host(const struct conf_value *value, struct str element, struct conf_host *host)
 {
     const struct conf_endpoint endpoint = conf_split_endpoint(element);
-    const bool may_be_name = !endpoint.is_bracketed && is_host_name(endpoint.host);
     *host = (struct conf_host){.port = conf_read_port(endpoint.port)};
-    if (!may_be_name && !is_ip6_address(endpoint.host)) {
+    if (!is_host(&endpoint)) {
         return refuse_element(value, element, "a host name or an address");
     }
     if (!copy_bounded(host->name, sizeof host->name, endpoint.host)) {

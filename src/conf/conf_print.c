@@ -16,6 +16,34 @@ static void print_gateways(const struct conf *conf, FILE *file)
     }
 }
 
+// A list that is too long for a line goes on in further ones: a line of the file has a limit.
+static void print_list(const char *name, const char *list, FILE *file)
+{
+    enum { COLUMNS = 78 };
+    struct str rest = str_from(list);
+    size_t column = (size_t)fprintf(file, "%s =", name);
+    while (!str_is_absent(rest)) {
+        const struct str element = str_trim(str_cut(&rest, ','));
+        if (column + element.len + 2 > COLUMNS) {
+            fputs("\n ", file);
+            column = 1;
+        }
+        column += (size_t)fprintf(file, " %.*s%s", (int)element.len, element.ptr,
+                                  str_is_absent(rest) ? "" : ",");
+    }
+    fputc('\n', file);
+}
+
+static void print_key(const struct conf_key *key, const char *text, FILE *file)
+{
+    const bool is_masked = (key->flags & CONF_KEY_SECRET) != 0 && text[0] != '\0';
+    if ((key->flags & CONF_KEY_LIST) != 0 && text[0] != '\0') {
+        print_list(key->name, text, file);
+    } else {
+        fprintf(file, "%s = %s\n", key->name, is_masked ? "****" : text);
+    }
+}
+
 void conf_print(const struct conf *conf, FILE *file)
 {
     for (size_t i = 0; i < conf_key_count; i++) {
@@ -26,9 +54,7 @@ void conf_print(const struct conf *conf, FILE *file)
             print_gateways(conf, file);
             continue;
         }
-        const bool masked =
-            (conf_keys[i].flags & CONF_KEY_SECRET) != 0 && conf->texts[i][0] != '\0';
-        fprintf(file, "%s = %s\n", conf_keys[i].name, masked ? "****" : conf->texts[i]);
+        print_key(&conf_keys[i], conf->texts[i], file);
     }
 }
 

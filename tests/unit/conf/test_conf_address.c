@@ -190,7 +190,7 @@ static void networks_are_bounded(void **state)
     struct conf *const conf = load_value("SERVER_TRUSTED_PROXIES", list);
     assert_non_null(conf);
     assert_int_equal(conf->server.trusted_proxies.count, 32);
-    assert_true(cidr_list_has(&conf->server.trusted_proxies, STR("10.9.9.9")));
+    assert_true(cidr_list_has(&conf->server.trusted_proxies, cidr_address_parse(STR("10.9.9.9"))));
     conf_free(conf);
     snprintf(list + strlen(list), sizeof list - strlen(list), ",10.1.0.0/16");
     assert_null(load_value("SERVER_TRUSTED_PROXIES", list));
