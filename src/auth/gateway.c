@@ -44,12 +44,11 @@ static void load_gateway(struct gateways *gateways, const struct conf_gateway *c
                          struct conf_mistakes *mistakes)
 {
     struct known_gateway *const known = &gateways->known[gateways->count++];
-    const char *why = NULL;
+    char why[JWT_KEY_WHY_BYTES];
     known->name = str_from(conf->name);
-    known->key_count = jwt_keys_load(conf->path, known->keys, &why);
+    known->key_count = jwt_key_load_file(conf->path, known->keys, why);
     if (known->key_count == 0) {
-        conf_mistake(mistakes, "[auth] gateway_key_%s: %s: %s", conf->name, conf->path,
-                     why == NULL ? "out of memory" : why);
+        conf_mistake(mistakes, "[auth] gateway_key_%s: %s: %s", conf->name, conf->path, why);
     }
 }
 

@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "auth/jwt.h"
 
+#include "auth/jwt_key_priv.h"
+
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    RSA_BITS_MIN = 2048,    // RFC 7518, section 3.3
-    EC_SIGNATURE_MAX = 160, // DER of two numbers of 66 bytes, with room
-};
+enum { EC_SIGNATURE_MAX = 160 }; // DER of two numbers of 66 bytes, with room
 
 // RFC 7518, sections 3.3 and 3.4: which digest, which kind of key, and for ECDSA which curve, by
 // the size of one of the signature's two numbers.
@@ -39,133 +35,6 @@ int jwt_algorithm_named(struct str name, enum jwt_algorithm *algorithm)
         }
     }
     return -1;
-}
-
-// ---- keys ----
-
-struct jwt_key {
-    EVP_PKEY *pkey;
-};
-
-// RFC 7518 knows three curves; others of the same sizes are something else.
-static bool is_jose_curve(const EVP_PKEY *pkey)
-{
-    static const char *const curves[] = {"prime256v1", "secp384r1", "secp521r1"};
-    char name[64];
-    size_t len;
-    if (EVP_PKEY_get_group_name(pkey, name, sizeof name, &len) != 1) {
-        return false;
-    }
-    for (size_t i = 0; i < COUNT_OF(curves); i++) {
-        if (strcmp(name, curves[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static const char *unfit_reason(const EVP_PKEY *pkey)
-{
-    switch (EVP_PKEY_base_id(pkey)) {
-    case EVP_PKEY_RSA:
-        return EVP_PKEY_bits(pkey) < RSA_BITS_MIN ? "an RSA key of less than 2048 bits" : NULL;
-    case EVP_PKEY_EC:
-        return is_jose_curve(pkey) ? NULL
-                                   : "an EC key on another curve than P-256, P-384 and P-521";
-    default:
-        return "a key that is neither RSA nor EC";
-    }
-}
-
-static struct jwt_key *wrap_key(EVP_PKEY *pkey)
-{
-    struct jwt_key *const key = malloc(sizeof *key);
-    if (key == NULL) {
-        EVP_PKEY_free(pkey);
-        return NULL;
-    }
-    key->pkey = pkey;
-    return key;
-}
-
-void jwt_key_free(struct jwt_key *key)
-{
-    if (key != NULL) {
-        EVP_PKEY_free(key->pkey);
-        free(key);
-    }
-}
-
-static size_t free_keys(struct jwt_key **keys, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        jwt_key_free(keys[i]);
-    }
-    return 0;
-}
-
-static const char not_a_key[] = "something that is not a PEM public key (BEGIN PUBLIC KEY)";
-
-// The key in a PEM block of this label; NULL with *WHY.
-static struct jwt_key *parse_key(const char *label, const unsigned char *der, long len,
-                                 const char **why)
-{
-    EVP_PKEY *const pkey =
-        strcmp(label, PEM_STRING_PUBLIC) == 0 ? d2i_PUBKEY(NULL, &der, len) : NULL;
-    *why = pkey == NULL ? not_a_key : unfit_reason(pkey);
-    if (*why != NULL) {
-        EVP_PKEY_free(pkey);
-        return NULL;
-    }
-    struct jwt_key *const key = wrap_key(pkey);
-    *why = key == NULL ? "out of memory" : NULL;
-    return key;
-}
-
-// The next key of the file; NULL at its end, or with *WHY when what comes is none.
-static struct jwt_key *read_key(FILE *file, const char **why)
-{
-    char *label = NULL;
-    char *header = NULL;
-    unsigned char *der = NULL;
-    long len = 0;
-    struct jwt_key *key = NULL;
-    ERR_clear_error();
-    if (PEM_read(file, &label, &header, &der, &len) == 1) {
-        key = parse_key(label, der, len, why);
-    } else {
-        const bool is_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-        *why = is_end ? NULL : not_a_key;
-    }
-    OPENSSL_free(label);
-    OPENSSL_free(header);
-    OPENSSL_free(der);
-    ERR_clear_error();
-    return key;
-}
-
-size_t jwt_keys_load(const char *path, struct jwt_key *keys[JWT_KEYS_PER_FILE], const char **why)
-{
-    FILE *const file = fopen(path, "re");
-    if (file == NULL) {
-        *why = "it cannot be read";
-        return 0;
-    }
-    size_t count = 0;
-    struct jwt_key *key;
-    while ((key = read_key(file, why)) != NULL) {
-        if (count == JWT_KEYS_PER_FILE) {
-            jwt_key_free(key);
-            *why = "more than 4 keys";
-            break;
-        }
-        keys[count++] = key;
-    }
-    fclose(file);
-    if (*why == NULL && count == 0) {
-        *why = "no PEM public key (BEGIN PUBLIC KEY)";
-    }
-    return *why == NULL ? count : free_keys(keys, count);
 }
 
 // ---- base64url ----

@@ -5,6 +5,7 @@
 #ifndef BKFLOW_AUTH_JWT_H
 #define BKFLOW_AUTH_JWT_H
 
+#include "auth/jwt_key.h"
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/error.h"
@@ -22,17 +23,6 @@ enum jwt_algorithm {
 
 // -1 when NAME is none that can be verified with a public key; "none" and HMAC never are.
 int jwt_algorithm_named(struct str name, enum jwt_algorithm *algorithm) MUST_CHECK NONNULL;
-
-// A public key; immutable, may be shared by threads.
-struct jwt_key;
-
-enum { JWT_KEYS_PER_FILE = 4 };
-
-// Loads the public keys of a PEM file, several so that a gateway's keys can be rotated. Returns how
-// many; 0 when the file cannot be read or holds anything else: *WHY then says why, static text.
-size_t jwt_keys_load(const char *path, struct jwt_key *keys[JWT_KEYS_PER_FILE],
-                     const char **why) MUST_CHECK NONNULL;
-void jwt_key_free(struct jwt_key *key);
 
 // One thread's tools.
 struct jwt_verifier;

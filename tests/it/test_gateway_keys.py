@@ -180,7 +180,7 @@ class TestReload:
         old, new = keys[gateway.GATEWAY], keys["stranger"]
         for text, accepted, refused in (
                 (old.public_pem, [old], [new]), (old.public_pem + new.public_pem, [old, new], []),
-                (b"two keys\n" + new.public_pem + b"\n\n" + old.public_pem, [old, new], []),
+                (b"# two keys\n" + new.public_pem + b"\n\n" + old.public_pem, [old, new], []),
                 (new.public_pem, [new], [old])):
             path.write_bytes(text)
             self.reload(responder)
@@ -195,10 +195,14 @@ class TestReload:
         gateway.assert_accepted(responder, task_id, keys[gateway.GATEWAY].token(SAID))
         gateway.assert_refused(responder, task_id, keys["stranger"].token(SAID))
 
-    @pytest.mark.parametrize("text", [None, "", "junk", "-----BEGIN PUBLIC KEY-----\njunk\n-----END PUBLIC KEY-----\n"],
-                             ids=["gone", "empty", "text", "pem"])
+    @pytest.mark.parametrize("text", [
+        None, "", "junk", "-----BEGIN PUBLIC KEY-----\njunk\n-----END PUBLIC KEY-----\n", "{pem}text\n", "{pem}{pem:>9999}",
+        "{pem}-{pem}", "\ufeff{pem}",
+    ], ids=["gone", "empty", "text", "pem", "more-text", "indented", "six-dashes", "bom"])
     def test_a_bad_key_is_refused_and_the_old_one_stays(self, own, task_id, keys, text):
         responder, path = own
+        if text is not None:
+            text = text.format(pem=keys["stranger"].public_pem.decode())
         if text is None:
             path.unlink()
         else:
@@ -240,6 +244,17 @@ class TestStart:
         "not-a-key": lambda keys: "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
         "certificate": lambda keys: pem(keys["main"]).replace("PUBLIC KEY", "CERTIFICATE"),
         "five": lambda keys: pem(keys["main"]) * 5,
+        # Each of these was once taken for text around the first key, and the second left out.
+        "indented-second": lambda keys: pem(keys["main"]) + pem(keys["ES256"]).replace("-----B", " -----B"),
+        "quoted-second": lambda keys: pem(keys["main"]) + "> " + pem(keys["ES256"]).replace("\n", "\n> "),
+        "four-dashes-second": lambda keys: pem(keys["main"]) + pem(keys["ES256"]).replace("-----", "----"),
+        "typographic-dashes-second": lambda keys: pem(keys["main"]) + pem(keys["ES256"]).replace("--", "\u2014"),
+        "bom-second": lambda keys: pem(keys["main"]) + "\ufeff" + pem(keys["ES256"]),
+        "no-line-break-between": lambda keys: pem(keys["main"]).rstrip() + pem(keys["ES256"]),
+        "no-first-line-second": lambda keys: pem(keys["main"]) + pem(keys["ES256"]).partition("\n")[2],
+        "text-before": lambda keys: "the key:\n" + pem(keys["main"]),
+        "text-after": lambda keys: pem(keys["main"]) + "the key\n",
+        "bom": lambda keys: "\ufeff" + pem(keys["main"]),
         # ES256 is ECDSA on P-256, and on no other curve of 256 bits (RFC 7518, section 3.4).
         "another-curve": lambda keys: pem(keys["secp256k1"]),
     }

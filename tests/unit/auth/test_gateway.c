@@ -869,10 +869,10 @@ static void key_files_that_do_not_fit_are_named(void **state)
         size_t count;
         const char *why;
     } rows[] = {
-        {"small.pem", KEY_SMALL_RSA, 1, "an RSA key of less than 2048 bits"},
-        {"ed25519.pem", KEY_ED25519, 1, "a key that is neither RSA nor EC"},
-        {"k256.pem", KEY_K256, 1, "an EC key on another curve than P-256, P-384 and P-521"},
-        {"five.pem", KEY_RSA, 5, "more than 4 keys"},
+        {"small.pem", KEY_SMALL_RSA, 1, "line 1: an RSA key of less than 2048 bits"},
+        {"ed25519.pem", KEY_ED25519, 1, "line 1: a key that is neither RSA nor EC"},
+        {"k256.pem", KEY_K256, 1, "line 1: an EC key on another curve than P-256, P-384 and P-521"},
+        {"five.pem", KEY_RSA, 5, "line 37: more than 4 keys"},
         {"empty.pem", KEY_RSA, 0, "no PEM public key (BEGIN PUBLIC KEY)"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -884,7 +884,9 @@ static void key_files_that_do_not_fit_are_named(void **state)
         expect_refused_file(path, rows[i].why);
         free(path);
     }
-    expect_refused_file("/nowhere/key.pem", "it cannot be read");
+    expect_refused_file("/nowhere/key.pem", "it cannot be read: No such file or directory");
+    expect_refused_file("/", "it cannot be read: Is a directory");
+    expect_refused_file("/dev/zero", "it is larger than a file of four keys");
 }
 
 static void a_private_key_is_refused(void **state)
@@ -895,7 +897,7 @@ static void a_private_key_is_refused(void **state)
     assert_non_null(file);
     assert_int_equal(PEM_write_PrivateKey(file, keys[KEY_RSA], NULL, NULL, 0, NULL, NULL), 1);
     fclose(file);
-    expect_refused_file(path, "something that is not a PEM public key (BEGIN PUBLIC KEY)");
+    expect_refused_file(path, "line 1: something that is not a PEM public key (BEGIN PUBLIC KEY)");
     free(path);
 }
 
@@ -920,17 +922,135 @@ static void a_file_with_something_broken_is_refused_as_a_whole(void **state)
     free(good);
 }
 
-static void text_around_keys_is_passed_over(void **state)
+// What becomes of a file with a good key, and after it this text; "" when it is loaded.
+static const char *complaints_after_a_good_key(const char *text)
+{
+    char *const good = read_whole_file(other_path);
+    char *whole = NULL;
+    assert_true(asprintf(&whole, "%s%s", good, text) > 0);
+    char *const path = scratch_write(folder, "changed.pem", whole);
+    const char *const complaints = complaints_about(path);
+    free(path);
+    free(whole);
+    free(good);
+    return complaints;
+}
+
+// TEXT with each OLD replaced by NEW; to be freed.
+static char *replaced(const char *text, const char *old, const char *new)
+{
+    char *result = NULL;
+    size_t len = 0;
+    FILE *const memory = open_memstream(&result, &len);
+    assert_non_null(memory);
+    for (const char *at = strstr(text, old); at != NULL; at = strstr(text, old)) {
+        fprintf(memory, "%.*s%s", (int)(at - text), text, new);
+        text = at + strlen(old);
+    }
+    fputs(text, memory);
+    fclose(memory);
+    return result;
+}
+
+// Each in the second key of the file: none may be taken for text between keys and left out.
+static void a_damaged_key_is_never_left_out(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *old;
+        const char *new;
+        const char *why;
+    } damages[] = {
+        {"-----BEGIN", "  -----BEGIN", "line 10: neither"},
+        {"\n", "\n  ", "line 11: neither base64"},
+        {"\n", "\n> ", "line 11: neither base64"},
+        {"-----BEGIN", "> -----BEGIN", "line 10: neither"},
+        {"-----BEGIN", "\"-----BEGIN", "line 10: neither"},
+        {"KEY-----\nM", "KEY-----\"\nM", "line 10: neither"},
+        {"-----BEGIN", "----BEGIN", "line 10: neither"},
+        {"-----BEGIN", "------BEGIN", "line 10: neither"},
+        {"KEY-----\nM", "KEY----\nM", "line 10: something"},
+        {"KEY-----\nM", "KEY------\nM", "line 10: neither"},
+        {"-----", "\u2014\u2014-", "line 10: neither"},
+        {"-----", "\u2010\u2010\u2010\u2010\u2010", "line 10: neither"},
+        {"-----BEGIN", "\xEF\xBB\xBF-----BEGIN", "line 10: a byte order mark"},
+        {"-----BEGIN", "-----BEGIN ", "line 10: something"},
+        {"BEGIN", "begin", "line 10: neither"},
+        {"PUBLIC KEY", "RSA PUBLIC KEY", "line 10: something"},
+        {"PUBLIC KEY", "public key", "line 10: something"},
+        {"-----BEGIN PUBLIC KEY-----\n", "", "line 10: neither"},
+        {"-----BEGIN PUBLIC KEY-----\n", "#-----BEGIN PUBLIC KEY-----\n", "line 11: neither"},
+        {"-----BEGIN PUBLIC KEY-----\n", "BEGIN PUBLIC KEY\n", "line 10: neither"},
+        {"-----END PUBLIC KEY-----\n", "", "line 18: neither base64"},
+        {"\n-----END PUBLIC KEY-----\n", "", "line 10: a key without its last line"},
+        {"-----END PUBLIC KEY-----\n", "----END PUBLIC KEY-----\n", "line 18: neither base64"},
+        {"-----END PUBLIC KEY-----\n", "-----END PUBLIC KEY----\n", "line 18: neither base64"},
+        {"-----END PUBLIC KEY-----\n", "#-----END PUBLIC KEY-----\n", "line 18: neither base64"},
+        {"-----END PUBLIC KEY-----\n", "-----END PUBLIC KEY----------BEGIN PUBLIC KEY-----\n",
+         "line 18: neither base64"},
+        {"\nM", "\n\nM", "line 11: neither base64"},
+        {"\nM", "\n# comment\nM", "line 11: neither base64"},
+        {"\nM", "\nComment: x\nM", "line 11: neither base64"},
+        {"\nM", "\n", "line 10: a damaged public key"},
+        {"\nM", "\nMM", "line 10: a damaged public key"},
+        {"\nM", "\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A=\nM", "line 10: a damaged public key"},
+    };
+    char *const good = read_whole_file(other_path);
+    for (size_t i = 0; i < COUNT_OF(damages); i++) {
+        char *const damaged = replaced(good, damages[i].old, damages[i].new);
+        const char *const complaints = complaints_after_a_good_key(damaged);
+        if (!has_text(str_from(complaints), damages[i].why)) {
+            print_error("%s -> %s: %s\n", damages[i].old, damages[i].new, complaints);
+            fail();
+        }
+        free(damaged);
+    }
+    free(good);
+}
+
+static void text_that_is_no_comment_is_refused(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "end\n", " \n the second key:\n", "//\n", ";\n", "x", "\f\n", "\x01"};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        check(texts[i], has_text(str_from(complaints_after_a_good_key(texts[i])), ": neither"));
+    }
+}
+
+static void comments_empty_lines_and_other_line_ends_are_passed_over(void **state)
 {
     (void)state;
     char *const good = read_whole_file(other_path);
-    char *text = NULL;
-    assert_true(asprintf(&text, "# the gateway's key\n%s\nend\n", good) > 0);
-    char *const path = scratch_write(folder, "commented.pem", text);
-    assert_string_equal(complaints_about(path), "");
-    free(path);
-    free(text);
+    char *const with_crlf = replaced(good, "\n", " \t\r\n");
+    const char *const texts[] = {
+        "",  "\n\n", "# a comment\n", "  # indented\n \t\r\n#\n",
+        "#", good,   with_crlf,       "# from 1999\n#-----BEGIN PUBLIC KEY-----\n#MII\n"};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        assert_string_equal(complaints_after_a_good_key(texts[i]), "");
+    }
+    free(with_crlf);
+    good[strlen(good) - 1] = '\0'; // without the last line break
+    assert_string_equal(complaints_after_a_good_key(good), "");
     free(good);
+}
+
+static void what_follows_a_key_within_its_block_is_refused(void **state)
+{
+    (void)state;
+    unsigned char *der = NULL;
+    const int len = i2d_PUBKEY(keys[KEY_P256], &der);
+    assert_true(len > 0);
+    char *const path = scratch_path(folder, "longer.pem");
+    unsigned char longer[512] = {0};
+    memcpy(longer, der, (size_t)len);
+    FILE *const file = fopen(path, "we");
+    assert_non_null(file);
+    assert_true(PEM_write(file, PEM_STRING_PUBLIC, "", longer, len + 1) > 0);
+    fclose(file);
+    expect_refused_file(path, "line 1: a damaged public key");
+    OPENSSL_free(der);
+    free(path);
 }
 
 static void mistakes_between_keys_and_names_are_all_told(void **state)
@@ -995,7 +1115,10 @@ int main(void)
         WITH_KEYS(key_files_that_do_not_fit_are_named),
         WITH_KEYS(a_private_key_is_refused),
         WITH_KEYS(a_file_with_something_broken_is_refused_as_a_whole),
-        WITH_KEYS(text_around_keys_is_passed_over),
+        WITH_KEYS(a_damaged_key_is_never_left_out),
+        WITH_KEYS(text_that_is_no_comment_is_refused),
+        WITH_KEYS(comments_empty_lines_and_other_line_ends_are_passed_over),
+        WITH_KEYS(what_follows_a_key_within_its_block_is_refused),
         WITH_KEYS(mistakes_between_keys_and_names_are_all_told),
         WITH_KEYS(without_gateways_keys_are_not_even_read),
     };

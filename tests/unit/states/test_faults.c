@@ -402,7 +402,7 @@ static void without_memory_no_gateway_is_loaded_by_half(void **state)
     free(path);
     scratch_free(keys_folder);
     assert_false(has_lacked);
-    assert_int_equal(n, 5); // the gateways, three keys, and none left to fail
+    assert_int_equal(n, 6); // the gateways, the file, three keys, and none left to fail
 }
 
 // ---- the output ----
