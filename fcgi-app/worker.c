@@ -5,6 +5,7 @@
 #include "db/library.h"
 #include "base/log.h"
 #include "states/store_mysql.h"
+#include "states/store_overloaded.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -15,10 +16,8 @@
 
 enum {
     READ_BYTES = 64 * 1024,
-    BYTES_PER_NODE = 512,               // generous: a node with its texts takes about 250
-    ARENA_BYTES_BESIDE_NODES = 1 << 20, // result, credentials, tables
-    // The spare worker is lent the thread that sweeps and takes signals: it waits for nobody.
-    SPARE_PATIENCE_US = 50 * 1000,
+    // The overload responder is lent the thread that sweeps and takes signals: it waits for nobody.
+    OVERLOADED_WRITE_BUDGET_US = 50 * 1000,
 };
 
 struct worker {
@@ -26,40 +25,12 @@ struct worker {
     struct snapshot *snapshot;
     unsigned generation; // of the snapshot
     struct service service;
-    struct store_mysql *database; // NULL: the spare worker
-    int64_t write_budget_us;      // how long this turn's connection may still keep us waiting
+    bool sheds_load;         // the overload responder: it has no database
+    int64_t write_budget_us; // how long this turn's connection may still keep us waiting
     struct http_var vars[FCGI_CONN_VARS_MAX];
     char input[READ_BYTES];
     // One record's header, its content, and what ends a request, to leave in one write.
     char output[FCGI_HEADER_LEN + WORKER_BUFFER_BYTES + FCGI_CONN_END_BYTES];
-};
-
-// ---- the store of the spare worker ----
-
-static int overloaded_look_up(void *store, const struct lookup *lookup, struct arena *arena,
-                              struct lookup_result *result, struct error *err)
-{
-    (void)store, (void)lookup, (void)arena, (void)result;
-    return error_set(err, ERR_OVERLOADED, "all workers are waiting for the database");
-}
-
-static int overloaded_load_nodes(void *store, const struct permit *permit, size_t limit,
-                                 struct arena *arena, struct node_list *nodes, struct error *err)
-{
-    (void)store, (void)permit, (void)limit, (void)arena, (void)nodes;
-    return error_set(err, ERR_OVERLOADED, "all workers are waiting for the database");
-}
-
-static int overloaded_ping(void *store, struct error *err)
-{
-    (void)store;
-    return error_set(err, ERR_OVERLOADED, "all workers are waiting for the database");
-}
-
-static const struct store_ops overloaded_ops = {
-    .look_up = overloaded_look_up,
-    .load_nodes = overloaded_load_nodes,
-    .ping = overloaded_ping,
 };
 
 // ---- making one ----
@@ -71,22 +42,24 @@ static bool seed_random(struct request_id_source *source)
     return seeded;
 }
 
-static bool open_store(struct worker *worker, bool has_database)
+static bool open_store(struct worker *worker)
 {
     struct service *const service = &worker->service;
-    if (!has_database) {
-        service->store = (struct store){.ops = &overloaded_ops};
+    if (worker->sheds_load) {
+        service->store = store_overloaded();
         return true;
     }
-    worker->database = store_mysql_new(service->conf, worker->shared->health, service->shard);
-    service->store = (struct store){.ops = &store_mysql_ops, .context = worker->database};
-    return worker->database != NULL;
+    return store_mysql_new(&service->store, service->conf, worker->shared->health,
+                           service->shard) == 0;
 }
 
-static size_t arena_cap(const struct conf *conf)
+static void close_store(struct worker *worker)
 {
-    return ARENA_BYTES_BESIDE_NODES + (size_t)conf->response.max_nodes * BYTES_PER_NODE +
-           4 * (size_t)conf->server.max_request_bytes;
+    struct store *const store = &worker->service.store;
+    if (store->ops != NULL) {
+        store->ops->free(store->context);
+    }
+    *store = (struct store){.ops = NULL};
 }
 
 struct worker *worker_new(struct worker_shared *shared, size_t shard, bool has_database)
@@ -98,18 +71,23 @@ struct worker *worker_new(struct worker_shared *shared, size_t shard, bool has_d
     worker->shared = shared;
     worker->generation = atomic_load(&shared->snapshots->generation);
     worker->snapshot = snapshot_take(shared->snapshots);
+    worker->sheds_load = !has_database;
+    const struct conf *const conf = worker->snapshot->conf;
     worker->service = (struct service){
-        .conf = worker->snapshot->conf,
+        .conf = conf,
         .gateways = worker->snapshot->gateways,
         .limiter = shared->limiter,
         .clock = &clock_system,
         .auth = auth_new(),
-        .arena = arena_new(arena_cap(worker->snapshot->conf)),
+        .group =
+            service_group_new(service_request_arena_bytes((size_t)conf->server.max_request_bytes)),
+        .arena = arena_new(service_node_arena_bytes((size_t)conf->response.max_nodes)),
         .metrics = shared->metrics,
         .shard = &shared->metrics->shards[shard],
     };
     const bool is_whole = seed_random(&worker->service.random) && worker->service.auth != NULL &&
-                          worker->service.arena != NULL && open_store(worker, has_database);
+                          worker->service.group != NULL && worker->service.arena != NULL &&
+                          open_store(worker);
     if (!is_whole) {
         worker_free(worker);
         return NULL;
@@ -120,8 +98,9 @@ struct worker *worker_new(struct worker_shared *shared, size_t shard, bool has_d
 void worker_free(struct worker *worker)
 {
     if (worker != NULL) {
-        store_mysql_free(worker->database);
+        close_store(worker);
         auth_free(worker->service.auth);
+        service_group_free(worker->service.group);
         arena_free(worker->service.arena);
         snapshot_drop(worker->snapshot);
         free(worker);
@@ -140,9 +119,7 @@ static void refresh(struct worker *worker)
     worker->snapshot = snapshot_take(worker->shared->snapshots);
     worker->service.conf = worker->snapshot->conf;
     worker->service.gateways = worker->snapshot->gateways;
-    if (worker->database != NULL) {
-        store_mysql_reconfigure(worker->database, worker->service.conf);
-    }
+    worker->service.store.ops->reconfigure(worker->service.store.context, worker->service.conf);
     snapshot_drop(old);
 }
 
@@ -224,20 +201,33 @@ static void send_end(struct http_response *response)
 
 // ---- serving ----
 
-static void answer(struct worker *worker, struct fcgi_conn *records, struct http_response *response)
+static void add_request(struct worker *worker, struct fcgi_conn *records,
+                        struct service_client client)
 {
+    struct service *const service = &worker->service;
     size_t count;
     if (records->refusal == FCGI_REFUSE_HEAD_TOO_LARGE) {
-        service_refuse(&worker->service, ERR_HEAD_TOO_LARGE, response);
+        service_add_refused(service, ERR_HEAD_TOO_LARGE, client);
     } else if (records->refusal == FCGI_REFUSE_BODY_TOO_LARGE) {
-        service_refuse(&worker->service, ERR_BODY_TOO_LARGE, response);
+        service_add_refused(service, ERR_BODY_TOO_LARGE, client);
     } else if (records->refusal == FCGI_REFUSE_NO_MEMORY) {
-        service_refuse(&worker->service, ERR_NO_MEMORY, response);
+        service_add_refused(service, ERR_NO_MEMORY, client);
     } else if (fcgi_conn_vars(records, worker->vars, &count) != 0) {
-        service_refuse(&worker->service, ERR_MALFORMED_VARIABLES, response);
+        service_add_refused(service, ERR_MALFORMED_VARIABLES, client);
     } else {
-        service_handle(&worker->service, worker->vars, count, response);
+        service_add(service, worker->vars, count, client);
     }
+}
+
+static struct http_response *open_response(void *context)
+{
+    return context;
+}
+
+static bool is_ready(void *context)
+{
+    (void)context;
+    return true;
 }
 
 // Answers the whole request of CONN; false when the connection is of no more use.
@@ -248,14 +238,16 @@ static bool serve_request(struct worker *worker, struct loop_conn *conn)
         .fd = conn->fd,
         .id = conn->records.id,
         .write_budget_us = &worker->write_budget_us,
-        .requests_done = worker->database == NULL ? NULL : &worker->shared->requests_done,
+        .requests_done = worker->sheds_load ? NULL : &worker->shared->requests_done,
     };
     struct http_response response = {.end = send_end};
     outbuf_init(&response.out, worker->output + FCGI_HEADER_LEN, WORKER_BUFFER_BYTES, send_record,
                 &reply);
     atomic_store(&conn->deadline_us, 0); // from here on the time limits are the database's and ours
     conn->has_served = true;
-    answer(worker, &conn->records, &response);
+    add_request(worker, &conn->records,
+                (struct service_client){open_response, is_ready, &response});
+    service_run(&worker->service);
     fcgi_conn_request_done(&conn->records);
     return !reply.is_gone && !conn->records.is_over;
 }
@@ -310,17 +302,16 @@ static bool serve_bytes(struct worker *worker, struct loop_conn *conn)
 static void serve_connection(struct worker *worker, struct loop_conn *conn)
 {
     struct loop *const loop = worker->shared->loop;
-    worker->write_budget_us = worker->database == NULL
-                                  ? SPARE_PATIENCE_US
+    worker->write_budget_us = worker->sheds_load
+                                  ? OVERLOADED_WRITE_BUDGET_US
                                   : worker->service.conf->server.client_timeout_ms * 1000;
     if (serve_bytes(worker, conn)) {
         loop_give_back(loop, conn, worker->service.conf->server.client_timeout_ms);
     } else {
         loop_close(loop, conn);
     }
-    if (worker->database != NULL) {
-        store_mysql_failback(worker->database); // the answer is out: this costs no request
-    }
+    // The answer is out: this costs no request.
+    worker->service.store.ops->failback(worker->service.store.context);
 }
 
 void *worker_run(void *argument)
@@ -343,8 +334,7 @@ void *worker_run(void *argument)
         }
     }
     // The connection's thread data belong to this thread: close it here.
-    store_mysql_free(worker->database);
-    worker->database = NULL;
+    close_store(worker);
     db_library_thread_end();
     return worker;
 }

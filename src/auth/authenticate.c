@@ -61,34 +61,20 @@ int auth_read_credentials(struct auth *auth, const struct conf *conf,
     return verdict == AUTH_ACCEPTED ? 0 : -1;
 }
 
-int auth_fill_lookup(struct auth *auth, const struct conf *conf,
-                     const struct credentials *credentials, struct arena *arena,
-                     struct lookup *lookup, struct error *err)
+void auth_fill_lookup(const struct conf *conf, const struct credentials *credentials,
+                      struct lookup *lookup)
 {
-    *lookup = (struct lookup){.binding_code = credentials->app_code};
     if (credentials->way == CREDENTIALS_GATEWAY) {
-        return 0;
-    }
-    uint8_t *const digest = arena_alloc(arena, LOOKUP_DIGEST_BYTES, 1);
-    if (digest == NULL) {
-        return error_set(err, ERR_NO_MEMORY, "digest");
-    }
-    if (auth_direct_digest(auth->direct, credentials, digest)) {
-        lookup->secret_digest = (struct str){(const char *)digest, LOOKUP_DIGEST_BYTES};
+        return; // the gateway vouches for both
     }
     lookup->app_code = credentials->app_code;
     lookup->username = conf->auth.user_table_check ? credentials->username : STR_ABSENT;
-    return 0;
 }
 
 static int judge_direct(struct auth *auth, const struct conf *conf,
                         const struct credentials *credentials, const struct lookup_result *result,
                         int64_t now_us, struct error *err)
 {
-    if (result->is_proven) {
-        return 0;
-    }
-    auth_direct_learn(auth->direct, credentials->app_code, &result->app);
     if (!auth_direct_secret_holds(auth->direct, &result->app, credentials->secret, now_us)) {
         return error_set(err, ERR_CREDENTIALS_WRONG,
                          "unknown or disabled application, or wrong secret");

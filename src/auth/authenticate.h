@@ -50,11 +50,9 @@ int auth_read_credentials(struct auth *auth, const struct conf *conf,
                           int64_t now_us, struct arena *arena, struct credentials *credentials,
                           struct error *err) MUST_CHECK NONNULL;
 
-// What must be looked up to judge the credentials, the task aside. What it leaves absent is not
-// needed. Its digest lives in ARENA. -1 without memory.
-int auth_fill_lookup(struct auth *auth, const struct conf *conf,
-                     const struct credentials *credentials, struct arena *arena,
-                     struct lookup *lookup, struct error *err) MUST_CHECK NONNULL;
+// Names what must be looked up about the caller; what stays absent is not needed.
+void auth_fill_lookup(const struct conf *conf, const struct credentials *credentials,
+                      struct lookup *lookup) NONNULL;
 
 // Judges the credentials by the rows that it names. NOW_US: microseconds since 1970 UTC, for
 // secrets that were rotated out. The work done does not depend on what is wrong.

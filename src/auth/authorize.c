@@ -7,12 +7,6 @@ struct permit {
     enum permit_kind kind;
 };
 
-// Whether the store has found the task bound to this very application, and under way.
-static bool is_proven(const struct lookup_result *result, struct str app_code)
-{
-    return result->is_proven && str_equal(result->template.app_code, app_code);
-}
-
 static int check_task(const struct lookup_task *task, struct error *err)
 {
     if (!task->exists || task->is_deleted) {
@@ -50,8 +44,8 @@ static enum permit_kind kind_of(const struct lookup_task *task)
     return task->is_started ? PERMIT_STARTED : PERMIT_NOT_STARTED;
 }
 
-static int make_grant(const struct lookup_task *task, int64_t task_id, struct arena *arena,
-                      const struct permit **permit, struct error *err)
+static int make_permit(const struct lookup_task *task, int64_t task_id, struct arena *arena,
+                       const struct permit **permit, struct error *err)
 {
     struct permit *const granted = arena_alloc(arena, 1, sizeof(struct permit));
     if (granted == NULL) {
@@ -71,14 +65,11 @@ int authorize(const struct caller *caller, const struct lookup_result *result, i
 {
     err->task_id = task_id;
     err->template_id = result->task.template_id;
-    if (is_proven(result, caller_app_code(caller))) {
-        return make_grant(&result->task, task_id, arena, permit, err);
-    }
     if (check_task(&result->task, err) != 0 ||
         check_template(&result->template, caller_app_code(caller), err) != 0) {
         return -1;
     }
-    return make_grant(&result->task, task_id, arena, permit, err);
+    return make_permit(&result->task, task_id, arena, permit, err);
 }
 
 int permit_for_operator(const struct lookup_result *result, int64_t task_id, struct arena *arena,
@@ -88,7 +79,7 @@ int permit_for_operator(const struct lookup_result *result, int64_t task_id, str
     if (!result->task.exists) {
         return error_set(err, ERR_NO_TASK, "no such task");
     }
-    return make_grant(&result->task, task_id, arena, permit, err);
+    return make_permit(&result->task, task_id, arena, permit, err);
 }
 
 enum permit_kind permit_kind(const struct permit *permit)

@@ -1,24 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "auth/direct.h"
 
-#include "base/hash.h"
-
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 
-enum { SALTS = 64, SALT_CODE_BYTES = 128 };
-
-// A salt is no secret, and does not change while an application lives: knowing it beforehand, the
-// digest can be a condition of the statement that reads the nodes.
-struct known_salt {
-    char code[SALT_CODE_BYTES];
-    size_t code_len; // 0: none
-    uint8_t salt[LOOKUP_SALT_BYTES];
-};
-
 struct auth_direct {
-    struct known_salt salts[SALTS];
     EVP_MD *sha256; // fetched once: fetching costs more than digesting
     EVP_MD_CTX *digest;
 };
@@ -187,13 +174,6 @@ enum auth_verdict auth_direct_read(const struct conf *conf, struct json_reader *
 
 // ---- the secret ----
 
-static struct known_salt *place_of_salt(struct auth_direct *direct, struct str app_code)
-{
-    struct hash hash = hash_start(0);
-    hash_text(&hash, app_code.ptr, app_code.len);
-    return &direct->salts[hash.a % SALTS];
-}
-
 static bool digest_secret(struct auth_direct *direct, const uint8_t salt[LOOKUP_SALT_BYTES],
                           struct str secret, uint8_t digest[EVP_MAX_MD_SIZE])
 {
@@ -201,34 +181,6 @@ static bool digest_secret(struct auth_direct *direct, const uint8_t salt[LOOKUP_
            EVP_DigestUpdate(direct->digest, salt, LOOKUP_SALT_BYTES) == 1 &&
            EVP_DigestUpdate(direct->digest, secret.ptr, secret.len) == 1 &&
            EVP_DigestFinal_ex(direct->digest, digest, NULL) == 1;
-}
-
-bool auth_direct_digest(struct auth_direct *direct, const struct credentials *credentials,
-                        uint8_t digest[LOOKUP_DIGEST_BYTES])
-{
-    static const uint8_t no_salt[LOOKUP_SALT_BYTES];
-    const struct known_salt *const known = place_of_salt(direct, credentials->app_code);
-    const bool is_known =
-        str_equal((struct str){known->code, known->code_len}, credentials->app_code);
-    uint8_t whole[EVP_MAX_MD_SIZE] = {0};
-    const bool is_made =
-        digest_secret(direct, is_known ? known->salt : no_salt, credentials->secret, whole);
-    memcpy(digest, whole, LOOKUP_DIGEST_BYTES);
-    explicit_bzero(whole, sizeof whole);
-    // The work is the same, but a digest without salt must not leave the process.
-    return is_made && is_known;
-}
-
-void auth_direct_learn(struct auth_direct *direct, struct str app_code,
-                       const struct lookup_application *app)
-{
-    if (!app->exists || app_code.len > SALT_CODE_BYTES) {
-        return;
-    }
-    struct known_salt *const place = place_of_salt(direct, app_code);
-    memcpy(place->code, app_code.ptr, app_code.len);
-    place->code_len = app_code.len;
-    memcpy(place->salt, app->salt, sizeof place->salt);
 }
 
 bool auth_direct_secret_holds(struct auth_direct *direct, const struct lookup_application *app,

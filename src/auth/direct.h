@@ -18,15 +18,6 @@ enum auth_verdict auth_direct_read(const struct conf *conf, struct json_reader *
                                    struct credentials *credentials,
                                    struct error *err) MUST_CHECK NONNULL;
 
-// What the claimed secret digests to with the salt that this application was last seen with. False
-// where it was never seen: the digest, for which the same work was done, is of no use then.
-bool auth_direct_digest(struct auth_direct *direct, const struct credentials *credentials,
-                        uint8_t digest[LOOKUP_DIGEST_BYTES]) NONNULL;
-
-// Remembers the salt of an application that exists.
-void auth_direct_learn(struct auth_direct *direct, struct str app_code,
-                       const struct lookup_application *app) NONNULL;
-
 // Whether SECRET is the application's, or the one rotated out that still holds at NOW_US. Takes the
 // same work for an unknown application, a disabled one, and a wrong secret.
 bool auth_direct_secret_holds(struct auth_direct *direct, const struct lookup_application *app,

@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: MIT
 // lookup: what a request names, and what the database says about it: the facts by which callers are
-// authenticated and authorized.
+// authenticated and authorized. Holds its texts itself, so that filling it needs no memory.
 #ifndef BKFLOW_AUTH_LOOKUP_H
 #define BKFLOW_AUTH_LOOKUP_H
 
 #include "base/base.h"
 
-enum { LOOKUP_SALT_BYTES = 16, LOOKUP_DIGEST_BYTES = 32 };
+enum {
+    LOOKUP_SALT_BYTES = 16,
+    LOOKUP_DIGEST_BYTES = 32,
+    // Characters of the columns, up to four bytes each.
+    LOOKUP_APP_CODE_CHARS = 128,
+    LOOKUP_USERNAME_CHARS = 255,
+    LOOKUP_INSTANCE_ID_CHARS = 33,
+};
 
 // A row of bkflow_states_app. Digests are SHA-256(salt || secret).
 struct lookup_application {
@@ -27,6 +34,7 @@ struct lookup_task {
     bool is_expired;
     struct str instance_id; // the root node's id
     int64_t template_id;    // 0 when NULL
+    char instance_id_bytes[LOOKUP_INSTANCE_ID_CHARS * 4];
 };
 
 // A row of template_template.
@@ -34,6 +42,15 @@ struct lookup_template {
     bool exists;
     bool is_deleted;
     struct str app_code; // absent when NULL
+    char app_code_bytes[LOOKUP_APP_CODE_CHARS * 4];
+};
+
+// What the database says. All zero: nothing is there.
+struct lookup_result {
+    struct lookup_application app;
+    bool user_is_active; // there is such a user, and it is active
+    struct lookup_task task;
+    struct lookup_template template; // the task's
 };
 
 // Whom and what a request names. Absent texts are not looked up. Texts are compared byte for byte,
@@ -42,22 +59,7 @@ struct lookup {
     struct str app_code;
     struct str username;
     int64_t task_id;
-    // For reading the nodes along with the facts in the usual case. Both must hold before a node's
-    // row may leave the database.
-    struct str binding_code;  // the application that the task's template must be bound to
-    struct str secret_digest; // what the claimed secret digests to; absent when its salt is unknown
-    int64_t now_us;           // wall clock: whether a secret that was rotated out still holds
-};
-
-struct lookup_result {
-    // The database itself has compared: the lookup's secret and user hold, and the task, which is
-    // under way, is bound to binding_code, which template.app_code repeats. Of application, user
-    // and template nothing else is read then.
-    bool is_proven;
-    struct lookup_application app;
-    bool user_is_active; // there is such a user, and it is active
-    struct lookup_task task;
-    struct lookup_template template; // the task's
+    struct lookup_result result;
 };
 
 #endif

@@ -17,11 +17,11 @@
 // What was found out about one task.
 struct view {
     struct ctl *ctl;
-    struct store_mysql *store;
+    struct store store;
     struct arena *arena;
     int64_t task_id;
-    struct lookup_result result;
-    struct node_list nodes;
+    struct lookup lookup;
+    struct node_query query;
     struct tree tree;
     struct local_time zone;
     struct error err;
@@ -36,21 +36,26 @@ static int load_nodes(struct view *view, const struct permit *permit)
         return error_set(&view->err, ERR_INTERNAL, "no random seed");
     }
     const size_t limit = (size_t)view->ctl->conf->response.max_nodes;
-    if (store_mysql_ops.load_nodes(view->store, permit, limit, view->arena, &view->nodes,
-                                   &view->err) != 0) {
+    view->query.permit = permit;
+    if (view->store.ops->load_nodes(view->store.context, &view->query, 1, limit, view->arena,
+                                    &view->err) != 0) {
         return -1;
     }
-    return tree_build(&view->tree, &view->nodes, permit_root_id(permit), clock_system.wall_us(),
-                      seed, view->arena, &view->err);
+    if (!view->query.is_complete) {
+        return error_set(&view->err, ERR_TOO_MANY_NODES, "more than %zu nodes", limit);
+    }
+    return tree_build(&view->tree, &view->query.nodes, permit_root_id(permit),
+                      clock_system.wall_us(), seed, view->arena, &view->err);
 }
 
 static int load(struct view *view)
 {
-    const struct lookup lookup = {.task_id = view->task_id};
+    struct lookup *const lookup = &view->lookup;
     const struct permit *permit;
-    if (store_mysql_ops.look_up(view->store, &lookup, view->arena, &view->result, &view->err) !=
-            0 ||
-        permit_for_operator(&view->result, view->task_id, view->arena, &permit, &view->err) != 0) {
+    lookup->task_id = view->task_id;
+    if (view->store.ops->find_tasks(view->store.context, &lookup, 1, &view->err) != 0 ||
+        permit_for_operator(&lookup->result, view->task_id, view->arena, &permit, &view->err) !=
+            0) {
         return -1;
     }
     switch (permit_kind(permit)) {
@@ -101,8 +106,8 @@ static int explain(const struct view *view)
 static void print_binding(const struct view *view)
 {
     struct ctl_out *const out = &view->ctl->out;
-    const struct lookup_task *const task = &view->result.task;
-    const struct lookup_template *const template = &view->result.template;
+    const struct lookup_task *const task = &view->lookup.result.task;
+    const struct lookup_template *const template = &view->lookup.result.template;
     ctl_out_print(out, "Task %" PRId64, view->task_id);
     if (task->is_deleted) {
         ctl_out_print(out, ", deleted");
@@ -135,7 +140,7 @@ static void print_nodes(struct view *view)
     struct ctl_out *const out = &view->ctl->out;
     ctl_out_print(out, "\n");
     const size_t shown = ctl_draw_tree(out, &view->tree, &view->zone);
-    const size_t hidden = view->nodes.count - shown;
+    const size_t hidden = view->query.nodes.count - shown;
     ctl_out_print(out, "\n%zu node%s", shown, shown == 1 ? "" : "s");
     if (hidden > 0) {
         ctl_out_print(out,
@@ -226,15 +231,17 @@ int ctl_states_run(struct ctl *ctl)
                              "a task's id is a decimal number from 1 to 9223372036854775807");
     }
     choose_account(ctl);
-    view.store = store_mysql_new(ctl->conf, NULL, &ctl->shard);
+    const int opened = store_mysql_new(&view.store, ctl->conf, NULL, &ctl->shard);
     view.arena = arena_new(arena_cap(ctl->conf));
     int status = CTL_FAILED;
-    if (view.store == NULL || view.arena == NULL) {
+    if (opened != 0 || view.arena == NULL) {
         ctl_fault_set(&ctl->fault, CTL_FAILED, "there is not enough memory");
     } else {
         status = show(&view);
     }
-    store_mysql_free(view.store);
+    if (opened == 0) {
+        view.store.ops->free(view.store.context);
+    }
     arena_free(view.arena);
     return status;
 }

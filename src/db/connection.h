@@ -12,7 +12,7 @@
 
 struct db; // used by one thread at a time
 
-enum { DB_STATEMENTS_MAX = 12, DB_COLUMNS_MAX = 20, DB_PARAMETERS_MAX = 9 };
+enum { DB_STATEMENTS_MAX = 32, DB_COLUMNS_MAX = 20, DB_PARAMETERS_MAX = 32 };
 
 // The column's own type: another one costs a conversion for each value.
 enum db_type {

@@ -1,18 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "states/node_row.h"
 
-enum {
-    COLUMN_ID,
-    COLUMN_PARENT,
-    COLUMN_STATE,
-    COLUMN_VERSION,
-    COLUMN_LOOP,
-    COLUMN_RETRY,
-    COLUMN_SKIP,
-    COLUMN_IGNORED,
-    COLUMN_STARTED,
-    COLUMN_ARCHIVED,
-};
+#include "states/statements.h"
 
 static bool keep_node_text(const char **kept, uint16_t *kept_len, const struct db_value *value,
                            const char *before, uint16_t before_len, struct arena *arena)
@@ -44,23 +33,23 @@ static bool read_node(struct node *node, const struct node *before, const struct
 {
     static const struct node none;
     before = before == NULL ? &none : before;
-    node->loop = (int32_t)values[COLUMN_LOOP].number;
-    node->retry = (int32_t)values[COLUMN_RETRY].number;
-    node->flags = (uint8_t)((values[COLUMN_SKIP].number != 0 ? NODE_SKIP : 0) |
-                            (values[COLUMN_IGNORED].number != 0 ? NODE_ERROR_IGNORED : 0));
-    node->started_us = node_time(&values[COLUMN_STARTED]);
-    node->archived_us = node_time(&values[COLUMN_ARCHIVED]);
-    return keep_node_text(&node->id, &node->id_len, &values[COLUMN_ID], NULL, 0, arena) &&
-           keep_node_text(&node->parent_id, &node->parent_id_len, &values[COLUMN_PARENT],
+    node->loop = (int32_t)values[NODE_COLUMN_LOOP].number;
+    node->retry = (int32_t)values[NODE_COLUMN_RETRY].number;
+    node->flags = (uint8_t)((values[NODE_COLUMN_SKIP].number != 0 ? NODE_SKIP : 0) |
+                            (values[NODE_COLUMN_IGNORED].number != 0 ? NODE_ERROR_IGNORED : 0));
+    node->started_us = node_time(&values[NODE_COLUMN_STARTED]);
+    node->archived_us = node_time(&values[NODE_COLUMN_ARCHIVED]);
+    return keep_node_text(&node->id, &node->id_len, &values[NODE_COLUMN_ID], NULL, 0, arena) &&
+           keep_node_text(&node->parent_id, &node->parent_id_len, &values[NODE_COLUMN_PARENT],
                           before->parent_id, before->parent_id_len, arena) &&
-           keep_node_text(&node->state, &node->state_len, &values[COLUMN_STATE], before->state,
+           keep_node_text(&node->state, &node->state_len, &values[NODE_COLUMN_STATE], before->state,
                           before->state_len, arena) &&
-           keep_node_text(&node->version, &node->version_len, &values[COLUMN_VERSION],
+           keep_node_text(&node->version, &node->version_len, &values[NODE_COLUMN_VERSION],
                           before->version, before->version_len, arena);
 }
 
-int node_row_add(struct node_list *nodes, const struct db_value values[NODE_WIDTH],
-                 struct arena *arena, struct error *err)
+int node_row_add(struct node_list *nodes, const struct db_value *values, struct arena *arena,
+                 struct error *err)
 {
     const struct node *const before = node_list_last(nodes);
     struct node *const node = node_list_add(nodes, arena);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// store: the seam between the use case and its data: a real database, or a test's literal rows.
+// store: the seam between the use case and its data: a real database, a refusal, or a test's rows.
+// Facts come first, for a group of requests at once; nodes only for a permit.
 #ifndef BKFLOW_STATES_STORE_H
 #define BKFLOW_STATES_STORE_H
 
@@ -7,22 +8,42 @@
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/error.h"
+#include "conf/conf.h"
 #include "states/node.h"
 
 struct permit;
 
-// The seam. Each function gets the store's own context first.
+// The most requests of a group.
+enum { STORE_GROUP_MAX = 16 };
+
+// The nodes of one task.
+struct node_query {
+    const struct permit *permit;
+    struct node_list nodes; // in the order of eri_state.id
+    bool is_complete;       // false: there are more rows than were allowed, and NODES is empty
+};
+
+// Each function gets the store's own context first. COUNT is 1 to STORE_GROUP_MAX. A function that
+// fails does so for all of the group. What is not in the database is simply not there: an error is
+// a database that cannot answer.
 struct store_ops {
-    // All that authentication and binding need to know, in as few round trips as the set-up allows.
-    // A store may read the nodes along, for load_nodes to hand out without another round trip. What
-    // is not in the database is simply not there: an error is a database that can't answer.
-    int (*look_up)(void *store, const struct lookup *lookup, struct arena *arena,
-                   struct lookup_result *result, struct error *err);
-    // The rows of the granted task in the order of eri_state.id; more than LIMIT are an error.
-    int (*load_nodes)(void *store, const struct permit *permit, size_t limit, struct arena *arena,
-                      struct node_list *nodes, struct error *err);
+    // Fills in the application and the user of each lookup. Does the same work for an application
+    // that does not exist as for one that does.
+    int (*find_callers)(void *store, struct lookup *const lookups[], size_t count,
+                        struct error *err);
+    // Fills in the task of each lookup, and the task's template.
+    int (*find_tasks)(void *store, struct lookup *const lookups[], size_t count, struct error *err);
+    // Reads the nodes of tasks, which differ, into ARENA: at most ROW_LIMIT rows in all. A query
+    // that did not fit is not complete; a single one that is not has more than ROW_LIMIT rows.
+    int (*load_nodes)(void *store, struct node_query queries[], size_t count, size_t row_limit,
+                      struct arena *arena, struct error *err);
     // Whether every database answers.
     int (*ping)(void *store, struct error *err);
+    // Takes another configuration, borrowed until the next one or the end.
+    void (*reconfigure)(void *store, const struct conf *conf);
+    // Between requests: returns to preferred hosts that are healthy again.
+    void (*failback)(void *store);
+    void (*free)(void *store);
 };
 
 struct store {

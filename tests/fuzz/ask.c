@@ -25,7 +25,7 @@ int ask(struct stage *stage, const struct http_var *vars, size_t count)
     service_handle(&stage->service, vars, count, &stage->response);
     const int status = stage_end(stage);
     const struct str body = stage_body(stage);
-    REQUIRE(arena_used(stage->service.arena) == 0);
+    REQUIRE(arena_used(stage->service.arena) == 0 && service_group_is_empty(stage->service.group));
     REQUIRE(status == 200 || status == 304 || (status >= 400 && status <= 504));
     if (body.len == 0 || !has_json(stage)) {
         REQUIRE(body.len == 0 || status == 200);

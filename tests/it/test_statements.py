@@ -57,7 +57,7 @@ def cost(database, ask, count=10):
 
 
 class TestRoundTrips:
-    """Once a worker is warm: it is connected, has prepared, and knows the application's salt."""
+    """Once a worker is warm: it is connected, and has prepared its statements."""
 
     def cost(self, database, responder, request, status_code=200):
         def ask():
@@ -66,25 +66,109 @@ class TestRoundTrips:
         ask()
         return cost(database, ask)
 
-    def test_one_for_a_task_under_way(self, database, one_worker, crowd):
-        assert self.cost(database, one_worker, support.states(crowd)) == {"Com_stmt_execute": 1}
+    def test_three_for_a_task_under_way(self, database, one_worker, crowd):
+        assert self.cost(database, one_worker, support.states(crowd)) == {"Com_stmt_execute": 3}
 
-    def test_one_for_an_answer_that_the_client_knows(self, database, one_worker, crowd):
+    def test_three_for_an_answer_that_the_client_knows(self, database, one_worker, crowd):
         tag = one_worker.ask(support.states(crowd)).header("ETag")
         request = support.states(crowd, {"If-None-Match": tag})
-        assert self.cost(database, one_worker, request, 304) == {"Com_stmt_execute": 1}
+        assert self.cost(database, one_worker, request, 304) == {"Com_stmt_execute": 3}
 
     @pytest.mark.parametrize("columns, statements", [({"is_started": False}, 2), ({"is_expired": True}, 2), ({}, 3)])
-    def test_more_where_there_are_no_nodes(self, database, world, one_worker, columns, statements):
+    def test_where_there_are_no_nodes(self, database, world, one_worker, columns, statements):
         request = support.states(world.task(**columns))
         assert self.cost(database, one_worker, request) == {"Com_stmt_execute": statements}
 
-    def test_two_for_who_may_not_see_it(self, database, world, one_worker):
+    def test_two_for_an_application_that_may_not_see_it(self, database, world, one_worker):
         task_id = world.task([support.node()], template_id=world.template(support.OTHER_APP))
         assert self.cost(database, one_worker, support.states(task_id), 403) == {"Com_stmt_execute": 2}
 
-    def test_none_for_who_does_not_say_who_it_is(self, database, one_worker, crowd):
+    def test_one_for_a_wrong_secret(self, database, one_worker, crowd):
+        request = support.states(crowd, credentials=support.client.credentials(support.APP, "wrong", support.USER))
+        responder_limit = 8  # below failure_limit, with the two that warm up
+        one_worker.ask(request)
+        assert cost(database, lambda: one_worker.ask(request), responder_limit) == {"Com_stmt_execute": 1}
+
+    def test_none_without_credentials(self, database, one_worker, crowd):
         assert self.cost(database, one_worker, support.states(crowd, credentials={}), 401) == {}
+
+
+REFUSALS = {
+    "unknown application": dict(code="nobody", secret=support.SECRET, status=401),
+    "wrong secret": dict(secret="wrong", status=401),
+    "disabled application": dict(code=support.DISABLED_APP, secret=support.DISABLED_SECRET, status=401),
+    "unknown user": dict(user="nobody", status=401),
+    "inactive user": dict(user=support.INACTIVE_USER, status=401),
+    "unbound template": dict(app_code=None, status=403),
+    "other application": dict(app_code=support.OTHER_APP, status=403),
+}
+
+
+@pytest.fixture
+def watched(database, program):
+    """A responder with one worker and no limit on failures, and what the server read for it."""
+    database.sql("SET GLOBAL userstat = 1", None)
+    responder = program.listen(lab_responder.settings_for(
+        database, **{"server.workers": 1, "auth.failure_limit": 0}))
+    yield responder
+    assert responder.stop() == 0
+    database.sql("SET GLOBAL userstat = 0", None)
+
+
+def rows_read(database, responder, request):
+    """Rows read of each table, and the Handler counters of reading, for one request of a warm worker."""
+    responder.ask(request)
+    database.sql("FLUSH TABLE_STATISTICS", None)
+    before = handlers(database)
+    answer = responder.ask(request)
+    after = handlers(database)
+    own = handlers(database)  # what looking at the counters costs
+    counters = {name: after[name] - before[name] - (own[name] - after[name]) for name in after}
+    tables = dict(database.sql("SELECT TABLE_NAME, ROWS_READ FROM information_schema.TABLE_STATISTICS", None))
+    return answer.status, tables, counters
+
+
+def handlers(database):
+    rows = database.sql("SHOW GLOBAL STATUS LIKE 'Handler_read%'", None)
+    return {name: int(value) for name, value in rows}
+
+
+class TestNothingIsReadTooEarly:
+    """Counted by the server, on a task with many nodes."""
+
+    @pytest.fixture
+    def ask(self, database, world, watched):
+        def asked(code=support.APP, secret=support.SECRET, user=support.USER, app_code=support.APP, status=200):
+            template_id = world.template(app_code)
+            task_id = world.task([support.node(), *(support.node(f"n{i}") for i in range(1, NODES))],
+                                 template_id=template_id)
+            request = support.states(task_id, credentials=support.client.credentials(code, secret, user))
+            got, tables, counters = rows_read(database, watched, request)
+            assert got == status
+            return tables, counters
+        return asked
+
+    def test_the_counters_see_what_a_good_request_reads(self, ask):
+        tables, counters = ask()
+        assert int(tables["eri_state"]) == NODES
+        assert int(tables["task_taskinstance"]) == 1
+        assert sum(counters.values()) >= NODES
+
+    @pytest.mark.parametrize("name", REFUSALS)
+    def test_a_refusal_reads_no_node(self, ask, name):
+        tables, _counters = ask(**REFUSALS[name])
+        assert "eri_state" not in tables
+
+    @pytest.mark.parametrize("name", [name for name, case in REFUSALS.items() if case["status"] == 401])
+    def test_a_caller_that_is_not_authenticated_reads_no_task(self, ask, name):
+        tables, _counters = ask(**REFUSALS[name])
+        assert "task_taskinstance" not in tables and "template_template" not in tables
+
+    def test_an_unknown_application_and_a_wrong_secret_cost_the_same(self, ask):
+        _tables, unknown = ask(**REFUSALS["unknown application"])
+        _tables, wrong = ask(**REFUSALS["wrong secret"])
+        assert unknown == wrong
+        assert unknown["Handler_read_key"] > 0
 
 
 @pytest.fixture
@@ -96,7 +180,7 @@ def plans(program, database, lab):
     responder = program.listen(lab_responder.settings_for(database, **{"server.workers": 1}))
 
     def plans_of(request):
-        responder.ask(request)  # connects, learns the salt
+        responder.ask(request)  # connects and prepares
         before = len(path.read_bytes())
         responder.ask(request)
         return read_plans(path.read_bytes()[before:].decode(errors="replace"))  # parameters may be bytes
@@ -141,8 +225,8 @@ class TestPlans:
             support.APP, "wrong", support.USER))))
 
     def test_nobody_by_that_name(self, plans, crowd):
-        assert_indexed(plans(support.states(crowd, credentials=support.client.credentials(
-            "nobody", "wrong", "nobody"))))
+        steps = plans(support.states(crowd, credentials=support.client.credentials("nobody", "wrong", "nobody")))
+        assert {step.extra for step in steps} <= {"no matching row in const table", ""}  # looked up by a unique key
 
     def test_another_applications_task_reads_no_state(self, plans, world, crowd):
         assert crowd

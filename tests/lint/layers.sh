@@ -37,7 +37,7 @@ syslog[.]h                                          src/base/log
 '
 
 # Files with SQL: statements of the product, and of the administration.
-sql='src/states/store_mysql src/ctl/'
+sql='src/states/statements src/ctl/'
 
 # shellcheck disable=SC2046 # a list
 LAYERS=$layers OWNERS=$owners SQL=$sql exec awk '

@@ -107,47 +107,63 @@ static int count_call(struct fake_store *fake, struct error *err)
     return 0;
 }
 
-static int fake_look_up(void *store, const struct lookup *lookup, struct arena *arena,
-                        struct lookup_result *result, struct error *err)
+static int fake_find_callers(void *store, struct lookup *const lookups[], size_t count,
+                             struct error *err)
 {
     struct fake_store *const fake = store;
     fake->look_ups++;
-    *result = (struct lookup_result){0};
-    if (count_call(fake, err) != 0) {
-        return -1;
+    for (size_t i = 0; i < count; i++) {
+        struct lookup *const lookup = lookups[i];
+        if (str_equal(lookup->app_code, str_from(fake->app_code))) {
+            lookup->result.app = fake->app;
+        }
+        lookup->result.user_is_active = str_equal(lookup->username, str_from(fake->username));
     }
-    if (str_equal(lookup->app_code, str_from(fake->app_code))) {
-        result->app = fake->app;
+    return count_call(fake, err);
+}
+
+static int fake_find_tasks(void *store, struct lookup *const lookups[], size_t count,
+                           struct error *err)
+{
+    struct fake_store *const fake = store;
+    fake->task_look_ups++;
+    for (size_t i = 0; i < count; i++) {
+        struct lookup *const lookup = lookups[i];
+        if (lookup->task_id == fake->task_id) {
+            lookup->result.task = fake->task;
+            lookup->result.template = fake->template;
+        }
     }
-    result->user_is_active = str_equal(lookup->username, str_from(fake->username));
-    if (lookup->task_id == fake->task_id) {
-        result->task = fake->task;
-        result->template = fake->template;
-        result->task.instance_id = arena_copy(arena, fake->task.instance_id);
-        if (str_is_absent(result->task.instance_id)) {
-            return error_set(err, ERR_NO_MEMORY, "instance_id");
+    return count_call(fake, err);
+}
+
+// Fills in the nodes of one task; as with a database, all of them or none.
+static int fake_load_task(struct fake_store *fake, struct node_query *query, size_t row_limit,
+                          struct arena *arena, struct error *err)
+{
+    fake->permitted_task = permit_task_id(query->permit);
+    *query = (struct node_query){.permit = query->permit};
+    query->is_complete = fake->row_count <= row_limit;
+    for (size_t i = 0; query->is_complete && i < fake->row_count; i++) {
+        if (row_add(&query->nodes, arena, &fake->rows[i]) != 0) {
+            return error_set(err, ERR_NO_MEMORY, "node %zu", i);
         }
     }
     return 0;
 }
 
-static int fake_load_nodes(void *store, const struct permit *permit, size_t limit,
-                           struct arena *arena, struct node_list *nodes, struct error *err)
+static int fake_load_nodes(void *store, struct node_query queries[], size_t count, size_t row_limit,
+                           struct arena *arena, struct error *err)
 {
     struct fake_store *const fake = store;
     fake->loads++;
-    fake->limit = limit;
-    fake->granted_task = permit_task_id(permit);
-    *nodes = (struct node_list){0};
+    fake->limit = row_limit;
     if (count_call(fake, err) != 0) {
         return -1;
     }
-    for (size_t i = 0; i < fake->row_count; i++) {
-        if (i == limit) {
-            return error_set(err, ERR_TOO_MANY_NODES, "more than %zu nodes", limit);
-        }
-        if (row_add(nodes, arena, &fake->rows[i]) != 0) {
-            return error_set(err, ERR_NO_MEMORY, "node %zu", i);
+    for (size_t i = 0; i < count; i++) {
+        if (fake_load_task(fake, &queries[i], row_limit, arena, err) != 0) {
+            return -1;
         }
     }
     return 0;
@@ -161,7 +177,8 @@ static int fake_ping(void *store, struct error *err)
 }
 
 const struct store_ops fake_store_ops = {
-    .look_up = fake_look_up,
+    .find_callers = fake_find_callers,
+    .find_tasks = fake_find_tasks,
     .load_nodes = fake_load_nodes,
     .ping = fake_ping,
 };

@@ -49,11 +49,12 @@ struct fake_store {
     unsigned calls;          // of any of its functions
     unsigned fail_at;        // the call that fails, counted from 1; 0: none
     enum error_kind failure; // with what
-    unsigned look_ups;
+    unsigned look_ups;       // of callers
+    unsigned task_look_ups;
     unsigned loads;
     unsigned pings;
-    size_t limit;         // what the last load was told
-    int64_t granted_task; // of the last load
+    size_t limit;           // what the last load was told
+    int64_t permitted_task; // of the last load
 };
 
 extern const struct store_ops fake_store_ops;

@@ -69,18 +69,21 @@ struct stage *stage_new(char *const *environment)
         .clock = &fixed_clock,
         .store = {.ops = &fake_store_ops, .context = &stage->fake},
         .auth = auth_new(),
+        .group = service_group_new(STAGE_ARENA_BYTES),
         .arena = arena_new(STAGE_ARENA_BYTES),
         .metrics = stage->metrics,
         .shard = &stage->metrics->shards[0],
         .random = {{1, 2}},
     };
     assert_non_null(stage->service.auth);
+    assert_non_null(stage->service.group);
     assert_non_null(stage->service.arena);
     return stage;
 }
 
 void stage_free(struct stage *stage)
 {
+    service_group_free(stage->service.group);
     arena_free(stage->service.arena);
     auth_free(stage->service.auth);
     sink_free(stage->sink);
@@ -105,6 +108,24 @@ int stage_end(struct stage *stage)
     const int flushed = outbuf_flush(&stage->response.out);
     assert_true(flushed == 0 || stage->sink->fail_at != 0);
     return stage->response.status;
+}
+
+static struct http_response *open_response(void *context)
+{
+    return context;
+}
+
+static bool is_ready(void *context)
+{
+    (void)context;
+    return true;
+}
+
+void stage_refuse(struct stage *stage, enum error_kind kind)
+{
+    service_add_refused(&stage->service, kind,
+                        (struct service_client){open_response, is_ready, &stage->response});
+    service_run(&stage->service);
 }
 
 // Values stand in guarded memory, so that a byte read too far is noticed.

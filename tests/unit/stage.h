@@ -49,6 +49,9 @@ struct variable {
 void stage_begin(struct stage *stage);
 int stage_end(struct stage *stage);
 
+// Answers a request that the transport refused.
+void stage_refuse(struct stage *stage, enum error_kind kind);
+
 // Has the service answer and flushes the answer into the sink, which is emptied before. Returns the
 // status.
 int stage_handle(struct stage *stage, const struct variable *variables);

@@ -107,25 +107,6 @@ static void a_bound_task_is_granted(void **state)
     assert_text(permit_root_id(permit), "n0123456789abcdef0123456789abcdef");
 }
 
-// The database has compared: the template itself was not read.
-static void what_the_store_proved_is_granted_to_that_application_alone(void **state)
-{
-    (void)state;
-    struct lookup_result result = {
-        .is_proven = true,
-        .task = {.exists = true, .is_started = true, .instance_id = STR("nroot")},
-        .template = {.exists = true, .app_code = STR("demo_app")},
-    };
-    int granted;
-    assert_string_equal(check_binding(&result, &granted), "");
-    assert_int_equal(granted, 0);
-    result.template.app_code = STR("other_app");
-    assert_refused(&result, 403, "Task is not associated with any template. task_id=10");
-    result.template.app_code = STR("demo_app");
-    result.is_proven = false;
-    assert_refused(&result, 403, "Task is not associated with any template. task_id=10");
-}
-
 #define NO_TASK "Task does not exist. task_id=10"
 
 static void no_such_task_is_404(void **state)
@@ -293,7 +274,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_FIXTURE(a_bound_task_is_granted),
-        WITH_FIXTURE(what_the_store_proved_is_granted_to_that_application_alone),
         WITH_FIXTURE(no_such_task_is_404),
         WITH_FIXTURE(a_deleted_task_is_404),
         WITH_FIXTURE(a_task_without_template_is_403),

@@ -232,8 +232,11 @@ static void expect_whole(const struct request *request)
 static void use_fresh_arena(size_t cap)
 {
     arena_free(stage->service.arena);
+    service_group_free(stage->service.group);
     stage->service.arena = arena_new(cap);
+    stage->service.group = service_group_new(cap);
     assert_non_null(stage->service.arena);
+    assert_non_null(stage->service.group);
 }
 
 // What is answered when nothing fails.
@@ -487,11 +490,11 @@ static void a_failing_store_is_answered_with_its_cause(void **state)
         const struct request *request;
         unsigned calls; // of the store
     } rows_of_calls[] = {
-        {&nested_task, 2},
-        {&nested_task_by_query, 2},
+        {&nested_task, 3},
+        {&nested_task_by_query, 3},
         {&nested_task_by_token, 2},
-        {&head_of_task, 2},
-        {&no_such_task, 1},
+        {&head_of_task, 3},
+        {&no_such_task, 2},
         {&no_credentials, 0},
         {&wrong_secret, 1},
         {&no_query, 0},

@@ -2,6 +2,7 @@
 // service: from literal variables to the bytes of the answer.
 #include "base/log.h"
 #include "stage.h"
+#include "states/store_overloaded.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -245,7 +246,7 @@ static void good_task_ids_reach_the_store(void **state)
         snprintf(path, sizeof path, "/task/%s/get_task_states_by_app/", rows[i].digits);
         stage->fake.task_id = rows[i].id;
         check_number(rows[i].digits, get(path), 200);
-        check_number(rows[i].digits, stage->fake.granted_task, rows[i].id);
+        check_number(rows[i].digits, stage->fake.permitted_task, rows[i].id);
     }
 }
 
@@ -577,16 +578,16 @@ static void what_the_store_reports_is_answered(void **state)
         {ERR_QUERY_TIMEOUT, 504, "1"}, {ERR_OVERLOADED, 503, "1"},
         {ERR_INTERNAL, 500, NULL},
     };
-    for (size_t i = 0; i < COUNT_OF(rows) * 2; i++) { // in its first call and in its second
-        const char *const name = error_label(rows[i / 2].kind);
-        stage->fake.failure = rows[i / 2].kind;
+    for (size_t i = 0; i < COUNT_OF(rows) * 3; i++) { // in each of its three calls
+        const char *const name = error_label(rows[i / 3].kind);
+        stage->fake.failure = rows[i / 3].kind;
         stage->fake.calls = 0;
-        stage->fake.fail_at = 1 + (unsigned)(i % 2);
-        check_number(name, get(STAGE_PATH), rows[i / 2].status);
-        check_text(name, stage_header(stage, "Retry-After"), rows[i / 2].retry_after);
+        stage->fake.fail_at = 1 + (unsigned)(i % 3);
+        check_number(name, get(STAGE_PATH), rows[i / 3].status);
+        check_text(name, stage_header(stage, "Retry-After"), rows[i / 3].retry_after);
         check_text(name, stage_header(stage, "ETag"), NULL);
         check(name, !has_text(stage_body(stage), "fake store"));
-        expect_error(error_code(rows[i / 2].kind));
+        expect_error(error_code(rows[i / 3].kind));
     }
     stage->fake.fail_at = 0;
     assert_int_equal(get(STAGE_PATH), 200);
@@ -631,7 +632,7 @@ static void a_request_that_the_transport_refused_is_answered(void **state)
                                             ERR_MALFORMED_VARIABLES, ERR_OVERLOADED};
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         stage_begin(stage);
-        service_refuse(&stage->service, kinds[i], &stage->response);
+        stage_refuse(stage, kinds[i]);
         check_number(error_label(kinds[i]), stage_end(stage), error_status(kinds[i]));
         expect_error(error_code(kinds[i]));
     }
@@ -907,26 +908,12 @@ static void what_is_switched_off_is_unknown(void **state)
     }
 }
 
-// ---- a store that always says it is overloaded, as the spare worker's does ----
-
-static int overloaded_look_up(void *store, const struct lookup *lookup, struct arena *arena,
-                              struct lookup_result *result, struct error *err)
-{
-    (void)store, (void)lookup, (void)arena, (void)result;
-    return error_set(err, ERR_OVERLOADED, "spare");
-}
-
-static int overloaded_ping(void *store, struct error *err)
-{
-    (void)store;
-    return error_set(err, ERR_OVERLOADED, "spare");
-}
+// ---- overload ----
 
 static void an_overloaded_service_says_so_and_stays_alive(void **state)
 {
     (void)state;
-    static const struct store_ops spare = {.look_up = overloaded_look_up, .ping = overloaded_ping};
-    stage->service.store = (struct store){.ops = &spare};
+    stage->service.store = store_overloaded();
     assert_int_equal(get(STAGE_PATH), 503);
     assert_text(stage_header(stage, "Retry-After"), "1");
     expect_error(50302);
@@ -1069,17 +1056,17 @@ static void an_outage_does_not_fill_the_log(void **state)
 enum { SLOW_STORE_NS = 250000000 };
 
 // A store that takes its time.
-static int slow_look_up(void *store, const struct lookup *lookup, struct arena *arena,
-                        struct lookup_result *result, struct error *err)
+static int find_callers_slowly(void *store, struct lookup *const lookups[], size_t count,
+                               struct error *err)
 {
     nanosleep(&(struct timespec){.tv_nsec = SLOW_STORE_NS}, NULL);
-    return fake_store_ops.look_up(store, lookup, arena, result, err);
+    return fake_store_ops.find_callers(store, lookups, count, err);
 }
 
 static void a_slow_and_a_quick_request(void)
 {
     struct store_ops slow = fake_store_ops;
-    slow.look_up = slow_look_up;
+    slow.find_callers = find_callers_slowly;
     stage->service.store.ops = &slow;
     (void)get_with("HTTP_X_REQUEST_ID", "slow-1");
     (void)stage_get(stage, "/healthz", VARIABLE("HTTP_X_REQUEST_ID", "quick-1"));

@@ -29,15 +29,15 @@ static void a_reload_that_brings_a_second_database_needs_no_memory(void **state)
     struct metrics_shard shard = {0};
     struct conf *const one = load_conf((char *[]){interface_socket, NULL});
     struct conf *const two = load_conf((char *[]){interface_socket, engine_socket, NULL});
-    struct store_mysql *const store = store_mysql_new(one, NULL, &shard);
-    assert_non_null(store);
+    struct store store;
+    assert_int_equal(store_mysql_new(&store, one, NULL, &shard), 0);
     alloc_watch_start(1);
-    store_mysql_reconfigure(store, two);
-    store_mysql_reconfigure(store, one);
-    store_mysql_reconfigure(store, two);
+    store.ops->reconfigure(store.context, two);
+    store.ops->reconfigure(store.context, one);
+    store.ops->reconfigure(store.context, two);
     alloc_watch_stop();
     assert_int_equal(alloc_watch.calls, 0);
-    store_mysql_free(store);
+    store.ops->free(store.context);
     conf_free(one);
     conf_free(two);
 }
@@ -48,16 +48,16 @@ static void without_memory_for_both_connections_there_is_no_store(void **state)
     struct metrics_shard shard = {0};
     struct conf *const conf = load_conf((char *[]){interface_socket, NULL});
     unsigned long n = 0;
-    struct store_mysql *store = NULL;
+    struct store store;
     for (bool has_failed = true; has_failed;) {
         alloc_watch_start(++n);
-        store = store_mysql_new(conf, NULL, &shard);
+        const int made = store_mysql_new(&store, conf, NULL, &shard);
         alloc_watch_stop();
         has_failed = alloc_watch.has_failed;
-        assert_true(has_failed == (store == NULL));
+        assert_int_equal(made, has_failed ? -1 : 0);
     }
     assert_true(n > 3); // the store and two connections
-    store_mysql_free(store);
+    store.ops->free(store.context);
     conf_free(conf);
 }
 

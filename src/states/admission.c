@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+#include "states/admission.h"
+
+// ---- failed logins ----
+
+// Only guesses count: whoever has proved a secret or a gateway's signature and fails later does not
+// guess, and must not lock out those who share the address.
+static bool is_guess(enum error_kind kind)
+{
+    return kind == ERR_CREDENTIALS_WRONG || kind == ERR_TOKEN_REFUSED;
+}
+
+// Counts a login that was a guess; -1, for the caller to return.
+static int refuse_login(struct exchange *exchange, struct str app_code)
+{
+    const struct service *const service = exchange->service;
+    if (is_guess(exchange->err.kind)) {
+        limiter_count_failure(service->limiter, exchange->address, app_code,
+                              service->conf->auth.failure_limit, exchange->started_us);
+    }
+    return -1;
+}
+
+static int check_failures(struct exchange *exchange, struct str app_code)
+{
+    const struct service *const service = exchange->service;
+    exchange->err.wait_s =
+        limiter_wait_seconds(service->limiter, exchange->address, app_code,
+                             service->conf->auth.failure_limit, exchange->started_us);
+    return exchange->err.wait_s == 0
+               ? 0
+               : error_set(&exchange->err, ERR_TOO_MANY_FAILURES, "too many failed logins");
+}
+
+// ---- what needs no database ----
+
+// Reads who the request says is asking. An address that keeps failing is stopped before a signature
+// or a secret costs anything; an application's code is known only once the credentials are read.
+static int read_credentials(struct exchange *exchange)
+{
+    struct service *const service = exchange->service;
+    struct credentials *const credentials = &exchange->credentials;
+    if (check_failures(exchange, STR_ABSENT) != 0) {
+        return -1;
+    }
+    if (auth_read_credentials(service->auth, service->conf, service->gateways, &exchange->request,
+                              exchange->now_us, exchange->arena, credentials,
+                              &exchange->err) != 0) {
+        return refuse_login(exchange, STR_ABSENT);
+    }
+    // A gateway has let this application in: whoever guesses at its secret must not keep it out.
+    return credentials->way == CREDENTIALS_GATEWAY
+               ? 0
+               : check_failures(exchange, credentials->app_code);
+}
+
+static int check_method(struct exchange *exchange)
+{
+    const struct str method = exchange->request.method;
+    if (str_equal(method, STR("GET")) || str_equal(method, STR("HEAD"))) {
+        return 0;
+    }
+    return error_set(&exchange->err, ERR_METHOD, "method not allowed");
+}
+
+static int check_access(struct exchange *exchange)
+{
+    switch (exchange->match.route->access) {
+    case ACCESS_ANYBODY:
+        return 0;
+    case ACCESS_STATUS_ADDRESS:
+        if (cidr_list_has(&exchange->service->conf->status.allow, exchange->address)) {
+            return 0;
+        }
+        return error_set(&exchange->err, ERR_METRICS_CLOSED, "not an address of [status] allow");
+    case ACCESS_BOUND_APPLICATION:
+        break;
+    }
+    return read_credentials(exchange);
+}
+
+int admission_read(struct exchange *exchange)
+{
+    if (routes_find(exchange->service->conf, exchange->request.path_info, &exchange->match,
+                    &exchange->err) != 0) {
+        return -1;
+    }
+    return check_method(exchange) != 0 ? -1 : check_access(exchange);
+}
+
+// ---- who is asking, and may they ----
+
+static struct exchange_list find_waiting(struct service_group *group)
+{
+    struct exchange_list waiting = {.count = 0};
+    for (size_t i = 0; i < group->count; i++) {
+        struct exchange *const exchange = &group->exchanges[i];
+        if (!exchange->has_failed && exchange->match.route->access == ACCESS_BOUND_APPLICATION) {
+            auth_fill_lookup(exchange->service->conf, &exchange->credentials, &exchange->lookup);
+            exchange->lookup.task_id = exchange->match.task_id;
+            exchange_list_add(&waiting, exchange);
+        }
+    }
+    return waiting;
+}
+
+typedef int (*find_function)(void *store, struct lookup *const lookups[], size_t count,
+                             struct error *err);
+
+// Runs one of the store's lookups for all in the list, which fail together.
+static void find(struct service *service, find_function function, const struct exchange_list *list)
+{
+    struct lookup *lookups[SERVICE_GROUP_MAX];
+    struct error err = {0};
+    for (size_t i = 0; i < list->count; i++) {
+        lookups[i] = &list->items[i]->lookup;
+    }
+    const int64_t before_us = clock_monotonic_us();
+    if (list->count > 0 && function(service->store.context, lookups, list->count, &err) != 0) {
+        exchange_list_fail(list, &err);
+    }
+    exchange_list_waited(list, before_us);
+}
+
+// A gateway has vouched for application and user: there is nothing to find.
+static void find_callers(struct service *service, const struct exchange_list *waiting)
+{
+    struct exchange_list direct = {.count = 0};
+    for (size_t i = 0; i < waiting->count; i++) {
+        if (!str_is_absent(waiting->items[i]->lookup.app_code)) {
+            exchange_list_add(&direct, waiting->items[i]);
+        }
+    }
+    find(service, service->store.ops->find_callers, &direct);
+}
+
+static int authenticate_exchange(struct exchange *exchange)
+{
+    struct service *const service = exchange->service;
+    if (authenticate(service->auth, service->conf, &exchange->credentials, &exchange->lookup.result,
+                     exchange->now_us, exchange->arena, &exchange->caller, &exchange->err) != 0) {
+        return refuse_login(exchange, exchange->credentials.app_code);
+    }
+    return 0;
+}
+
+static int authorize_exchange(struct exchange *exchange)
+{
+    return authorize(exchange->caller, &exchange->lookup.result, exchange->match.task_id,
+                     exchange->arena, &exchange->permit, &exchange->err);
+}
+
+// Facts first, then the decisions: nothing of a task is asked before its caller is known, and no
+// node before the caller has a permit.
+struct exchange_list admission_run(struct service *service)
+{
+    struct exchange_list waiting = find_waiting(service->group);
+    find_callers(service, &waiting);
+    exchange_list_drop_failed(&waiting);
+    exchange_list_pass(&waiting, authenticate_exchange);
+    find(service, service->store.ops->find_tasks, &waiting);
+    exchange_list_drop_failed(&waiting);
+    exchange_list_pass(&waiting, authorize_exchange);
+    return waiting;
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+#include "states/answer.h"
+
+#include "base/json_write.h"
+#include "base/log.h"
+#include "states/exchange_priv.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+enum { MESSAGE_MAX = 4096 };
+
+// ---- the language ----
+
+static bool is_chinese(struct str language)
+{
+    return (language.len == 5 && strncasecmp(language.ptr, "zh-cn", 5) == 0) ||
+           (language.len == 7 && strncasecmp(language.ptr, "zh-hans", 7) == 0);
+}
+
+enum lang answer_language(const struct exchange *exchange)
+{
+    struct str language = exchange->request.language;
+    if (str_is_absent(language)) {
+        language = http_cookie(exchange->request.cookie, STR("blueking_language"));
+    }
+    if (is_chinese(language)) {
+        return LANG_ZH;
+    }
+    const bool is_english = language.len == 2 && strncasecmp(language.ptr, "en", 2) == 0;
+    return is_english ? LANG_EN : exchange->service->conf->response.language;
+}
+
+// ---- heads and envelopes ----
+
+static void begin_answer(struct exchange *exchange, int status, struct str content_type)
+{
+    http_begin(exchange->response, status);
+    if (status != 304) {
+        http_header(exchange->response, "Content-Type", content_type);
+    }
+    http_header(exchange->response, "Cache-Control", STR("no-cache"));
+    http_header(exchange->response, "X-Content-Type-Options", STR("nosniff"));
+    http_header(exchange->response, "X-Request-Id", exchange->request_id);
+}
+
+static void begin_json(struct exchange *exchange, int status)
+{
+    begin_answer(exchange, status, STR("application/json"));
+}
+
+static void write_error_body(struct exchange *exchange, struct outbuf *out)
+{
+    char text[MESSAGE_MAX];
+    struct json_writer json;
+    json_write_init(&json, out);
+    json_write_open(&json);
+    JSON_WRITE_KEY(&json, "result");
+    json_write_bool(&json, false);
+    JSON_WRITE_KEY(&json, "message");
+    json_write_string(&json, error_message(&exchange->err, exchange->lang, text, sizeof text));
+    JSON_WRITE_KEY(&json, "code");
+    json_write_number(&json, error_code(exchange->err.kind));
+    JSON_WRITE_KEY(&json, "data");
+    json_write_null(&json);
+    JSON_WRITE_KEY(&json, "trace_id");
+    json_write_string(&json, exchange->request_id);
+    json_write_close(&json);
+}
+
+static void put_number_header(struct exchange *exchange, const char *name, unsigned number)
+{
+    char text[16];
+    const int len = snprintf(text, sizeof text, "%u", number);
+    http_header(exchange->response, name, (struct str){text, (size_t)len});
+}
+
+void answer_error(struct exchange *exchange)
+{
+    const enum error_kind kind = exchange->err.kind;
+    exchange->outcome = METRICS_FAILED + (int)kind;
+    begin_json(exchange, error_status(kind));
+    if (error_retry_after(&exchange->err) > 0) {
+        put_number_header(exchange, "Retry-After", error_retry_after(&exchange->err));
+    }
+    if (kind == ERR_METHOD) {
+        http_header(exchange->response, "Allow", STR("GET, HEAD"));
+    }
+    if (error_status(kind) == 401) {
+        http_header(exchange->response, "WWW-Authenticate",
+                    STR("Bkapi realm=\"bkflow-states\"")); // RFC 9110, 11.6.1
+    }
+    struct outbuf *const body = http_body(exchange->response);
+    if (body != NULL) {
+        write_error_body(exchange, body);
+    }
+}
+
+// The envelope up to the value of "data", and from there.
+static void open_envelope(struct json_writer *json)
+{
+    json_write_open(json);
+    JSON_WRITE_KEY(json, "result");
+    json_write_bool(json, true);
+    JSON_WRITE_KEY(json, "data");
+}
+
+static void close_envelope(struct json_writer *json, struct str trace_id)
+{
+    JSON_WRITE_KEY(json, "message");
+    json_write_string(json, STR(""));
+    JSON_WRITE_KEY(json, "code");
+    json_write_number(json, 0);
+    JSON_WRITE_KEY(json, "trace_id");
+    json_write_string(json, trace_id);
+    json_write_close(json);
+}
+
+// ---- what is in them ----
+
+void answer_status(struct exchange *exchange, struct str status)
+{
+    begin_json(exchange, 200);
+    struct outbuf *const body = http_body(exchange->response);
+    if (body == NULL) {
+        return;
+    }
+    struct json_writer json;
+    json_write_init(&json, body);
+    open_envelope(&json);
+    json_write_open(&json);
+    JSON_WRITE_KEY(&json, "status");
+    json_write_string(&json, status);
+    json_write_close(&json);
+    close_envelope(&json, exchange->request_id);
+}
+
+void answer_metrics(struct exchange *exchange)
+{
+    begin_answer(exchange, 200, STR("text/plain; version=0.0.4; charset=utf-8"));
+    struct outbuf *const body = http_body(exchange->response);
+    if (body != NULL) {
+        metrics_write(exchange->service->metrics, body);
+    }
+}
+
+static void write_states_body(struct exchange *exchange, struct outbuf *out)
+{
+    struct json_writer json;
+    json_write_init(&json, out);
+    open_envelope(&json);
+    tree_write(exchange->tree, &exchange->service->zone, &json);
+    close_envelope(&json, exchange->request_id);
+    if (!json_write_is_whole(&json)) {
+        LOG_EVENT(LOG_LEVEL_ERROR, "the answer is not whole JSON: a defect, please report it",
+                  LOG_TEXT("trace_id", exchange->request_id),
+                  LOG_NUMBER("task_id", exchange->match.task_id));
+    }
+}
+
+void answer_states(struct exchange *exchange)
+{
+    char tag_text[TREE_TAG_BYTES];
+    const struct str tag =
+        tree_tag(exchange->tree, exchange->service->conf->response.timezone, tag_text);
+    const bool is_known = http_tag_matches(exchange->request.if_none_match, tag);
+    exchange->outcome = is_known ? METRICS_NOT_MODIFIED : METRICS_OK;
+    begin_json(exchange, is_known ? 304 : 200);
+    http_header(exchange->response, "ETag", tag);
+    struct outbuf *const body = http_body(exchange->response);
+    if (body != NULL) {
+        write_states_body(exchange, body);
+    }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+// exchange: one request on its way to its answer, and the group in which it goes. Private to this
+// directory.
+#ifndef BKFLOW_STATES_EXCHANGE_PRIV_H
+#define BKFLOW_STATES_EXCHANGE_PRIV_H
+
+#include "auth/authenticate.h"
+#include "auth/authorize.h"
+#include "base/arena.h"
+#include "base/error.h"
+#include "http/http.h"
+#include "http/request_id.h"
+#include "states/routes.h"
+#include "states/service.h"
+#include "states/tree.h"
+
+struct exchange {
+    struct service *service;
+    struct service_client client;
+    struct arena *arena; // this request's own; reset at its end
+    struct http_request request;
+    struct cidr_address address; // of the client
+    struct error err;
+    bool has_failed; // ERR is the answer
+    enum lang lang;
+    char request_id_bytes[REQUEST_ID_RANDOM_BYTES];
+    struct str request_id;
+    int64_t started_us;  // monotonic
+    int64_t now_us;      // wall clock, read once
+    int64_t database_us; // time spent waiting for the store
+    struct route_match match;
+    struct credentials credentials;
+    struct lookup lookup;
+    const struct caller *caller;    // NULL: not authenticated
+    const struct permit *permit;    // NULL: not authorized
+    struct node_query *query;       // where its nodes are; NULL: it has none to wait for
+    struct tree *tree;              // of its query, which other requests of the group may share
+    struct tree own_tree;           // of a task without nodes
+    struct http_response *response; // from the first byte of the answer on
+    int outcome;                    // METRICS_*
+};
+
+struct service_group {
+    struct exchange exchanges[SERVICE_GROUP_MAX];
+    struct arena *arenas[SERVICE_GROUP_MAX]; // one for each exchange
+    size_t count;
+    struct node_query queries[SERVICE_GROUP_MAX]; // one for each task with nodes
+    struct tree trees[SERVICE_GROUP_MAX];         // of the queries
+    bool is_built[SERVICE_GROUP_MAX];             // the trees
+    size_t query_count;
+};
+
+// Some of a group's exchanges.
+struct exchange_list {
+    struct exchange *items[SERVICE_GROUP_MAX];
+    size_t count;
+};
+
+static inline void exchange_list_add(struct exchange_list *list, struct exchange *exchange)
+{
+    list->items[list->count++] = exchange;
+}
+
+static inline void exchange_list_drop_failed(struct exchange_list *list)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (!list->items[i]->has_failed) {
+            list->items[kept++] = list->items[i];
+        }
+    }
+    list->count = kept;
+}
+
+// Makes each exchange of the list pass STEP; those that fail leave it.
+static inline void exchange_list_pass(struct exchange_list *list,
+                                      int (*step)(struct exchange *exchange))
+{
+    for (size_t i = 0; i < list->count; i++) {
+        list->items[i]->has_failed = step(list->items[i]) != 0;
+    }
+    exchange_list_drop_failed(list);
+}
+
+// A statement for all of the list has failed.
+static inline void exchange_list_fail(const struct exchange_list *list, const struct error *err)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        list->items[i]->err = *err;
+        list->items[i]->has_failed = true;
+    }
+}
+
+// All of the list have waited for the database since SINCE_US (monotonic).
+static inline void exchange_list_waited(const struct exchange_list *list, int64_t since_us)
+{
+    const int64_t passed_us = clock_monotonic_us() - since_us;
+    for (size_t i = 0; i < list->count; i++) {
+        list->items[i]->database_us += passed_us;
+    }
+}
+
+#endif

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+#include "states/request_log.h"
+
+#include "base/log.h"
+#include "states/exchange_priv.h"
+
+static size_t rows_of(const struct exchange *exchange)
+{
+    return exchange->query == NULL ? 0 : exchange->query->nodes.count;
+}
+
+// A fault of ours or the database's is an event of its own. An outage is reported where it is
+// noticed, once, and not for every request that it hits.
+void request_log_fault(const struct exchange *exchange)
+{
+    if (exchange->outcome < METRICS_FAILED || error_status(exchange->err.kind) < 500) {
+        return;
+    }
+    const enum error_kind kind = exchange->err.kind;
+    const bool is_outage = kind == ERR_DATABASE_DOWN || kind == ERR_OVERLOADED;
+    LOG_EVENT(is_outage ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, "request failed",
+              LOG_TEXT("trace_id", exchange->request_id),
+              LOG_NUMBER("task_id", exchange->match.task_id),
+              LOG_TEXT("cause", str_from(error_label(kind))),
+              LOG_TEXT("detail", str_from(exchange->err.detail)));
+}
+
+void request_log_access(const struct exchange *exchange, int64_t total_us, uint64_t bytes)
+{
+    if (!exchange->service->conf->log.access) {
+        return;
+    }
+    const struct str app = exchange->caller == NULL ? STR("-") : caller_app_code(exchange->caller);
+    const char *const cause =
+        exchange->outcome < METRICS_FAILED
+            ? "ok"
+            : error_label((enum error_kind)(exchange->outcome - METRICS_FAILED));
+    LOG_EVENT(LOG_LEVEL_INFO, "request", LOG_TEXT("trace_id", exchange->request_id),
+              LOG_NUMBER("task_id", exchange->match.task_id), LOG_TEXT("app", app),
+              LOG_NUMBER("status", exchange->response->status), LOG_TEXT("cause", str_from(cause)),
+              LOG_NUMBER("bytes", (int64_t)bytes), LOG_NUMBER("rows", (int64_t)rows_of(exchange)),
+              LOG_NUMBER("database_us", exchange->database_us), LOG_NUMBER("total_us", total_us));
+}
+
+// Where the time went, for requests that took longer than the operator wants.
+void request_log_slow(const struct exchange *exchange, int64_t total_us)
+{
+    const int64_t limit_us = exchange->service->conf->log.slow_ms * 1000;
+    if (limit_us == 0 || total_us < limit_us) {
+        return;
+    }
+    LOG_EVENT(LOG_LEVEL_WARNING, "slow request", LOG_TEXT("trace_id", exchange->request_id),
+              LOG_NUMBER("task_id", exchange->match.task_id),
+              LOG_NUMBER("status", exchange->response->status),
+              LOG_NUMBER("rows", (int64_t)rows_of(exchange)),
+              LOG_NUMBER("database_us", exchange->database_us), LOG_NUMBER("total_us", total_us));
+}

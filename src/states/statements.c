@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+#include "states/statements.h"
+
+#include "auth/lookup.h"
+
+#include <assert.h>
+
+// varchar(n) in utf8mb4 takes up to four bytes a character.
+// clang-format off
+#define BIGINT        {DB_BIGINT, 0}
+#define INT           {DB_INT, 0}
+#define FLAG          {DB_TINYINT, 0}
+#define TIME          {DB_TIME, 0}
+#define VARCHAR(n)    {DB_TEXT, (n) * 4}
+#define BINARY(bytes) {DB_TEXT, (bytes)}
+
+#define KEYS_1  "?"
+#define KEYS_2  "?,?"
+#define KEYS_4  KEYS_2 "," KEYS_2
+#define KEYS_8  KEYS_4 "," KEYS_4
+#define KEYS_16 KEYS_8 "," KEYS_8
+
+#define EACH_SIZE(STATEMENT)                                                                       \
+    {STATEMENT(1, KEYS_1), STATEMENT(2, KEYS_2), STATEMENT(4, KEYS_4), STATEMENT(8, KEYS_8),       \
+     STATEMENT(16, KEYS_16)}
+// clang-format on
+
+#define STATEMENT(text, parameters, types)                                                         \
+    {                                                                                              \
+        .sql = (text), .parameter_count = (parameters), .columns = (types),                        \
+        .column_count = COUNT_OF(types)                                                            \
+    }
+
+// ---- who is asking: in the interface's database ----
+
+#define APPLICATION_TYPES                                                                          \
+    VARCHAR(LOOKUP_APP_CODE_CHARS), FLAG, BINARY(LOOKUP_SALT_BYTES), BINARY(LOOKUP_DIGEST_BYTES),  \
+        BINARY(LOOKUP_DIGEST_BYTES), TIME
+
+static const struct db_column application_columns[] = {APPLICATION_TYPES};
+static const struct db_column caller_columns[] = {APPLICATION_TYPES, VARCHAR(LOOKUP_USERNAME_CHARS),
+                                                  FLAG};
+
+#define APPLICATIONS(n, keys)                                                                      \
+    STATEMENT("SELECT a.bk_app_code, a.is_enabled, a.salt, a.secret_digest, a.previous_digest,"    \
+              " a.previous_expires_at"                                                             \
+              " FROM bkflow_states_app a WHERE a.bk_app_code IN (" keys ")",                       \
+              n, application_columns)
+
+// The two texts are in columns of their own: one column for both would need one collation.
+#define CALLERS(n, keys)                                                                           \
+    STATEMENT("SELECT a.bk_app_code, a.is_enabled, a.salt, a.secret_digest, a.previous_digest,"    \
+              " a.previous_expires_at, NULL, NULL"                                                 \
+              " FROM bkflow_states_app a WHERE a.bk_app_code IN (" keys ")"                        \
+              " UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, u.username, u.is_active"      \
+              " FROM account_user u WHERE u.username IN (" keys ")",                               \
+              2 * (n), caller_columns)
+
+// ---- what they ask about ----
+
+#define TASK_TYPES     BIGINT, FLAG, FLAG, FLAG, VARCHAR(LOOKUP_INSTANCE_ID_CHARS), BIGINT
+#define TEMPLATE_TYPES BIGINT, FLAG, VARCHAR(LOOKUP_APP_CODE_CHARS)
+
+static const struct db_column task_columns[] = {TASK_TYPES};
+static const struct db_column template_columns[] = {TEMPLATE_TYPES};
+static const struct db_column task_and_template_columns[] = {TASK_TYPES, TEMPLATE_TYPES};
+
+// In the engine's database.
+#define TASKS(n, keys)                                                                             \
+    STATEMENT("SELECT t.id, t.is_deleted, t.is_started, t.is_expired, t.instance_id,"              \
+              " t.template_id"                                                                     \
+              " FROM task_taskinstance t WHERE t.id IN (" keys ")",                                \
+              n, task_columns)
+
+// In the interface's database.
+#define TEMPLATES(n, keys)                                                                         \
+    STATEMENT("SELECT p.id, p.is_deleted, p.bk_app_code"                                           \
+              " FROM template_template p WHERE p.id IN (" keys ")",                                \
+              n, template_columns)
+
+#define TASKS_AND_TEMPLATES(n, keys)                                                               \
+    STATEMENT("SELECT t.id, t.is_deleted, t.is_started, t.is_expired, t.instance_id,"              \
+              " t.template_id, p.id, p.is_deleted, p.bk_app_code"                                  \
+              " FROM task_taskinstance t LEFT JOIN template_template p ON p.id = t.template_id"    \
+              " WHERE t.id IN (" keys ")",                                                         \
+              n, task_and_template_columns)
+
+// ---- the nodes: in the engine's database ----
+
+static const struct db_column node_columns[] = {VARCHAR(33), VARCHAR(33), VARCHAR(33), VARCHAR(64),
+                                                VARCHAR(33), INT,         INT,         FLAG,
+                                                FLAG,        TIME,        TIME};
+
+// The index on root_id holds id as well: rows come off it in this order, without sorting.
+#define NODES(n, keys)                                                                             \
+    STATEMENT("SELECT s.root_id, s.node_id, s.parent_id, s.name, s.version, s.`loop`, s.retry,"    \
+              " s.skip, s.error_ignored, s.started_time, s.archived_time"                          \
+              " FROM eri_state s WHERE s.root_id IN (" keys ")"                                    \
+              " ORDER BY s.root_id, s.id LIMIT ?",                                                 \
+              (n) + 1, node_columns)
+
+// ---- all of them ----
+
+static const struct db_statement statements[STATEMENT_KINDS][STATEMENT_SIZES] = {
+    [STATEMENT_APPLICATIONS] = EACH_SIZE(APPLICATIONS),
+    [STATEMENT_CALLERS] = EACH_SIZE(CALLERS),
+    [STATEMENT_TASKS] = EACH_SIZE(TASKS),
+    [STATEMENT_TEMPLATES] = EACH_SIZE(TEMPLATES),
+    [STATEMENT_TASKS_AND_TEMPLATES] = EACH_SIZE(TASKS_AND_TEMPLATES),
+    [STATEMENT_NODES] = EACH_SIZE(NODES),
+};
+_Static_assert(STATEMENT_KINDS *STATEMENT_SIZES <= (int)DB_STATEMENTS_MAX,
+               "raise DB_STATEMENTS_MAX");
+_Static_assert(2 * STATEMENT_KEYS_MAX <= (int)DB_PARAMETERS_MAX, "raise DB_PARAMETERS_MAX");
+
+size_t statements_keys(size_t size)
+{
+    return (size_t)1 << size;
+}
+
+size_t statements_size(size_t count)
+{
+    assert(count > 0 && count <= STATEMENT_KEYS_MAX);
+    size_t size = 0;
+    while (statements_keys(size) < count) {
+        size++;
+    }
+    return size;
+}
+
+const struct db_statement *statements_get(enum statement_kind kind, size_t size)
+{
+    return &statements[kind][size];
+}
+
+unsigned statements_slot(enum statement_kind kind, size_t size)
+{
+    return (unsigned)kind * STATEMENT_SIZES + (unsigned)size;
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#include "states/store_overloaded.h"
+
+static int refuse(struct error *err)
+{
+    return error_set(err, ERR_OVERLOADED, "all workers are waiting for the database");
+}
+
+static int find(void *store, struct lookup *const lookups[], size_t count, struct error *err)
+{
+    (void)store, (void)lookups, (void)count;
+    return refuse(err);
+}
+
+static int load_nodes(void *store, struct node_query queries[], size_t count, size_t row_limit,
+                      struct arena *arena, struct error *err)
+{
+    (void)store, (void)queries, (void)count, (void)row_limit, (void)arena;
+    return refuse(err);
+}
+
+static int ping(void *store, struct error *err)
+{
+    (void)store;
+    return refuse(err);
+}
+
+static void reconfigure(void *store, const struct conf *conf)
+{
+    (void)store, (void)conf;
+}
+
+static void do_nothing(void *store)
+{
+    (void)store;
+}
+
+static const struct store_ops overloaded_ops = {
+    .find_callers = find,
+    .find_tasks = find,
+    .load_nodes = load_nodes,
+    .ping = ping,
+    .reconfigure = reconfigure,
+    .failback = do_nothing,
+    .free = do_nothing,
+};
+
+struct store store_overloaded(void)
+{
+    return (struct store){.ops = &overloaded_ops};
+}

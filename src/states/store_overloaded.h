@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+// store_overloaded: the store of the overload responder. It has no database: whatever needs one is
+// answered 503.
+#ifndef BKFLOW_STATES_STORE_OVERLOADED_H
+#define BKFLOW_STATES_STORE_OVERLOADED_H
+
+#include "states/store.h"
+
+struct store store_overloaded(void);
+
+#endif
