@@ -235,6 +235,15 @@ static int finish_output(int status)
     return status;
 }
 
+// A thread that still waits for a database host must not see exit() take the libraries away.
+static int end(int status)
+{
+    if (db_library_is_busy()) {
+        _exit(status);
+    }
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     if (standard_fds_open() != 0) {
@@ -262,5 +271,5 @@ int main(int argc, char **argv)
     case ACTION_PRINT:
         break;
     }
-    return finish_output(run(&command));
+    return end(finish_output(run(&command)));
 }

@@ -47,7 +47,7 @@ static void *run(void *argument)
     return NULL;
 }
 
-static void free_scout(struct prober_thread *prober)
+static void free_prober(struct prober_thread *prober)
 {
     db_prober_free(prober->hosts);
     if (prober->snapshot != NULL) {
@@ -65,7 +65,7 @@ struct prober_thread *prober_thread_start(struct worker_shared *shared, size_t s
     prober->shared = shared;
     prober->hosts = db_prober_new(shared->health, &shared->metrics->shards[shard]);
     if (prober->hosts == NULL || pthread_create(&prober->thread, NULL, run, prober) != 0) {
-        free_scout(prober);
+        free_prober(prober);
         return NULL;
     }
     db_health_set_probed(shared->health);
@@ -84,7 +84,7 @@ bool prober_thread_has_ended(struct prober_thread **prober)
         if (pthread_tryjoin_np((*prober)->thread, NULL) != 0) {
             return false;
         }
-        free_scout(*prober);
+        free_prober(*prober);
         *prober = NULL;
     }
     return true;

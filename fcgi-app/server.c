@@ -205,6 +205,7 @@ static void reload(struct server *server)
     struct snapshot *const now = snapshot_take(place);
     reopen_log(now->conf);
     if (is_loaded) {
+        db_health_wake(server->shared->health); // the prober lets go of the old configuration
         warn_of_restart(before->conf, now->conf);
         LOG_EVENT(LOG_LEVEL_INFO, "reloaded", LOG_NUMBER("pid", getpid()));
         warn_of_risks(now->conf);

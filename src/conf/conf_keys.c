@@ -31,7 +31,7 @@ static const char a_path[] = "an absolute path";
      "Database (schema) that holds the tables."},                                                  \
     {SECTION, "connect_timeout", conf_parse_duration, MEMBER(MINE.connect_timeout_ms), "2s", 100,       \
      60000, 0, "100ms to 60s",                                                                     \
-     "How long connecting to one address of a host may take, once its name is looked up."},        \
+     "How long the lookup of a host's name may take, and connecting to each of its addresses."},        \
     {SECTION, "query_timeout", conf_parse_duration, MEMBER(MINE.query_timeout_ms), "5s", 100, 600000, 0, \
      "100ms to 10m", "How long one statement may take before the answer is 504."},                 \
     {SECTION, "tls_ca", conf_parse_path, MEMBER(MINE.tls_ca), "", 0, 0, 0, a_path,                      \

@@ -111,6 +111,15 @@ static int run(const struct ctl_command_line *line, struct ctl *ctl)
     return finish(ctl, status);
 }
 
+// A thread that still waits for a database host must not see exit() take the libraries away.
+static int end(int status)
+{
+    if (db_library_is_busy()) {
+        _exit(status);
+    }
+    return status;
+}
+
 static int print(struct ctl *ctl, const char *text)
 {
     outbuf_write(&ctl->out.buffer, text, strlen(text));
@@ -140,5 +149,5 @@ int main(int argc, char **argv)
     case CTL_RUN:
         break;
     }
-    return run(&line, &ctl);
+    return end(run(&line, &ctl));
 }

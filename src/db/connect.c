@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "db/connect.h"
 
-#include "base/clock.h"
-
 #include <errmsg.h>
 #include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
+#include <sys/socket.h>
+
+enum { SQL_BYTES = 768 };
 
 // The client library's own boolean: my_bool in MariaDB's, bool in Oracle's since 8.0.
 typedef __typeof__(*((MYSQL_BIND *)NULL)->is_null) client_bool;
@@ -105,114 +108,6 @@ static void override_option_file(MYSQL *handle)
 #endif
 }
 
-// ---- the library's functions, as far as one call of them goes ----
-
-#ifdef MARIADB_PACKAGE_VERSION
-
-// Connecting runs on a stack of its own, and looking up a name may take much. Memory that is not
-// touched costs nothing.
-enum { STACK_BYTES = 1024 * 1024 };
-
-static bool make_async(MYSQL *handle)
-{
-    const size_t stack_bytes = STACK_BYTES;
-    return mysql_options(handle, MYSQL_OPT_NONBLOCK, &stack_bytes) == 0;
-}
-
-static void begin_login(struct db_connect *connect, const char *host, unsigned port,
-                        const char *socket)
-{
-    const struct conf_database *const conf = connect->conf;
-    connect->waits_for =
-        mysql_real_connect_start(&connect->logged_in, connect->handle, host, or_null(conf->user),
-                                 or_null(conf->password), or_null(conf->name), port, socket, 0);
-}
-
-static void begin_query(struct db_connect *connect)
-{
-    connect->waits_for = mysql_real_query_start(&connect->query_failed, connect->handle,
-                                                connect->sql, strlen(connect->sql));
-}
-
-static void go_on(struct db_connect *connect, int ready)
-{
-    connect->waits_for =
-        connect->step == 0 ? mysql_real_connect_cont(&connect->logged_in, connect->handle, ready)
-                           : mysql_real_query_cont(&connect->query_failed, connect->handle, ready);
-}
-
-int db_connect_socket(MYSQL *handle)
-{
-    return (int)mysql_get_socket(handle);
-}
-
-#else
-
-enum { MYSQL_WAIT_READ = 1, MYSQL_WAIT_WRITE = 2, MYSQL_WAIT_EXCEPT = 4, MYSQL_WAIT_TIMEOUT = 8 };
-
-static bool make_async(MYSQL *handle)
-{
-    (void)handle;
-    return false;
-}
-
-static void begin_login(struct db_connect *connect, const char *host, unsigned port,
-                        const char *socket)
-{
-    (void)connect, (void)host, (void)port, (void)socket;
-}
-
-static void begin_query(struct db_connect *connect)
-{
-    (void)connect;
-}
-
-static void go_on(struct db_connect *connect, int ready)
-{
-    (void)ready;
-    connect->waits_for = 0;
-}
-
-int db_connect_socket(MYSQL *handle)
-{
-    return (int)handle->net.fd; // the library has no function for it
-}
-
-#endif
-
-static void set_deadline(struct db_connect *connect)
-{
-    connect->deadline_us = clock_monotonic_us() + connect->conf->connect_timeout_ms * 1000;
-}
-
-static void start_login(struct db_connect *connect, const struct conf_host *address)
-{
-    const struct conf_database *const conf = connect->conf;
-    const bool is_local = conf_host_is_local(address);
-    const char *const host = or_null(address->name);
-    const unsigned port = is_local ? 0 : address->port;
-    const char *const socket = is_local ? or_null(conf->socket) : NULL;
-    if (connect->is_async) {
-        begin_login(connect, host, port, socket);
-    } else {
-        connect->logged_in =
-            mysql_real_connect(connect->handle, host, or_null(conf->user), or_null(conf->password),
-                               or_null(conf->name), port, socket, 0);
-    }
-    set_deadline(connect); // the lookup of the name is over
-}
-
-static void start_query(struct db_connect *connect)
-{
-    if (connect->is_async) {
-        begin_query(connect);
-    } else {
-        connect->query_failed =
-            mysql_real_query(connect->handle, connect->sql, strlen(connect->sql));
-    }
-    set_deadline(connect);
-}
-
 // ---- the session ----
 
 // Whatever the server's defaults and its init_connect are. "autocommit=0, autocommit=1" ends a
@@ -224,7 +119,7 @@ static void start_query(struct db_connect *connect)
     " SESSION sql_select_limit=18446744073709551615, SESSION sql_big_selects=1"
 
 // Each server runs the comment in its own dialect and skips the other's, whatever version it claims
-// to have. One that runs neither finds a comma too many, and STEP_SETTINGS is next.
+// to have. One that runs neither finds a comma too many, and they are made one by one.
 #define MYSQL_PART                                                                                 \
     "/*!50720 SESSION transaction_isolation='%s', SESSION transaction_read_only=%d,"               \
     " SESSION max_execution_time=%" PRId64 "*/"
@@ -235,175 +130,152 @@ static void start_query(struct db_connect *connect)
     "SET /*!50708 SESSION max_execution_time=%" PRId64 "*/"                                        \
     "/*M!100101 SESSION max_statement_time=%" PRId64 ".%03" PRId64 "*/"
 
-enum {
-    STEP_LOGIN,
-    STEP_ALL,      // all settings at once. Only where this fails, one after the other:
-    STEP_SETTINGS, // what every server has
-    STEP_TRANSACTION,
-    STEP_LIMIT, // what not every server has
-};
-
-// Who writes keeps the servers' usual level: at READ COMMITTED a server whose binary log holds
-// statements refuses to write.
-static void write_sql(struct db_connect *connect)
+static bool send_statement(MYSQL *handle, const char *sql)
 {
-    const bool writes = connect->use == DB_CONNECT_WRITE;
-    const int64_t ms = connect->conf->query_timeout_ms;
-    char *const sql = connect->sql;
-    switch (connect->step) {
-    case STEP_ALL:
-        snprintf(sql, DB_CONNECT_SQL_BYTES, SETTINGS ", " MYSQL_PART MARIADB_PART,
-                 writes ? "REPEATABLE-READ" : "READ-COMMITTED", !writes, ms,
-                 writes ? "REPEATABLE-READ" : "READ-COMMITTED", !writes, ms / 1000, ms % 1000);
-        break;
-    case STEP_SETTINGS:
-        snprintf(sql, DB_CONNECT_SQL_BYTES, SETTINGS);
-        break;
-    case STEP_TRANSACTION:
-        snprintf(sql, DB_CONNECT_SQL_BYTES, "SET SESSION TRANSACTION ISOLATION LEVEL %s",
-                 writes ? "REPEATABLE READ, READ WRITE" : "READ COMMITTED, READ ONLY");
-        break;
-    default:
-        snprintf(sql, DB_CONNECT_SQL_BYTES, LIMIT, ms, ms / 1000, ms % 1000);
-        break;
-    }
+    return mysql_real_query(handle, sql, strlen(sql)) == 0;
 }
 
-// ---- step by step ----
-
-static void end(struct db_connect *connect, unsigned code, const char *message)
+// Whether the server refused the last statement, and the connection still stands.
+static bool is_refused(MYSQL *handle)
 {
-    connect->is_over = true;
-    connect->code = code;
-    connect->message = message;
-}
-
-static void end_with_library_error(struct db_connect *connect)
-{
-    end(connect, mysql_errno(connect->handle), mysql_error(connect->handle));
-}
-
-static void start_step(struct db_connect *connect, int step)
-{
-    connect->step = step;
-    write_sql(connect);
-    start_query(connect);
-}
-
-static void end_login(struct db_connect *connect)
-{
-    if (connect->logged_in == NULL) {
-        end_with_library_error(connect);
-    } else if (demands_tls(connect->conf) && mysql_get_ssl_cipher(connect->handle) == NULL) {
-        end(connect, CR_SSL_CONNECTION_ERROR, "TLS is required, but the server does not offer it");
-    } else {
-        override_option_file(connect->handle);
-        start_step(connect, STEP_ALL);
-    }
-}
-
-static bool is_servers_own(unsigned code)
-{
+    const unsigned code = mysql_errno(handle);
     return code != 0 && (code < CR_MIN_ERROR || code > CR_MAX_ERROR);
 }
 
-static void end_query(struct db_connect *connect)
+// Who writes keeps the servers' usual level: at READ COMMITTED a server whose binary log holds
+// statements refuses to write.
+static bool set_all(MYSQL *handle, const struct conf_database *conf, bool writes)
 {
-    const bool is_refused =
-        connect->query_failed != 0 && is_servers_own(mysql_errno(connect->handle));
-    const bool is_optional = connect->step == STEP_ALL || connect->step == STEP_LIMIT;
-    if (connect->query_failed != 0 && !(is_refused && is_optional)) {
-        end_with_library_error(connect);
-    } else if (connect->step == STEP_LIMIT || (connect->step == STEP_ALL && !is_refused)) {
-        connect->has_no_time_limit = is_refused;
-        end(connect, 0, "");
-    } else {
-        start_step(connect, connect->step + 1);
-    }
+    const int64_t ms = conf->query_timeout_ms;
+    const char *const level = writes ? "REPEATABLE-READ" : "READ-COMMITTED";
+    char sql[SQL_BYTES];
+    snprintf(sql, sizeof sql, SETTINGS ", " MYSQL_PART MARIADB_PART, level, !writes, ms, level,
+             !writes, ms / 1000, ms % 1000);
+    return send_statement(handle, sql);
 }
 
-// Ends what is not waited for any more, and begins what follows.
-static void proceed(struct db_connect *connect)
+static bool set_transaction(MYSQL *handle, bool writes)
 {
-    while (connect->waits_for == 0 && !connect->is_over) {
-        if (connect->step == STEP_LOGIN) {
-            end_login(connect);
-        } else {
-            end_query(connect);
-        }
-    }
+    return send_statement(
+        handle, writes ? "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE"
+                       : "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY");
 }
 
-void db_connect_start(struct db_connect *connect, const struct conf_database *conf,
-                      const struct conf_host *host, enum db_connect_use use)
+static bool set_time_limit(MYSQL *handle, const struct conf_database *conf)
 {
-    *connect = (struct db_connect){
-        .conf = conf, .use = use, .handle = mysql_init(NULL), .started_us = clock_monotonic_us()};
-    if (connect->handle == NULL) {
-        end(connect, CR_OUT_OF_MEMORY, "out of memory");
+    const int64_t ms = conf->query_timeout_ms;
+    char sql[SQL_BYTES];
+    snprintf(sql, sizeof sql, LIMIT, ms, ms / 1000, ms % 1000);
+    return send_statement(handle, sql);
+}
+
+// What every server has must be set; not every server has a time limit.
+static bool set_one_by_one(MYSQL *handle, const struct conf_database *conf, bool writes,
+                           bool *has_no_time_limit)
+{
+    if (!send_statement(handle, SETTINGS) || !set_transaction(handle, writes)) {
+        return false;
+    }
+    *has_no_time_limit = !set_time_limit(handle, conf);
+    return !*has_no_time_limit || is_refused(handle);
+}
+
+static bool set_session(MYSQL *handle, const struct conf_database *conf, enum db_connect_use use,
+                        bool *has_no_time_limit)
+{
+    const bool writes = use == DB_CONNECT_WRITE;
+    return set_all(handle, conf, writes) ||
+           (is_refused(handle) && set_one_by_one(handle, conf, writes, has_no_time_limit));
+}
+
+// ---- the connection ----
+
+int db_connect_socket(MYSQL *handle)
+{
+#ifdef MARIADB_PACKAGE_VERSION
+    return (int)mysql_get_socket(handle);
+#else
+    return (int)handle->net.fd; // the library has no function for it
+#endif
+}
+
+// Often enough for firewalls and load balancers that forget connections after a minute, and so that
+// a peer which is gone is noticed. No harm to a unix socket.
+static void keep_alive(MYSQL *handle)
+{
+    const int fd = db_connect_socket(handle);
+    const int yes = 1;
+    const int idle_seconds = 45;
+    const int interval_seconds = 15;
+    const int probes = 3;
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, sizeof idle_seconds);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_seconds, sizeof interval_seconds);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+}
+
+static bool log_in(MYSQL *handle, const struct conf_database *conf, const struct conf_host *host)
+{
+    const bool is_local = conf_host_is_local(host);
+    const unsigned port = is_local ? 0 : host->port;
+    const char *const socket = is_local ? or_null(conf->socket) : NULL;
+    return mysql_real_connect(handle, or_null(host->name), or_null(conf->user),
+                              or_null(conf->password), or_null(conf->name), port, socket,
+                              0) != NULL;
+}
+
+static bool lacks_tls(MYSQL *handle, const struct conf_database *conf)
+{
+    return demands_tls(conf) && mysql_get_ssl_cipher(handle) == NULL;
+}
+
+void db_connect_fail(struct db_connect_result *result, unsigned code, const char *message)
+{
+    result->code = code;
+    snprintf(result->message, sizeof result->message, "%s", message);
+}
+
+static void fail_as_library(MYSQL *handle, struct db_connect_result *result)
+{
+    db_connect_fail(result, mysql_errno(handle), mysql_error(handle));
+}
+
+// Whether HANDLE is a connection that can be used; if not, RESULT says why.
+static bool make_usable(MYSQL *handle, const struct conf_database *conf,
+                        const struct conf_host *host, enum db_connect_use use,
+                        struct db_connect_result *result)
+{
+    if (!log_in(handle, conf, host)) {
+        fail_as_library(handle, result);
+        return false;
+    }
+    if (lacks_tls(handle, conf)) {
+        db_connect_fail(result, CR_SSL_CONNECTION_ERROR,
+                        "TLS is required, but the server does not offer it");
+        return false;
+    }
+    override_option_file(handle);
+    if (!set_session(handle, conf, use, &result->has_no_time_limit)) {
+        fail_as_library(handle, result);
+        return false;
+    }
+    keep_alive(handle);
+    return true;
+}
+
+void db_connect(const struct conf_database *conf, const struct conf_host *host,
+                enum db_connect_use use, struct db_connect_result *result)
+{
+    MYSQL *const handle = mysql_init(NULL);
+    *result = (struct db_connect_result){.code = 0};
+    if (handle == NULL) {
+        db_connect_fail(result, CR_OUT_OF_MEMORY, "out of memory");
         return;
     }
-    set_options(connect->handle, conf, use);
-    connect->is_async = make_async(connect->handle);
-    start_login(connect, host);
-    proceed(connect);
-}
-
-struct pollfd db_connect_wants(const struct db_connect *connect)
-{
-    const int wants = connect->waits_for;
-    const int events = ((wants & MYSQL_WAIT_READ) != 0 ? POLLIN : 0) |
-                       ((wants & MYSQL_WAIT_WRITE) != 0 ? POLLOUT : 0) |
-                       ((wants & MYSQL_WAIT_EXCEPT) != 0 ? POLLPRI : 0);
-    return (struct pollfd){.fd = db_connect_socket(connect->handle), .events = (short)events};
-}
-
-void db_connect_go_on(struct db_connect *connect, int revents)
-{
-    const int ready = ((revents & (POLLIN | POLLHUP | POLLERR)) != 0 ? MYSQL_WAIT_READ : 0) |
-                      ((revents & (POLLOUT | POLLHUP | POLLERR)) != 0 ? MYSQL_WAIT_WRITE : 0) |
-                      ((revents & POLLPRI) != 0 ? MYSQL_WAIT_EXCEPT : 0);
-    if ((ready & connect->waits_for) != 0) {
-        go_on(connect, ready & connect->waits_for);
-    } else if (clock_monotonic_us() >= connect->deadline_us) {
-        go_on(connect, MYSQL_WAIT_TIMEOUT);
-        set_deadline(connect); // a name may have a further address
+    set_options(handle, conf, use);
+    if (make_usable(handle, conf, host, use, result)) {
+        result->handle = handle;
+    } else {
+        mysql_close(handle);
     }
-    proceed(connect);
-}
-
-bool db_connect_wait(struct db_connect *connect, int64_t until_us)
-{
-    int64_t now_us = clock_monotonic_us();
-    while (connect->waits_for != 0 && now_us < until_us) {
-        struct pollfd wanted = db_connect_wants(connect);
-        const int64_t end_us = connect->deadline_us < until_us ? connect->deadline_us : until_us;
-        const int ready =
-            end_us <= now_us ? 0 : poll(&wanted, 1, (int)((end_us - now_us + 999) / 1000));
-        db_connect_go_on(connect, ready > 0 ? wanted.revents : 0);
-        now_us = clock_monotonic_us();
-    }
-    return connect->waits_for == 0;
-}
-
-void db_connect_abandon(struct db_connect *connect)
-{
-    while (connect->waits_for != 0) {
-        go_on(connect, MYSQL_WAIT_TIMEOUT);
-    }
-}
-
-unsigned db_connect_code(const struct db_connect *connect)
-{
-    return connect->code;
-}
-
-const char *db_connect_message(const struct db_connect *connect)
-{
-    return connect->message;
-}
-
-bool db_connect_has_no_time_limit(const struct db_connect *connect)
-{
-    return connect->has_no_time_limit;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// connect: one connection to one host in the making: the options of the client library, the login,
-// and the session's settings, with a time limit. With MariaDB's library nothing in it blocks but
-// the lookup of the host's name; Oracle's blocks.
+// connect: makes one connection to one host: the options of the client library, the login, and the
+// session's settings. Blocks for as long as the client library and the system's resolver like: see
+// attempt.h.
 #ifndef BKFLOW_DB_CONNECT_H
 #define BKFLOW_DB_CONNECT_H
 
@@ -9,7 +9,6 @@
 #include "conf/conf.h"
 
 #include <mysql.h>
-#include <poll.h>
 
 // What a connection is for.
 enum db_connect_use {
@@ -19,52 +18,22 @@ enum db_connect_use {
                       // cluster without quorum does not
 };
 
-enum { DB_CONNECT_SQL_BYTES = 768 };
-
-struct db_connect {
-    const struct conf_database *conf; // borrowed until the end
-    enum db_connect_use use;
-    MYSQL *handle;       // NULL: no memory
-    int waits_for;       // MYSQL_WAIT_...; 0: there is nothing left to wait for
-    int64_t started_us;  // monotonic
-    int64_t deadline_us; // monotonic; for the address, or the statement, that is being tried
-    // Private.
-    bool is_async;    // the library can wait outside of its functions
-    int step;         // 0: the login; else the statement of the session that is under way
-    MYSQL *logged_in; // what the library returned for the login
-    int query_failed; // what it returned for the statement
-    bool is_over;
-    bool has_no_time_limit;
-    unsigned code;
-    const char *message;
-    char sql[DB_CONNECT_SQL_BYTES];
+struct db_connect_result {
+    MYSQL *handle;          // NULL: the connection could not be made
+    unsigned code;          // why not: the library's or the server's error number
+    char message[512];      // what goes with it; as long as the library's longest
+    bool has_no_time_limit; // the server cannot end statements that take too long: only we can
 };
 
-// Begins.
-void db_connect_start(struct db_connect *connect, const struct conf_database *conf,
-                      const struct conf_host *host, enum db_connect_use use) NONNULL;
+// The session is as this program needs it, whatever the server's defaults, its init_connect and the
+// option file say. The connection is the caller's.
+void db_connect(const struct conf_database *conf, const struct conf_host *host,
+                enum db_connect_use use, struct db_connect_result *result) NONNULL;
 
-// What to wait for; call db_connect_go_on when it is there, or the deadline is over.
-struct pollfd db_connect_wants(const struct db_connect *connect) MUST_CHECK NONNULL;
-void db_connect_go_on(struct db_connect *connect, int revents) NONNULL;
+// Makes RESULT a failure.
+void db_connect_fail(struct db_connect_result *result, unsigned code, const char *message) NONNULL;
 
-// The descriptor of a connection, or of one that is being made.
+// The descriptor of a connection.
 int db_connect_socket(MYSQL *handle) MUST_CHECK NONNULL;
-
-// Goes on until there is nothing left to wait for, but not past UNTIL_US (monotonic). Returns
-// whether it came to the end.
-bool db_connect_wait(struct db_connect *connect, int64_t until_us) NONNULL;
-
-// Makes it fail soon.
-void db_connect_abandon(struct db_connect *connect) NONNULL;
-
-// At the end: the library's or the server's error number, 0 when the connection is usable. Then the
-// session is as this program needs it, whatever the server's defaults, its init_connect and the
-// option file say.
-unsigned db_connect_code(const struct db_connect *connect) MUST_CHECK NONNULL;
-const char *db_connect_message(const struct db_connect *connect) MUST_CHECK NONNULL;
-
-// Whether the server cannot end statements that take too long. Ours is then the only limit.
-bool db_connect_has_no_time_limit(const struct db_connect *connect) MUST_CHECK NONNULL;
 
 #endif

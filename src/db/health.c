@@ -225,6 +225,13 @@ void db_health_wait(struct db_health *health, uint64_t *seen, int64_t until_us)
     pthread_mutex_unlock(&health->mutex);
 }
 
+void db_health_wake(struct db_health *health)
+{
+    pthread_mutex_lock(&health->mutex);
+    tell_scout(health);
+    pthread_mutex_unlock(&health->mutex);
+}
+
 void db_health_close(struct db_health *health)
 {
     pthread_mutex_lock(&health->mutex);

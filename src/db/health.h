@@ -47,11 +47,13 @@ int64_t db_health_retry_at(struct db_health *health, uint64_t key) MUST_CHECK NO
 void db_health_set_probed(struct db_health *health) NONNULL;
 bool db_health_is_probed(struct db_health *health) MUST_CHECK NONNULL;
 
-// Waits until a host fails that did not when *SEEN was set, until UNTIL_US (monotonic; -1: for
-// ever) or until the health is closed.
+// Waits until a host fails, or db_health_wake is called, after *SEEN was set; until UNTIL_US
+// (monotonic; -1: for ever), or until the health is closed.
 void db_health_wait(struct db_health *health, uint64_t *seen, int64_t until_us) NONNULL;
 
-// Tells whoever probers to end. From here on nobody does.
+void db_health_wake(struct db_health *health) NONNULL;
+
+// Tells whoever probes to end. From here on nobody does.
 void db_health_close(struct db_health *health) NONNULL;
 bool db_health_is_closed(struct db_health *health) MUST_CHECK NONNULL;
 

@@ -4,7 +4,9 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "db/attempt.h"
 
+#include <errmsg.h>
 #include <stdio.h>
 
 // How long a request waits for a host to connect while there is another one to try.
@@ -55,26 +57,24 @@ void db_hosts_init(struct db_hosts *hosts, const struct conf_database *conf,
 
 // One line per outage, not one per attempt.
 static void report_failure(struct db_hosts *hosts, const struct db_host *host,
-                           const struct db_connect *connect)
+                           const struct db_connect_result *result)
 {
-    const unsigned code = db_connect_code(connect);
-    const bool is_news = db_health_failed(hosts->health, host->key, code);
+    const bool is_news = db_health_failed(hosts->health, host->key, result->code);
     metrics_add(&hosts->shard->database_errors, 1);
     LOG_EVENT(is_news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "cannot connect to the database",
-              LOG_TEXT("host", str_from(host->shown)), LOG_NUMBER("errno", code),
-              LOG_TEXT("error", str_from(db_connect_message(connect))));
+              LOG_TEXT("host", str_from(host->shown)), LOG_NUMBER("errno", result->code),
+              LOG_TEXT("error", str_from(result->message)));
 }
 
 static void report_success(struct db_hosts *hosts, const struct db_host *host,
-                           const struct db_connect *connect)
+                           const struct db_connect_result *result)
 {
     const bool is_news = db_health_succeeded(hosts->health, host->key);
     metrics_add(&hosts->shard->database_connects, 1);
     LOG_EVENT(is_news ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "connected to the database",
               LOG_TEXT("host", str_from(host->shown)),
-              LOG_TEXT("server", str_from(mysql_get_server_info(connect->handle))));
-    if (db_connect_has_no_time_limit(connect) &&
-        db_health_has_no_time_limit(hosts->health, host->key)) {
+              LOG_TEXT("server", str_from(mysql_get_server_info(result->handle))));
+    if (result->has_no_time_limit && db_health_has_no_time_limit(hosts->health, host->key)) {
         LOG_EVENT(
             LOG_LEVEL_WARNING,
             "the database server cannot limit the time of statements, so statements that take "
@@ -84,13 +84,13 @@ static void report_success(struct db_hosts *hosts, const struct db_host *host,
 }
 
 bool db_hosts_report(struct db_hosts *hosts, const struct db_host *host,
-                     const struct db_connect *connect)
+                     const struct db_connect_result *result)
 {
-    const bool is_connected = db_connect_code(connect) == 0;
+    const bool is_connected = result->handle != NULL;
     if (is_connected) {
-        report_success(hosts, host, connect);
+        report_success(hosts, host, result);
     } else {
-        report_failure(hosts, host, connect);
+        report_failure(hosts, host, result);
     }
     return is_connected;
 }
@@ -126,26 +126,37 @@ static void add_answer(struct error *err, const struct db_host *host, unsigned c
     }
 }
 
+// The connection, out of RESULT; NULL if there is none.
+static MYSQL *take(struct db_hosts *hosts, size_t i, struct db_connect_result *result,
+                   struct error *err)
+{
+    MYSQL *const handle = result->handle;
+    if (db_hosts_report(hosts, &hosts->hosts[i], result)) {
+        hosts->current = i;
+        result->handle = NULL;
+    } else {
+        add_answer(err, &hosts->hosts[i], result->code, result->message);
+    }
+    return handle;
+}
+
 // Waits until UNTIL_US only: then the host is left to the prober, which has the patience.
 static MYSQL *connect_host(struct db_hosts *hosts, size_t i, int64_t until_us, struct error *err)
 {
     const struct db_host *const host = &hosts->hosts[i];
-    struct db_connect connect;
-    db_connect_start(&connect, hosts->conf, &host->address, hosts->use);
-    if (!db_connect_wait(&connect, until_us)) {
+    struct db_attempt *const attempt = db_attempt_start(hosts->conf, &host->address, hosts->use);
+    struct db_connect_result no_attempt = {.code = CR_OUT_OF_MEMORY, .message = "out of memory"};
+    struct db_connect_result *const result =
+        attempt == NULL ? &no_attempt : db_attempt_wait(attempt, until_us);
+    MYSQL *handle = NULL;
+    if (result != NULL) {
+        handle = take(hosts, i, result, err);
+    } else {
         suspect(hosts, host, 0, "connecting takes long");
         add_answer(err, host, 0, "connecting takes long");
-        db_connect_abandon(&connect);
-        mysql_close(connect.handle);
-        return NULL;
     }
-    if (db_hosts_report(hosts, host, &connect)) {
-        hosts->current = i;
-        return connect.handle;
-    }
-    add_answer(err, host, db_connect_code(&connect), db_connect_message(&connect));
-    mysql_close(connect.handle);
-    return NULL;
+    db_attempt_free(attempt);
+    return handle;
 }
 
 // Hosts that failed are left to the prober; where there is none, until their pause is over.

@@ -52,6 +52,6 @@ bool db_hosts_is_unresponsive(const struct db_hosts *hosts) MUST_CHECK NONNULL;
 
 // How an attempt at one host ended, for all to know: on the health, in the log, counted.
 bool db_hosts_report(struct db_hosts *hosts, const struct db_host *host,
-                     const struct db_connect *connect) NONNULL;
+                     const struct db_connect_result *result) NONNULL;
 
 #endif

@@ -2,6 +2,11 @@
 #include "db/library.h"
 
 #include <mysql.h>
+#include <stdatomic.h>
+
+// The library's state is the process's, and so is the number of threads that are inside of it and
+// that nobody waits for.
+static atomic_uint guests;
 
 int db_library_init(void)
 {
@@ -10,7 +15,9 @@ int db_library_init(void)
 
 void db_library_end(void)
 {
-    mysql_library_end();
+    if (!db_library_is_busy()) {
+        mysql_library_end();
+    }
 }
 
 int db_library_thread_init(void)
@@ -21,4 +28,19 @@ int db_library_thread_init(void)
 void db_library_thread_end(void)
 {
     mysql_thread_end();
+}
+
+void db_library_enter(void)
+{
+    atomic_fetch_add(&guests, 1);
+}
+
+void db_library_leave(void)
+{
+    atomic_fetch_sub(&guests, 1);
+}
+
+bool db_library_is_busy(void)
+{
+    return atomic_load(&guests) > 0;
 }

@@ -2,8 +2,11 @@
 #include "db/prober.h"
 
 #include "base/clock.h"
+#include "db/attempt.h"
 #include "db/hosts.h"
 
+#include <errmsg.h>
+#include <poll.h>
 #include <stdlib.h>
 
 enum {
@@ -11,14 +14,13 @@ enum {
     TARGETS_MAX = DATABASES_MAX * CONF_HOSTS_MAX,
     TICK_MS = 50, // how soon it hears of other hosts that failed, and of the end
     // So long without an answer, and connections that others hold to it are not worth waiting for.
-    SILENT_AFTER_US = 300 * 1000,
+    UNRESPONSIVE_AFTER_US = 300 * 1000,
 };
 
 struct target {
     struct db_hosts *hosts;
     const struct db_host *host;
-    struct db_connect attempt;
-    bool is_tried; // an attempt is under way
+    struct db_attempt *attempt; // NULL: none is under way
 };
 
 struct db_prober {
@@ -27,7 +29,14 @@ struct db_prober {
     struct db_hosts databases[DATABASES_MAX];
     struct target targets[TARGETS_MAX];
     size_t count;
-    uint64_t seen; // of the health's failures
+    uint64_t seen; // of what the health has to tell
+};
+
+// Attempts of a former configuration, by their hosts' keys.
+struct leftovers {
+    uint64_t keys[TARGETS_MAX];
+    struct db_attempt *attempts[TARGETS_MAX];
+    size_t count;
 };
 
 struct db_prober *db_prober_new(struct db_health *health, struct metrics_shard *shard)
@@ -42,74 +51,94 @@ struct db_prober *db_prober_new(struct db_health *health, struct metrics_shard *
 
 static void end_attempt(struct target *target)
 {
-    target->is_tried = false;
-    mysql_close(target->attempt.handle);
-}
-
-static void abandon(struct db_prober *prober)
-{
-    for (size_t i = 0; i < prober->count; i++) {
-        struct target *const target = &prober->targets[i];
-        if (target->is_tried) {
-            db_connect_abandon(&target->attempt);
-            end_attempt(target);
-        }
-    }
-    prober->count = 0;
+    db_attempt_free(target->attempt);
+    target->attempt = NULL;
 }
 
 void db_prober_free(struct db_prober *prober)
 {
     if (prober != NULL) {
-        abandon(prober);
+        for (size_t i = 0; i < prober->count; i++) {
+            end_attempt(&prober->targets[i]);
+        }
         free(prober);
     }
 }
 
+static void put_aside(struct db_prober *prober, struct leftovers *leftovers)
+{
+    leftovers->count = prober->count;
+    for (size_t i = 0; i < prober->count; i++) {
+        leftovers->keys[i] = prober->targets[i].host->key;
+        leftovers->attempts[i] = prober->targets[i].attempt;
+    }
+    prober->count = 0;
+}
+
+// The attempt at the host with this KEY; NULL if there is none.
+static struct db_attempt *take_back(struct leftovers *leftovers, uint64_t key)
+{
+    struct db_attempt *attempt = NULL;
+    for (size_t i = 0; attempt == NULL && i < leftovers->count; i++) {
+        if (leftovers->keys[i] == key) {
+            attempt = leftovers->attempts[i];
+            leftovers->attempts[i] = NULL;
+        }
+    }
+    return attempt;
+}
+
 static void add_database(struct db_prober *prober, struct db_hosts *hosts,
-                         const struct conf_database *conf)
+                         const struct conf_database *conf, struct leftovers *leftovers)
 {
     db_hosts_init(hosts, conf, prober->health, prober->shard);
     for (size_t i = 0; i < hosts->count; i++) {
-        prober->targets[prober->count++] =
-            (struct target){.hosts = hosts, .host = &hosts->hosts[i]};
+        const struct db_host *const host = &hosts->hosts[i];
+        prober->targets[prober->count++] = (struct target){
+            .hosts = hosts, .host = host, .attempt = take_back(leftovers, host->key)};
     }
 }
 
+// Attempts at hosts that stay go on: a name that is being looked up for long would be looked up
+// once more with each reload.
 void db_prober_configure(struct db_prober *prober, const struct conf *conf)
 {
-    abandon(prober);
-    add_database(prober, &prober->databases[0], &conf->database);
+    struct leftovers leftovers;
+    put_aside(prober, &leftovers);
+    add_database(prober, &prober->databases[0], &conf->database, &leftovers);
     if (conf->has_engine_database) {
-        add_database(prober, &prober->databases[1], &conf->engine_database);
+        add_database(prober, &prober->databases[1], &conf->engine_database, &leftovers);
+    }
+    for (size_t i = 0; i < leftovers.count; i++) {
+        db_attempt_free(leftovers.attempts[i]);
     }
 }
 
 // ---- one round ----
 
+static const struct db_connect_result no_attempt = {.code = CR_OUT_OF_MEMORY,
+                                                    .message = "out of memory"};
+
 static void start_if_due(struct db_prober *prober, struct target *target)
 {
     const int64_t retry_at_us = db_health_retry_at(prober->health, target->host->key);
-    if (!target->is_tried && retry_at_us != 0 && retry_at_us <= clock_monotonic_us()) {
-        db_connect_start(&target->attempt, target->hosts->conf, &target->host->address,
-                         DB_CONNECT_PROBE);
-        target->is_tried = true;
+    if (target->attempt == NULL && retry_at_us != 0 && retry_at_us <= clock_monotonic_us()) {
+        target->attempt =
+            db_attempt_start(target->hosts->conf, &target->host->address, DB_CONNECT_PROBE);
+        if (target->attempt == NULL) {
+            (void)db_hosts_report(target->hosts, target->host, &no_attempt);
+        }
     }
 }
 
-static void end_if_over(struct target *target)
+static void look_at(struct db_prober *prober, struct target *target)
 {
-    if (target->is_tried && target->attempt.waits_for == 0) {
-        (void)db_hosts_report(target->hosts, target->host, &target->attempt);
+    const struct db_connect_result *const result = db_attempt_result(target->attempt);
+    if (result != NULL) {
+        (void)db_hosts_report(target->hosts, target->host, result);
         end_attempt(target);
-    }
-}
-
-static void go_on(struct db_prober *prober, struct target *target, int revents)
-{
-    db_connect_go_on(&target->attempt, revents);
-    end_if_over(target);
-    if (target->is_tried && clock_monotonic_us() - target->attempt.started_us >= SILENT_AFTER_US) {
+    } else if (clock_monotonic_us() - db_attempt_started_us(target->attempt) >=
+               UNRESPONSIVE_AFTER_US) {
         db_health_set_unresponsive(prober->health, target->host->key);
     }
 }
@@ -130,24 +159,24 @@ static int64_t next_try_us(const struct db_prober *prober)
 
 void db_prober_run_once(struct db_prober *prober)
 {
-    struct pollfd wanted[TARGETS_MAX];
+    struct pollfd attempts[TARGETS_MAX];
     struct target *tried[TARGETS_MAX];
     nfds_t count = 0;
     for (size_t i = 0; i < prober->count; i++) {
         struct target *const target = &prober->targets[i];
         start_if_due(prober, target);
-        end_if_over(target);
-        if (target->is_tried) {
+        if (target->attempt != NULL) {
             tried[count] = target;
-            wanted[count++] = db_connect_wants(&target->attempt);
+            attempts[count++] =
+                (struct pollfd){.fd = db_attempt_fd(target->attempt), .events = POLLIN};
         }
     }
     if (count == 0) {
         db_health_wait(prober->health, &prober->seen, next_try_us(prober));
         return;
     }
-    const bool is_ready = poll(wanted, count, TICK_MS) > 0;
+    (void)poll(attempts, count, TICK_MS);
     for (nfds_t i = 0; i < count; i++) {
-        go_on(prober, tried[i], is_ready ? wanted[i].revents : 0);
+        look_at(prober, tried[i]);
     }
 }

@@ -24,10 +24,13 @@ openssl/.*                                          src/auth src/ctl/application
 json[.]h|json-c/.*|json_.*[.]h                      src/base/json_read
 fastcgi[.]h|fcgiapp[.]h|fcgi_.*[.]h                 fcgi-app
 arpa/inet[.]h                                       src/base/cidr fcgi-app
-sys/socket[.]h                                      src/db/deadline fcgi-app
-sys/un[.]h|netdb[.]h|netinet/.*                     fcgi-app
+sys/socket[.]h                                      src/db/deadline src/db/connect fcgi-app
+netdb[.]h                                           src/db/attempt fcgi-app
+netinet/.*                                          src/db/connect fcgi-app
+sys/un[.]h                                          fcgi-app
 poll[.]h|sys/poll[.]h                               src/base/log src/db fcgi-app
-sys/epoll[.]h|sys/eventfd[.]h|sys/select[.]h        fcgi-app
+sys/eventfd[.]h                                     src/db/attempt fcgi-app
+sys/epoll[.]h|sys/select[.]h                        fcgi-app
 pthread[.]h|threads[.]h                             src/base/log src/db src/auth/limiter fcgi-app
 signal[.]h                                          src/ctl/main fcgi-app
 sys/signalfd[.]h                                    fcgi-app

@@ -96,9 +96,9 @@ if [ -n "$bad" ]; then
     status=1
 fi
 
-bad=$(variables | grep -v '^src/base/log state$' || true)
+bad=$(variables | grep -vE '^src/(base/log state|db/library guests)$' || true)
 if [ -n "$bad" ]; then
-    echo "$bad" | complain "src/ keeps no variables of its own (log's state is the exception)"
+    echo "$bad" | complain "src/ keeps no variables of its own (exceptions: log's state, the threads in the client library)"
     status=1
 fi
 

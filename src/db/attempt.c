@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT
+#include "db/attempt.h"
+
+#include "base/clock.h"
+#include "db/library.h"
+
+#include <errmsg.h>
+#include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+// Enough for the resolver's modules and a TLS handshake. Memory that is not touched costs nothing.
+enum { STACK_BYTES = 1024 * 1024 };
+
+struct db_attempt {
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    bool is_over; // both under the mutex: whoever is last frees the attempt
+    bool is_left;
+    int over_fd;
+    int64_t started_us;
+    _Atomic int64_t limit_us; // monotonic; by when it should be over
+    // Written before the thread starts.
+    struct conf_database conf; // with texts of its own
+    struct conf_host host;
+    enum db_connect_use use;
+    // Written by the thread before it is over.
+    struct db_connect_result result;
+};
+
+// ---- the configuration ----
+
+// The texts that connecting takes.
+static void list_texts(struct conf_database *conf, const char **texts[6])
+{
+    const char **const all[] = {&conf->socket, &conf->user,   &conf->password,
+                                &conf->name,   &conf->tls_ca, &conf->option_file};
+    memcpy(texts, all, sizeof all);
+}
+
+// Copies all it takes: a reload may free CONF meanwhile.
+static bool copy_conf(struct conf_database *copy, const struct conf_database *conf)
+{
+    const char **texts[6];
+    bool is_copied = true;
+    *copy = *conf;
+    copy->password_file = NULL;
+    list_texts(copy, texts);
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        *texts[i] = strdup(*texts[i]);
+        is_copied = is_copied && *texts[i] != NULL;
+    }
+    return is_copied;
+}
+
+static void free_conf(struct conf_database *copy)
+{
+    const char **texts[6];
+    list_texts(copy, texts);
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        char *const text = (char *)(uintptr_t)*texts[i];
+        if (text != NULL) {
+            explicit_bzero(text, strlen(text));
+            free(text);
+        }
+    }
+}
+
+// ---- the thread ----
+
+// How many addresses the host has; 0 with the result set if its name is not found. The client
+// library looks the name up again: it compares it with the server's certificate.
+static int count_addresses(struct db_attempt *attempt)
+{
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *addresses = NULL;
+    if (conf_host_is_local(&attempt->host)) {
+        return 1;
+    }
+    const int failure = getaddrinfo(attempt->host.name, NULL, &hints, &addresses);
+    if (failure != 0) {
+        attempt->result.code = CR_UNKNOWN_HOST;
+        snprintf(attempt->result.message, sizeof attempt->result.message,
+                 "the lookup of the name failed: %s", gai_strerror(failure));
+        return 0;
+    }
+    int count = 0;
+    for (const struct addrinfo *address = addresses; address != NULL; address = address->ai_next) {
+        count++;
+    }
+    freeaddrinfo(addresses);
+    return count;
+}
+
+// The client library counts whole seconds for each address but the last.
+static void set_limit(struct db_attempt *attempt, int addresses)
+{
+    const int64_t ms = attempt->conf.connect_timeout_ms;
+    const int64_t whole_ms = (ms + 999) / 1000 * 1000;
+    atomic_store(&attempt->limit_us,
+                 clock_monotonic_us() + (ms + (addresses - 1) * whole_ms) * 1000);
+}
+
+static void make(struct db_attempt *attempt)
+{
+    const int addresses = count_addresses(attempt);
+    if (addresses > 0) {
+        set_limit(attempt, addresses);
+        db_connect(&attempt->conf, &attempt->host, attempt->use, &attempt->result);
+    }
+}
+
+static void destroy(struct db_attempt *attempt)
+{
+    if (attempt->result.handle != NULL) {
+        mysql_close(attempt->result.handle);
+    }
+    if (attempt->over_fd >= 0) {
+        close(attempt->over_fd);
+    }
+    free_conf(&attempt->conf);
+    pthread_mutex_destroy(&attempt->mutex);
+    free(attempt);
+}
+
+static void *run(void *argument)
+{
+    struct db_attempt *const attempt = argument;
+    const bool has_library = db_library_thread_init() == 0;
+    if (has_library) {
+        make(attempt);
+    } else {
+        db_connect_fail(&attempt->result, CR_OUT_OF_MEMORY, "out of memory");
+    }
+    pthread_mutex_lock(&attempt->mutex);
+    attempt->is_over = true;
+    const bool is_left = attempt->is_left;
+    if (!is_left) {
+        (void)eventfd_write(attempt->over_fd, 1); // the first time never fails
+    }
+    pthread_mutex_unlock(&attempt->mutex);
+    if (is_left) {
+        destroy(attempt);
+    }
+    if (has_library) {
+        db_library_thread_end();
+    }
+    db_library_leave();
+    return NULL;
+}
+
+// ---- whoever wants the connection ----
+
+static bool start_thread(struct db_attempt *attempt)
+{
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    db_library_enter();
+    const bool is_started = pthread_create(&attempt->thread, &attributes, run, attempt) == 0;
+    pthread_attr_destroy(&attributes);
+    if (!is_started) {
+        db_library_leave();
+    }
+    return is_started;
+}
+
+struct db_attempt *db_attempt_start(const struct conf_database *conf, const struct conf_host *host,
+                                    enum db_connect_use use)
+{
+    struct db_attempt *const attempt = calloc(1, sizeof(struct db_attempt));
+    if (attempt == NULL) {
+        return NULL;
+    }
+    attempt->host = *host;
+    attempt->use = use;
+    attempt->started_us = clock_monotonic_us();
+    atomic_init(&attempt->limit_us, attempt->started_us + conf->connect_timeout_ms * 1000);
+    pthread_mutex_init(&attempt->mutex, NULL);
+    attempt->over_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (!copy_conf(&attempt->conf, conf) || attempt->over_fd < 0 || !start_thread(attempt)) {
+        destroy(attempt);
+        return NULL;
+    }
+    return attempt;
+}
+
+int64_t db_attempt_started_us(const struct db_attempt *attempt)
+{
+    return attempt->started_us;
+}
+
+int db_attempt_fd(const struct db_attempt *attempt)
+{
+    return attempt->over_fd;
+}
+
+struct db_connect_result *db_attempt_result(struct db_attempt *attempt)
+{
+    pthread_mutex_lock(&attempt->mutex);
+    const bool is_over = attempt->is_over;
+    pthread_mutex_unlock(&attempt->mutex);
+    return is_over ? &attempt->result : NULL;
+}
+
+// Milliseconds until the attempt, or the patience of whoever waits for it, ends.
+static int64_t left_ms(const struct db_attempt *attempt, int64_t until_us)
+{
+    const int64_t limit_us = atomic_load(&attempt->limit_us);
+    const int64_t end_us = limit_us < until_us ? limit_us : until_us;
+    return (end_us - clock_monotonic_us() + 999) / 1000;
+}
+
+struct db_connect_result *db_attempt_wait(struct db_attempt *attempt, int64_t until_us)
+{
+    struct pollfd over = {.fd = attempt->over_fd, .events = POLLIN};
+    int64_t wait_ms;
+    while ((wait_ms = left_ms(attempt, until_us)) > 0 && poll(&over, 1, (int)wait_ms) <= 0) {
+        // The limit may be another by now.
+    }
+    return db_attempt_result(attempt);
+}
+
+void db_attempt_free(struct db_attempt *attempt)
+{
+    if (attempt == NULL) {
+        return;
+    }
+    const pthread_t thread = attempt->thread;
+    pthread_mutex_lock(&attempt->mutex);
+    const bool is_over = attempt->is_over;
+    attempt->is_left = true;
+    pthread_mutex_unlock(&attempt->mutex);
+    if (is_over) {
+        pthread_join(thread, NULL);
+        destroy(attempt);
+    } else {
+        pthread_detach(thread);
+    }
+}
