@@ -2,6 +2,7 @@
 #include "listen.h"
 
 #include "base/log.h"
+#include "base/standard_fds.h"
 
 #include <errno.h>
 #include <fastcgi.h>
@@ -58,6 +59,11 @@ static int check_path_is_free(const char *path)
                            : 0;
 }
 
+static void add_socket(struct listen_source *source, int fd)
+{
+    source->fds[source->count++] = fd;
+}
+
 static int open_unix(struct listen_source *source)
 {
     const struct conf_listen *const conf = &source->own;
@@ -66,12 +72,13 @@ static int open_unix(struct listen_source *source)
     }
     // The mode holds from the first moment on, not from a later chmod.
     const mode_t before = umask(0777 & ~conf->mode);
-    source->fd = FCGX_OpenSocket(conf->path, BACKLOG);
+    const int fd = FCGX_OpenSocket(conf->path, BACKLOG);
     const int error = errno;
     umask(before);
-    if (source->fd < 0) {
+    if (fd < 0) {
         return report("cannot listen", conf->path, strerror(error));
     }
+    add_socket(source, fd);
     return stat(conf->path, &source->own_file) == 0
                ? 0
                : report("cannot listen", conf->path, strerror(errno));
@@ -106,12 +113,17 @@ static int open_tcp(struct listen_source *source)
     if (failure != 0) {
         return report("cannot listen", conf->host, gai_strerror(failure));
     }
-    source->fd = -1;
-    for (const struct addrinfo *a = addresses; a != NULL && source->fd < 0; a = a->ai_next) {
-        source->fd = bind_address(a);
+    int fd = -1;
+    for (const struct addrinfo *a = addresses; a != NULL && fd < 0; a = a->ai_next) {
+        fd = bind_address(a);
     }
+    const int error = errno;
     freeaddrinfo(addresses);
-    return source->fd < 0 ? report("cannot listen", conf->host, strerror(errno)) : 0;
+    if (fd < 0) {
+        return report("cannot listen", conf->host, strerror(error));
+    }
+    add_socket(source, fd);
+    return 0;
 }
 
 bool listen_is_cgi_request(void)
@@ -121,13 +133,92 @@ bool listen_is_cgi_request(void)
     return getenv("GATEWAY_INTERFACE") != NULL && getenv("REQUEST_METHOD") != NULL && FCGX_IsCGI();
 }
 
-// sd_listen_fds(3): the variables are meant for this process if LISTEN_PID is ours.
-static bool has_systemd_socket(void)
+// ---- sockets that were passed ----
+
+// sd_listen_fds(3): how many descriptors were passed, from the third on, if they are meant for this
+// process. A count that is none is -1.
+static int count_passed(void)
 {
     const char *const pid = getenv("LISTEN_PID");
     const char *const count = getenv("LISTEN_FDS");
-    return pid != NULL && count != NULL && strtol(pid, NULL, 10) == (long)getpid() &&
-           strtol(count, NULL, 10) >= 1;
+    if (pid == NULL || count == NULL || strtol(pid, NULL, 10) != (long)getpid()) {
+        return 0;
+    }
+    char *end;
+    const long number = strtol(count, &end, 10);
+    const bool is_count = end != count && *end == '\0' && number >= 0;
+    return is_count && number <= LISTEN_SOCKETS_MAX ? (int)number : -1;
+}
+
+static bool is_connected(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    return getpeername(fd, (struct sockaddr *)&address, &len) == 0;
+}
+
+// Why the descriptor cannot be served; NULL: it can.
+static const char *find_mistake(int fd)
+{
+    int type;
+    int is_listening = 0;
+    socklen_t len = sizeof type;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0) {
+        return errno == ENOTSOCK ? "not a socket: only ListenStream can be served"
+                                 : strerror(errno);
+    }
+    if (type != SOCK_STREAM) {
+        return type == SOCK_DGRAM ? "a datagram socket: only ListenStream can be served"
+                                  : "not a stream socket: only ListenStream can be served";
+    }
+    len = sizeof is_listening;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &len) == 0 && is_listening != 0) {
+        return NULL;
+    }
+    return is_connected(fd) ? "a connection: the socket unit needs Accept=no"
+                            : "the socket is not listening";
+}
+
+// Reports every mistake.
+static bool can_be_served(int first_fd, int count)
+{
+    int good = 0;
+    for (int fd = first_fd; fd < first_fd + count; fd++) {
+        const char *const mistake = find_mistake(fd);
+        if (mistake == NULL) {
+            good++;
+        } else {
+            LOG_EVENT(LOG_LEVEL_ERROR, "cannot serve what was passed to this process",
+                      LOG_NUMBER("fd", fd), LOG_TEXT("error", str_from(mistake)));
+        }
+    }
+    return good == count;
+}
+
+// Clients of a socket that nobody serves would wait without an error.
+static void warn_of_unused(int count)
+{
+    if (count != 0) {
+        LOG_EVENT(LOG_LEVEL_WARNING,
+                  "sockets that systemd passed are not used, because [server] listen is set",
+                  LOG_NUMBER("sockets", count));
+    }
+}
+
+static enum listen_kind choose_passed(int count)
+{
+    if (count < 0) {
+        LOG_EVENT(LOG_LEVEL_ERROR, "LISTEN_FDS is not a number of sockets",
+                  LOG_NUMBER("most", LISTEN_SOCKETS_MAX));
+        return LISTEN_REFUSED;
+    }
+    if (count > 0) {
+        return can_be_served(FIRST_SYSTEMD_FD, count) ? LISTEN_SYSTEMD : LISTEN_REFUSED;
+    }
+    if (FCGX_IsCGI()) {
+        return LISTEN_NOWHERE;
+    }
+    return can_be_served(FCGI_LISTENSOCK_FILENO, 1) ? LISTEN_STDIN : LISTEN_REFUSED;
 }
 
 static enum listen_kind choose(const struct conf_listen *conf)
@@ -135,13 +226,23 @@ static enum listen_kind choose(const struct conf_listen *conf)
     if (listen_is_cgi_request()) {
         return LISTEN_CGI;
     }
+    const int passed = count_passed();
     if (conf->kind != CONF_LISTEN_INHERITED) {
+        warn_of_unused(passed);
         return LISTEN_OWN;
     }
-    if (has_systemd_socket()) {
-        return LISTEN_SYSTEMD;
+    return choose_passed(passed);
+}
+
+// The socket gets another number, and descriptor 0 stays open when the socket is closed at the end.
+static int take_stdin(struct listen_source *source)
+{
+    const int fd = fcntl(FCGI_LISTENSOCK_FILENO, F_DUPFD_CLOEXEC, FIRST_SYSTEMD_FD);
+    if (fd < 0 || close(FCGI_LISTENSOCK_FILENO) != 0 || standard_fds_open() != 0) {
+        return report("cannot use the listening socket", "descriptor 0", strerror(errno));
     }
-    return FCGX_IsCGI() ? LISTEN_NOWHERE : LISTEN_STDIN;
+    add_socket(source, fd);
+    return 0;
 }
 
 static int open_source(struct listen_source *source)
@@ -150,35 +251,46 @@ static int open_source(struct listen_source *source)
     case LISTEN_OWN:
         return source->own.kind == CONF_LISTEN_UNIX ? open_unix(source) : open_tcp(source);
     case LISTEN_SYSTEMD:
-        source->fd = FIRST_SYSTEMD_FD;
+        for (int i = 0, count = count_passed(); i < count; i++) {
+            add_socket(source, FIRST_SYSTEMD_FD + i);
+        }
         return 0;
     case LISTEN_STDIN:
-        source->fd = FCGI_LISTENSOCK_FILENO;
-        return 0;
+        return take_stdin(source);
     case LISTEN_CGI:
     case LISTEN_NOWHERE:
+    case LISTEN_REFUSED:
         break;
+    }
+    return 0;
+}
+
+// Several threads wait for the same connections: who comes too late must not block in accept.
+static int set_flags(int fd)
+{
+    const int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
+        return report("cannot use the listening socket", "fcntl", strerror(errno));
     }
     return 0;
 }
 
 int listen_open(const struct conf_listen *conf, struct listen_source *source)
 {
-    *source = (struct listen_source){.kind = choose(conf), .fd = -1, .own = *conf};
+    *source = (struct listen_source){.kind = choose(conf), .own = *conf};
     if (open_source(source) != 0) {
         return -1;
     }
-    if (source->fd < 0) {
-        return 0;
-    }
-    // Several threads wait for the same connections: who comes too late must not block in accept.
-    const int flags = fcntl(source->fd, F_GETFL);
-    if (flags < 0 || fcntl(source->fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
-        fcntl(source->fd, F_SETFD, FD_CLOEXEC) != 0) {
-        return report("cannot use the listening socket", "fcntl", strerror(errno));
+    for (size_t i = 0; i < source->count; i++) {
+        if (set_flags(source->fds[i]) != 0) {
+            return -1;
+        }
     }
     return 0;
 }
+
+// ---- the end ----
 
 static void remove_path(const struct listen_source *source)
 {
@@ -215,8 +327,8 @@ void listen_let_nobody_in(const struct listen_source *source)
     }
     if (source->own.kind == CONF_LISTEN_UNIX) {
         remove_path(source);
-        shutdown(source->fd, SHUT_RD); // unlike TCP's, such a queue outlives this
+        shutdown(source->fds[0], SHUT_RD); // unlike TCP's, such a queue outlives this
     } else {
-        drop_syns(source->fd);
+        drop_syns(source->fds[0]);
     }
 }

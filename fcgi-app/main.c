@@ -144,6 +144,8 @@ static int serve_from(const struct listen_source *source, const char *conf_path,
             "web server start it. See bkflow-states --help.\n",
             stderr);
         return EXIT_USAGE;
+    case LISTEN_REFUSED:
+        return EXIT_CONFIG;
     case LISTEN_OWN:
     case LISTEN_SYSTEMD:
     case LISTEN_STDIN:

@@ -60,7 +60,7 @@ static void warn_of_risks(const struct conf *conf)
 }
 
 // As many connections as descriptors allow, after raising that limit as far as it goes.
-static size_t allowed_connections(size_t workers)
+static size_t allowed_connections(size_t workers, size_t listeners)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
@@ -70,7 +70,8 @@ static size_t allowed_connections(size_t workers)
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
         getrlimit(RLIMIT_NOFILE, &limit);
     }
-    const size_t needed = DESCRIPTORS_BESIDE_CONNECTIONS + DESCRIPTORS_PER_WORKER * workers;
+    const size_t needed =
+        DESCRIPTORS_BESIDE_CONNECTIONS + DESCRIPTORS_PER_WORKER * workers + listeners - 1;
     const size_t left = limit.rlim_cur > needed + 1 ? limit.rlim_cur - needed : 1;
     return left < CONNECTIONS_MAX ? left : CONNECTIONS_MAX;
 }
@@ -138,9 +139,11 @@ static int start_scout(struct server *server)
 static int make_loop(struct server *server, const struct conf *conf)
 {
     const struct loop_options options = {
-        .listen_fd = server->options->source->fd,
+        .listen_fds = server->options->source->fds,
+        .listen_count = server->options->source->count,
         .max_request_bytes = (size_t)conf->server.max_request_bytes,
-        .max_connections = allowed_connections(server->count),
+        .max_connections = allowed_connections(server->count, server->options->source->count),
+        .client_timeout_ms = conf->server.client_timeout_ms,
     };
     server->shared->loop = loop_new(&options);
     return server->shared->loop == NULL ? report("cannot watch the listening socket") : 0;
@@ -206,6 +209,8 @@ static void reload(struct server *server)
     reopen_log(now->conf);
     if (is_loaded) {
         db_health_wake(server->shared->health); // the prober lets go of the old configuration
+        loop_set_client_timeout(server->shared->loop, now->conf->server.client_timeout_ms);
+        worker_refresh(server->workers[server->count]);
         warn_of_restart(before->conf, now->conf);
         LOG_EVENT(LOG_LEVEL_INFO, "reloaded", LOG_NUMBER("pid", getpid()));
         warn_of_risks(now->conf);

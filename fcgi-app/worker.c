@@ -16,6 +16,10 @@
 
 enum {
     READ_BYTES = 64 * 1024,
+    // A worker without work for so long gives its database connections back: a server may have few
+    // for an account, and processes that rest must not keep them. Often enough, too, for an old
+    // configuration to be forgotten.
+    REST_AFTER_MS = 10 * 1000,
     // The overload responder is lent the thread that sweeps and takes signals: it waits for nobody.
     OVERLOADED_WRITE_BUDGET_US = 50 * 1000,
 };
@@ -108,7 +112,7 @@ void worker_free(struct worker *worker)
 }
 
 // Goes over to the configuration of now. Between requests only: none sees two.
-static void refresh(struct worker *worker)
+void worker_refresh(struct worker *worker)
 {
     const unsigned generation = atomic_load(&worker->shared->snapshots->generation);
     if (LIKELY(generation == worker->generation)) {
@@ -125,7 +129,7 @@ static void refresh(struct worker *worker)
 
 struct service *worker_service(struct worker *worker)
 {
-    refresh(worker);
+    worker_refresh(worker);
     return &worker->service;
 }
 
@@ -230,10 +234,25 @@ static bool is_ready(void *context)
     return true;
 }
 
-// Answers the whole request of CONN; false when the connection is of no more use.
-static bool serve_request(struct worker *worker, struct loop_conn *conn)
+// What a connection is to do next.
+enum next {
+    NEXT_BYTES,  // wait for more of them
+    NEXT_LET_GO, // all is answered
+    NEXT_CLOSE,  // the client is gone, or not to be understood
+};
+
+static enum next after_reply(const struct reply *reply, const struct fcgi_conn *records)
 {
-    refresh(worker);
+    if (reply->is_gone) {
+        return NEXT_CLOSE;
+    }
+    return records->is_over ? NEXT_LET_GO : NEXT_BYTES;
+}
+
+// Answers the complete request of CONN.
+static enum next serve_request(struct worker *worker, struct loop_conn *conn)
+{
+    worker_refresh(worker);
     struct reply reply = {
         .fd = conn->fd,
         .id = conn->records.id,
@@ -249,54 +268,55 @@ static bool serve_request(struct worker *worker, struct loop_conn *conn)
                 (struct service_client){open_response, is_ready, &response});
     service_run(&worker->service);
     fcgi_conn_request_done(&conn->records);
-    return !reply.is_gone && !conn->records.is_over;
+    return after_reply(&reply, &conn->records);
 }
 
-static bool send_reply(struct worker *worker, struct loop_conn *conn)
+static enum next send_reply(struct worker *worker, struct loop_conn *conn)
 {
     struct reply reply = {.fd = conn->fd, .write_budget_us = &worker->write_budget_us};
-    return send_all(&reply, conn->records.reply, conn->records.reply_len) == 0 &&
-           !conn->records.is_over;
+    (void)send_all(&reply, conn->records.reply, conn->records.reply_len);
+    return after_reply(&reply, &conn->records);
 }
 
-// Works through bytes just read; false when the connection is to be closed.
-static bool consume(struct worker *worker, struct loop_conn *conn, const char *bytes, size_t len)
+// Works through bytes just read.
+static enum next consume(struct worker *worker, struct loop_conn *conn, const char *bytes,
+                         size_t len)
 {
-    bool is_alive = true;
-    while (len > 0 && is_alive) {
+    enum next next = NEXT_BYTES;
+    while (len > 0 && next == NEXT_BYTES) {
         size_t used;
         switch (fcgi_conn_consume(&conn->records, bytes, len, &used)) {
         case FCGI_EVENT_MORE:
             break;
         case FCGI_EVENT_REQUEST:
-            is_alive = serve_request(worker, conn);
+            next = serve_request(worker, conn);
             break;
         case FCGI_EVENT_REPLY:
-            is_alive = send_reply(worker, conn);
+            next = send_reply(worker, conn);
             break;
         case FCGI_EVENT_BROKEN:
             metrics_add(&worker->service.shard->protocol_errors, 1);
-            is_alive = false;
+            next = NEXT_CLOSE;
             break;
         }
         bytes += used;
         len -= used;
     }
-    return is_alive;
+    return next;
 }
 
-// Reads once and works through it; false when the connection is to be closed.
-static bool serve_bytes(struct worker *worker, struct loop_conn *conn)
+// Reads once and works through it.
+static enum next serve_bytes(struct worker *worker, struct loop_conn *conn)
 {
     const ssize_t got = recv(conn->fd, worker->input, sizeof worker->input, 0);
     if (got < 0) {
-        return errno == EAGAIN || errno == EINTR;
+        return errno == EAGAIN || errno == EINTR ? NEXT_BYTES : NEXT_CLOSE;
     }
-    const bool is_alive = got > 0 && consume(worker, conn, worker->input, (size_t)got);
+    const enum next next = got > 0 ? consume(worker, conn, worker->input, (size_t)got) : NEXT_CLOSE;
     if (got > 0) {
         explicit_bzero(worker->input, (size_t)got); // it held credentials
     }
-    return is_alive;
+    return next;
 }
 
 static void serve_connection(struct worker *worker, struct loop_conn *conn)
@@ -305,13 +325,25 @@ static void serve_connection(struct worker *worker, struct loop_conn *conn)
     worker->write_budget_us = worker->sheds_load
                                   ? OVERLOADED_WRITE_BUDGET_US
                                   : worker->service.conf->server.client_timeout_ms * 1000;
-    if (serve_bytes(worker, conn)) {
-        loop_give_back(loop, conn, worker->service.conf->server.client_timeout_ms);
-    } else {
+    switch (serve_bytes(worker, conn)) {
+    case NEXT_BYTES:
+        loop_give_back(loop, conn);
+        break;
+    case NEXT_LET_GO:
+        loop_let_go(loop, conn);
+        break;
+    case NEXT_CLOSE:
         loop_close(loop, conn);
+        break;
     }
     // The answer is out: this costs no request.
     worker->service.store.ops->failback(worker->service.store.context);
+}
+
+static void rest(struct worker *worker)
+{
+    worker_refresh(worker);
+    worker->service.store.ops->disconnect(worker->service.store.context);
 }
 
 void *worker_run(void *argument)
@@ -324,13 +356,14 @@ void *worker_run(void *argument)
     }
     for (;;) {
         struct loop_conn *conn;
-        const int64_t client_timeout_ms = worker->service.conf->server.client_timeout_ms;
-        const enum loop_event event = loop_wait(worker->shared->loop, -1, client_timeout_ms, &conn);
+        const enum loop_event event = loop_wait(worker->shared->loop, REST_AFTER_MS, &conn);
         if (event == LOOP_STOPPED) {
             break;
         }
         if (event == LOOP_CONNECTION) {
             serve_connection(worker, conn);
+        } else {
+            rest(worker);
         }
     }
     // The connection's thread data belong to this thread: close it here.
@@ -342,9 +375,8 @@ void *worker_run(void *argument)
 bool worker_serve_ready(struct worker *worker)
 {
     struct loop_conn *conn;
-    refresh(worker);
-    const int64_t client_timeout_ms = worker->service.conf->server.client_timeout_ms;
-    if (loop_wait(worker->shared->loop, 0, client_timeout_ms, &conn) != LOOP_CONNECTION) {
+    worker_refresh(worker);
+    if (loop_wait(worker->shared->loop, 0, &conn) != LOOP_CONNECTION) {
         return false;
     }
     serve_connection(worker, conn);

@@ -33,10 +33,14 @@ void worker_free(struct worker *worker);
 // and so is its result if it ended because the loop stopped.
 void *worker_run(void *worker);
 
+// Takes the current configuration now instead of before the next request, so that nothing keeps the
+// old one, and its passwords, in memory. The worker must have no thread of its own.
+void worker_refresh(struct worker *worker) NONNULL;
+
 // Serves one connection that is ready right now; false if none is.
 bool worker_serve_ready(struct worker *worker) MUST_CHECK NONNULL;
 
-// The worker's service under the configuration of now, for one request that comes another way.
+// The worker's service under the current configuration, for one request that comes another way.
 struct service *worker_service(struct worker *worker) NONNULL;
 
 // Size of the buffer that answers are written through.

@@ -79,7 +79,7 @@ static void close_slot(struct slot *slot)
     *slot = (struct slot){0};
 }
 
-static void disconnect(struct db *db)
+void db_disconnect(struct db *db)
 {
     db_deadline_detach(&db->deadline);
     if (db->connection != NULL) {
@@ -95,7 +95,7 @@ static void disconnect(struct db *db)
 void db_free(struct db *db)
 {
     if (db != NULL) {
-        disconnect(db);
+        db_disconnect(db);
         db_deadline_leave(db_health_deadlines(db->hosts.health), &db->deadline);
         db_health_free(db->own_health);
         free(db);
@@ -105,7 +105,7 @@ void db_free(struct db *db)
 void db_reconfigure(struct db *db, const struct conf_database *conf)
 {
     if (!conf_is_same_database(db->conf, conf)) {
-        disconnect(db);
+        db_disconnect(db);
         db_hosts_reconfigure(&db->hosts, conf);
     }
     db->conf = conf;
@@ -119,7 +119,7 @@ static int adopt(struct db *db, MYSQL *handle, struct error *err)
     if (db_deadline_attach(&db->deadline, db_connect_socket(handle)) == 0) {
         return 0;
     }
-    disconnect(db);
+    db_disconnect(db);
     return error_set(err, ERR_DATABASE_DOWN, "no descriptor is left for a time limit");
 }
 
@@ -127,7 +127,7 @@ static int ensure_connected(struct db *db, struct error *err)
 {
     // Rather another host, or an error at once, than to wait for what lets everybody wait.
     if (db->connection != NULL && db_hosts_is_unresponsive(&db->hosts)) {
-        disconnect(db);
+        db_disconnect(db);
     }
     if (db->connection != NULL) {
         return 0;
@@ -165,7 +165,7 @@ void db_failback(struct db *db)
     MYSQL *const better = db->connection == NULL ? NULL : db_hosts_connect_preferred(&db->hosts);
     struct error unused;
     if (better != NULL) {
-        disconnect(db);
+        db_disconnect(db);
         (void)adopt(db, better, &unused);
     }
 }
@@ -196,7 +196,7 @@ static int fail(struct db *db, unsigned code, const char *message, struct error 
     }
     error_record(err, kind, "database error %u: %s", code, message);
     err->server_code = code;
-    disconnect(db);
+    db_disconnect(db);
     return -1;
 }
 
@@ -210,14 +210,14 @@ static int fail_statement(struct db *db, const struct slot *slot, struct error *
 static int reject_answer(struct db *db, const char *what, struct error *err)
 {
     metrics_add(&db->shard->database_errors, 1);
-    disconnect(db);
+    db_disconnect(db);
     return error_set(err, ERR_DATABASE_FAULT, "unexpected answer from the database server: %s",
                      what);
 }
 
 static int no_memory(struct db *db, struct error *err)
 {
-    disconnect(db);
+    db_disconnect(db);
     return error_set(err, ERR_NO_MEMORY, "prepared statement");
 }
 

@@ -90,6 +90,9 @@ uint64_t db_changed_rows(const struct db *db) NONNULL;
 // Between requests: goes over to a host that is preferred to the one in use and is well again.
 void db_failback(struct db *db) NONNULL;
 
+// Between requests: closes the connection, which the next statement makes again.
+void db_disconnect(struct db *db) NONNULL;
+
 // A round trip to the server.
 int db_ping(struct db *db, struct error *err) MUST_CHECK NONNULL;
 

@@ -43,6 +43,8 @@ struct store_ops {
     void (*reconfigure)(void *store, const struct conf *conf);
     // Between requests: returns to preferred hosts that are healthy again.
     void (*failback)(void *store);
+    // Between requests: closes the connections, for others to have; the next call makes them again.
+    void (*disconnect)(void *store);
     void (*free)(void *store);
 };
 

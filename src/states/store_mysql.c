@@ -56,6 +56,13 @@ static void failback(void *context)
     db_failback(store->engine);
 }
 
+static void disconnect(void *context)
+{
+    struct store_mysql *const store = context;
+    db_disconnect(store->interface);
+    db_disconnect(store->engine);
+}
+
 static struct db *engine_of(const struct store_mysql *store)
 {
     return store->conf->has_engine_database ? store->engine : store->interface;
@@ -69,24 +76,14 @@ struct keys {
     size_t count;
 };
 
-static void add_text(struct keys *keys, struct str text)
+static void add_key(struct keys *keys, struct db_parameter key)
 {
     for (size_t i = 0; i < keys->count; i++) {
-        if (str_equal(keys->list[i].text, text)) {
+        if (keys->list[i].number == key.number && str_equal(keys->list[i].text, key.text)) {
             return;
         }
     }
-    keys->list[keys->count++] = DB_PARAMETER_TEXT(text);
-}
-
-static void add_number(struct keys *keys, int64_t number)
-{
-    for (size_t i = 0; i < keys->count; i++) {
-        if (keys->list[i].number == number) {
-            return;
-        }
-    }
-    keys->list[keys->count++] = DB_PARAMETER_NUMBER(number);
+    keys->list[keys->count++] = key;
 }
 
 // Writes COUNT parameters: the keys, the last of them as often as it takes.
@@ -206,9 +203,9 @@ static int find_callers(void *context, struct lookup *const lookups[], size_t co
     struct keys codes = {.count = 0};
     struct keys names = {.count = 0};
     for (size_t i = 0; i < count; i++) {
-        add_text(&codes, lookups[i]->app_code);
+        add_key(&codes, DB_PARAMETER_TEXT(lookups[i]->app_code));
         if (!str_is_absent(lookups[i]->username)) {
-            add_text(&names, lookups[i]->username);
+            add_key(&names, DB_PARAMETER_TEXT(lookups[i]->username));
         }
     }
     if (names.count > 0) {
@@ -285,7 +282,7 @@ static int find_only_tasks(struct db *engine, enum statement_kind kind, const st
 {
     struct keys ids = {.count = 0};
     for (size_t i = 0; i < group->count; i++) {
-        add_number(&ids, group->lookups[i]->task_id);
+        add_key(&ids, DB_PARAMETER_NUMBER(group->lookups[i]->task_id));
     }
     if (query_by_keys(engine, kind, &ids, err) != 0) {
         return -1;
@@ -300,7 +297,7 @@ static int find_templates(struct db *interface, const struct group *group, struc
     for (size_t i = 0; i < group->count; i++) {
         const struct lookup_task *const task = &group->lookups[i]->result.task;
         if (task->template_id != 0) {
-            add_number(&ids, task->template_id);
+            add_key(&ids, DB_PARAMETER_NUMBER(task->template_id));
         }
     }
     if (ids.count == 0) {
@@ -400,7 +397,7 @@ static int load_nodes(void *context, struct node_query queries[], size_t count, 
     for (size_t i = 0; i < count; i++) {
         queries[i].nodes = (struct node_list){0};
         queries[i].is_complete = true;
-        add_text(&roots, permit_root_id(queries[i].permit));
+        add_key(&roots, DB_PARAMETER_TEXT(permit_root_id(queries[i].permit)));
     }
     const size_t size = statements_size(roots.count);
     struct db_parameter parameters[STATEMENT_KEYS_MAX + 1];
@@ -433,6 +430,7 @@ static const struct store_ops mysql_ops = {
     .ping = ping,
     .reconfigure = reconfigure,
     .failback = failback,
+    .disconnect = disconnect,
     .free = free_store,
 };
 

@@ -42,6 +42,7 @@ static const struct store_ops overloaded_ops = {
     .ping = ping,
     .reconfigure = reconfigure,
     .failback = do_nothing,
+    .disconnect = do_nothing,
     .free = do_nothing,
 };
 

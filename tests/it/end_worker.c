@@ -39,8 +39,8 @@ int epoll_wait(int fd, struct epoll_event *events, int max, int timeout_ms)
     int (*const original)(int, struct epoll_event *, int, int) =
         (int (*)(int, struct epoll_event *, int, int))dlsym(RTLD_NEXT, "epoll_wait");
     const int ready = original(fd, events, max, timeout_ms);
-    // Only workers wait without an end.
-    if (timeout_ms < 0 && access(how(), F_OK) == 0) {
+    // Only workers wait.
+    if (timeout_ms != 0 && access(how(), F_OK) == 0) {
         end_thread();
     }
     return ready;

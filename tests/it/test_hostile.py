@@ -20,6 +20,7 @@ import pytest
 import support
 from lab import client, fcgi
 from lab import responder as lab_responder
+from lab import scratch as lab_scratch
 from lab.scratch import wait_until
 
 MAX_REQUEST = 65536
@@ -406,6 +407,73 @@ class TestSlowOnes:
         assert responder.stop() == 0
 
 
+class TestLateBytes:
+    """A client that goes on writing when it is answered already, on a connection that is not kept: it must neither
+    be told that the pipe is broken nor lose the answer."""
+
+    @pytest.fixture(params=["unix", "tcp"])
+    def answering(self, request, program, database, unharmed):
+        if request.param == "unix":
+            return unharmed
+        responder = program.listen(lab_responder.settings_for(
+            database, **{"server.listen": f"tcp:127.0.0.1:{lab_scratch.free_port()}"}))
+        request.addfinalizer(lambda: self.assert_stops(responder))
+        return responder
+
+    def assert_stops(self, responder):
+        assert responder.stop() == 0
+
+    def wait_for_the_end(self, connection):
+        """Until the answer is complete and the other side will send nothing more, without reading it."""
+        want = fcgi.record(fcgi.END_REQUEST, bytes(8))
+        wait_until(lambda: connection.socket.recv(1 << 20, socket.MSG_PEEK).endswith(want))
+
+    @pytest.mark.parametrize("late", [
+        fcgi.record(fcgi.STDIN), fcgi.record(fcgi.ABORT_REQUEST), b"x" * 100_000,
+    ], ids=["stdin", "abort", "rubbish"])
+    def test_after_an_answer(self, answering, states, late):
+        with answering.connect() as client_:
+            client_.send(fcgi.request(states))
+            self.wait_for_the_end(client_)
+            for _ in range(3):
+                client_.send(late)
+            support.success(client_.response())
+            assert client_.is_closed_by_peer()
+
+    def test_after_a_refusal(self, answering):
+        """An unknown role is answered before the client has sent its variables."""
+        with answering.connect() as client_:
+            client_.send(fcgi.begin(role=fcgi.AUTHORIZER))
+            self.wait_for_the_end_of_refusal(client_)
+            for _ in range(3):
+                client_.send(fcgi.record(fcgi.PARAMS, b"x" * 10_000))
+            assert client_.response().protocol_status == fcgi.UNKNOWN_ROLE
+
+    def wait_for_the_end_of_refusal(self, connection):
+        wait_until(lambda: len(connection.socket.recv(1 << 20, socket.MSG_PEEK)) == 16)
+
+    def test_who_never_hangs_up_is_let_go(self, unharmed, states):
+        """`unharmed` finds no descriptor left open, although the client keeps its own."""
+        client_ = unharmed.connect()
+        support.success(client_.ask(states, keep=False))
+        wait_until(lambda: open_descriptors(unharmed) <= unharmed.idle_descriptors)
+        client_.close()
+
+    def test_who_writes_without_end_is_let_go(self, unharmed, states):
+        with unharmed.connect() as client_:
+            support.success(client_.ask(states, keep=False))
+            with pytest.raises((BrokenPipeError, ConnectionResetError)):
+                while True:
+                    client_.send(b"x" * 65536)
+
+    def test_a_stop_waits_for_late_bytes_only_briefly(self, program, database, states):
+        responder = program.listen(lab_responder.settings_for(database, **{"server.drain_timeout": "20s"}))
+        with responder.connect() as client_:
+            support.success(client_.ask(states, keep=False))
+            assert responder.stop() == 0
+        assert "unfinished" not in responder.log
+
+
 class TestFloods:
     """More connections than there is room for."""
 
@@ -434,6 +502,21 @@ class TestFloods:
             for _ in range(2 * self.ROOM):
                 stack.enter_context(small.connect())
             support.success(small.ask(states))
+
+    @pytest.mark.parametrize("sent", [b"", b"\1\1", fcgi.begin() + fcgi.record(fcgi.PARAMS, b"x")],
+                             ids=["nothing", "half-a-header", "half-a-request"])
+    def test_requests_that_are_not_whole_make_room(self, program, database, states, sent):
+        """However long client_timeout is, and however many there are: a new client need not wait for it."""
+        descriptors = 64 + 4 * WORKERS + self.ROOM
+        responder = program.listen(
+            lab_responder.settings_for(database, **{"server.workers": WORKERS, "server.client_timeout": "600s"}),
+            wrapper=["prlimit", f"--nofile={descriptors}:{descriptors}"])
+        with contextlib.ExitStack() as stack:
+            for _ in range(3 * self.ROOM):
+                stack.enter_context(responder.connect()).send(sent)
+            support.success(responder.ask(states))
+            responder.wait_for_log("no room for new connections")
+        assert responder.stop() == 0
 
     def test_idle_kept_connections_make_room(self, small, states):
         """They may stay for ever where there is room; here those that idle for long are ended, and it is logged."""

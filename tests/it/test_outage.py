@@ -69,6 +69,17 @@ def test_a_restart_between_two_requests_goes_unnoticed(program, second, second_w
     assert responder.stop() == 0
 
 
+def test_idle_connections_are_given_back(program, second, second_world):
+    """An account may have only a few, and others may need them."""
+    task_id = second_world.task([support.node()])
+    responder = program.listen(lab_responder.settings_for(second, **{"server.workers": 2}))
+    for _ in range(2):
+        support.success(responder.ask(support.states(task_id)))
+        assert second.connections()
+        wait_until(lambda: second.connections() == [])
+    assert responder.stop() == 0
+
+
 def test_killed_connections_go_unnoticed(serve, database, finished_task):
     responder = serve({"server.workers": 2})
     for _ in range(8):

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Contract 5: the ways in which the program starts, and what signals do."""
 
+import contextlib
 import os
+import re
 import signal
+import socket
 import stat
 import subprocess
 import threading
@@ -23,6 +26,13 @@ def settings(database):
 
 def assert_serves(responder, task_id):
     support.success(responder.ask(support.states(task_id)))
+
+
+def listening(family, address, type_=socket.SOCK_STREAM):
+    one = socket.socket(family, type_)
+    one.bind(address)
+    one.listen(16)
+    return one
 
 
 class TestListen:
@@ -93,6 +103,64 @@ class TestInheritedSocket:
     def test_systemd_socket_activation(self, program, settings, finished_task):
         responder = program.activate(settings)
         assert_serves(responder, finished_task)
+        assert responder.stop() == 0
+
+    def test_every_socket_that_systemd_passes_is_served(self, program, lab, settings, finished_task):
+        paths = [lab.path("activated", ".sock") for _ in range(2)]
+        port = lab_scratch.free_port()
+        with contextlib.ExitStack() as stack:
+            sockets = [stack.enter_context(listening(socket.AF_UNIX, str(path))) for path in paths]
+            sockets.append(stack.enter_context(listening(socket.AF_INET, ("127.0.0.1", port))))
+            responder = program.hand_over(settings, sockets, paths[0])
+        for address in [*paths, ("127.0.0.1", port)]:
+            with fcgi.Connection(address) as connection:
+                support.success(connection.ask(support.states(finished_task), keep=False))
+        assert responder.stop() == 0
+        assert not lab_scratch.accepts(paths[1])
+
+    @pytest.mark.parametrize("make, reason", [
+        (lambda: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), "datagram"),
+        (lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM), "datagram"),
+        (lambda: listening(socket.AF_UNIX, "", socket.SOCK_SEQPACKET), "stream"),
+        (lambda: socket.socketpair()[0], "Accept=no"),
+        (lambda: socket.socket(socket.AF_UNIX), "not listening"),
+        (lambda: open(os.devnull, "rb"), "not a socket"),
+    ], ids=["datagram", "udp", "packets", "connection", "not-listening", "file"])
+    @pytest.mark.parametrize("position", [0, 1])
+    def test_what_cannot_be_served_is_refused_with_the_reason(self, program, lab, settings, make, reason, position):
+        """Beside a good socket: whoever connects to the other one would wait for ever."""
+        path = lab.path("activated", ".sock")
+        with listening(socket.AF_UNIX, str(path)) as good, make() as bad:
+            sockets = [bad, good] if position == 0 else [good, bad]
+            responder = program.hand_over(settings, sockets, path, ready=False)
+        assert responder.service.wait() == 78
+        assert reason in responder.log
+        assert f"fd={3 + position}" in responder.log
+
+    def test_a_socket_on_descriptor_0_that_is_not_listening_is_refused(self, program, settings):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
+            service = program.scratch.start("bkflow-states", [program.path, "--config", program.config(settings)],
+                                            stdin=datagrams, env=lab_responder.environment())
+        assert service.wait() == 78
+        assert "datagram" in service.log
+
+    @pytest.mark.parametrize("count", ["2x", "-1", "1000000", ""])
+    def test_a_count_that_is_none_is_refused(self, program, settings, count):
+        """As sd_listen_fds(3) does."""
+        script = 'LISTEN_PID=$$ exec "$@"'
+        config = program.config(settings)
+        done = subprocess.run(["sh", "-c", script, "sh", program.path, "--config", config], capture_output=True,
+                              env=lab_responder.environment({"LISTEN_FDS": count}), timeout=30, check=False)
+        assert done.returncode == 78
+        assert b"LISTEN_FDS" in done.stderr
+
+    def test_a_socket_that_is_passed_but_not_used_is_told(self, program, lab, settings, finished_task):
+        """[server] listen wins: clients of the other socket would wait without anybody knowing why."""
+        path = lab.path("own", ".sock")
+        with listening(socket.AF_UNIX, str(lab.path("activated", ".sock"))) as unused:
+            responder = program.hand_over(settings | {"server.listen": f"unix:{path}"}, [unused], path)
+        assert_serves(responder, finished_task)
+        assert "not used" in responder.log
         assert responder.stop() == 0
 
     def test_listen_fds_for_another_process_are_not_ours(self, program, settings):
@@ -191,6 +259,23 @@ class TestClosedDescriptors:
         assert done.returncode == 1
         assert b"Status" not in done.stderr
 
+    def test_a_server_needs_none_of_them(self, program, lab, settings, finished_task):
+        path, log = lab.path("closed", ".sock"), lab.path("closed", ".log")
+        config = program.config(settings | {"server.listen": f"unix:{path}", "log.target": f"file:{log}"})
+        argv = ["sh", "-c", 'exec "$@" 0>&- 1>&- 2>&-', "sh", program.path, "--config", config]
+        service = program.scratch.start("bkflow-states", argv, env=lab_responder.environment())
+        responder = lab_responder.Responder(service, config, {}, path)
+        assert_serves(responder, finished_task)
+        names = [os.readlink(f"/proc/{service.pid}/fd/{number}") for number in range(3)]
+        assert names == [os.devnull] * 3
+        assert responder.stop() == 0
+
+    def test_descriptor_0_is_not_used_again_when_its_socket_is_closed(self, program, settings, finished_task):
+        responder = program.spawn_fcgi(settings)
+        assert_serves(responder, finished_task)
+        assert os.readlink(f"/proc/{responder.service.pid}/fd/0") == os.devnull
+        assert responder.stop() == 0
+
 
 class TestStop:
     """TERM, INT and USR1: finish what is running, then go."""
@@ -235,6 +320,33 @@ class TestStop:
             assert time.monotonic() - started > 0.2
         with pytest.raises((fcgi.Hangup, ConnectionResetError)):
             answers()
+
+    @pytest.mark.parametrize("sent", [b"", b"\1\1", fcgi.begin(), fcgi.begin() + fcgi.record(fcgi.PARAMS, b"x")],
+                             ids=["nothing", "half-a-header", "the-beginning", "half-a-request"])
+    @pytest.mark.parametrize("is_kept", [False, True], ids=["first", "second"])
+    def test_a_request_that_is_never_whole_does_not_hold_it_up(self, program, settings, finished_task, sent, is_kept):
+        """It gets a second from then on, however long client_timeout is."""
+        responder = program.listen(settings | {"server.drain_timeout": "20s", "server.client_timeout": "600s"})
+        with responder.connect() as half:
+            if is_kept:
+                support.success(half.ask(support.states(finished_task)))
+            half.send(sent)
+            assert_serves(responder, finished_task)
+            assert responder.stop() == 0
+            assert "unfinished" not in responder.log
+
+    def test_a_request_that_is_sent_slowly_is_answered_all_the_same(self, program, settings, finished_task):
+        """What comes within that second."""
+        responder = program.listen(settings)
+        request = fcgi.request(support.states(finished_task))
+        with responder.connect() as slow:
+            slow.send(request[:30])
+            assert_serves(responder, finished_task)
+            responder.service.send_signal(signal.SIGTERM)
+            responder.wait_for_log("stopping")
+            slow.send(request[30:])
+            support.success(slow.response())
+        assert responder.service.wait() == 0
 
     def test_many_starts_and_stops(self, program, settings, finished_task):
         for _ in range(10):

@@ -13,11 +13,13 @@ import time
 from . import fcgi
 from . import scratch as lab
 
-# Takes the place of systemd: the listening socket on descriptor 3 and two variables that say so.
+# Takes the place of systemd: the sockets on descriptors 3, 4, ... and two variables that say so.
 ACTIVATE = """
-import os, sys
-os.dup2(int(sys.argv[1]), 3)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+import fcntl, os, sys
+given = [fcntl.fcntl(int(number), fcntl.F_DUPFD_CLOEXEC, 100) for number in sys.argv[1].split(",")]
+for place, number in enumerate(given, 3):
+    os.dup2(number, place)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(given)))
 os.execv(sys.argv[2], sys.argv[2:])
 """
 
@@ -86,14 +88,18 @@ class Program:
     def activate(self, settings):
         """Started as by a systemd socket unit, with LISTEN_FDS."""
         path = self.scratch.path("fcgi", ".sock")
-        config = self.config(settings)
         with contextlib.closing(socket.socket(socket.AF_UNIX)) as listening:
             listening.bind(str(path))
             listening.listen(16)
-            number = listening.fileno()
-            argv = [sys.executable, "-c", ACTIVATE, number, self.path, "--config", config]
-            service = self.scratch.start("bkflow-states", argv, pass_fds=[number])
-        return Responder(service, config, settings, path)
+            return self.hand_over(settings, [listening], path)
+
+    def hand_over(self, settings, sockets, address, ready=True):
+        """Started as by a systemd socket unit with these sockets, one of which has the address."""
+        config = self.config(settings)
+        numbers = [one.fileno() for one in sockets]
+        argv = [sys.executable, "-c", ACTIVATE, ",".join(map(str, numbers)), self.path, "--config", config]
+        service = self.scratch.start("bkflow-states", argv, env=environment(), pass_fds=numbers)
+        return Responder(service, config, settings, address, ready)
 
 
 class Responder:

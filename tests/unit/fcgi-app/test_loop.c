@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// loop: what happens when the system has no more of something. How it works otherwise, and with
-// threads, tests/it and tests/strain.py tell.
+// loop: what happens when the system has no more of something, and when which time is over, on a
+// clock of the test's own. How it works with threads, tests/it and tests/strain.py tell.
 #include "alloc.h"
 #include "loop.h"
 #include "support.h"
@@ -15,34 +15,52 @@
 
 enum { CLIENT_TIMEOUT_MS = 60000 };
 
+enum { CLIENT_TIMEOUT_US = CLIENT_TIMEOUT_MS * 1000, SECOND_US = 1000 * 1000, ROOM = 8 };
+
 static struct {
     char *folder;
-    int listen_fd;
-    struct sockaddr_un address;
+    int listen_fds[2];
+    struct sockaddr_un addresses[2];
     struct loop *loop;
+    int64_t now_us;
 } fixture;
+
+int64_t __wrap_clock_monotonic_us(void);
+int64_t __wrap_clock_monotonic_us(void)
+{
+    return fixture.now_us;
+}
 
 static struct loop *new_loop(void)
 {
     const struct loop_options options = {
-        .listen_fd = fixture.listen_fd,
+        .listen_fds = fixture.listen_fds,
+        .listen_count = COUNT_OF(fixture.listen_fds),
         .max_request_bytes = 8192,
-        .max_connections = 8,
+        .max_connections = ROOM,
+        .client_timeout_ms = CLIENT_TIMEOUT_MS,
     };
     return loop_new(&options);
+}
+
+static void open_listener(size_t i)
+{
+    struct sockaddr_un *const address = &fixture.addresses[i];
+    address->sun_family = AF_UNIX;
+    snprintf(address->sun_path, sizeof address->sun_path, "%s/%zu", fixture.folder, i);
+    fixture.listen_fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(fixture.listen_fds[i], (const struct sockaddr *)address, sizeof *address),
+                     0);
+    assert_int_equal(listen(fixture.listen_fds[i], 16), 0);
 }
 
 static int set_up(void **state)
 {
     (void)state;
+    fixture.now_us = 1000 * SECOND_US;
     fixture.folder = scratch_new();
-    fixture.address.sun_family = AF_UNIX;
-    snprintf(fixture.address.sun_path, sizeof fixture.address.sun_path, "%s/s", fixture.folder);
-    fixture.listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    assert_int_equal(
-        bind(fixture.listen_fd, (const struct sockaddr *)&fixture.address, sizeof fixture.address),
-        0);
-    assert_int_equal(listen(fixture.listen_fd, 16), 0);
+    open_listener(0);
+    open_listener(1);
     fixture.loop = new_loop();
     assert_non_null(fixture.loop);
     return 0;
@@ -52,25 +70,34 @@ static int tear_down(void **state)
 {
     (void)state;
     alloc_watch_stop();
+    if (!loop_is_draining(fixture.loop)) {
+        close(fixture.listen_fds[0]);
+        close(fixture.listen_fds[1]);
+    }
     loop_free(fixture.loop);
-    close(fixture.listen_fd);
     scratch_free(fixture.folder);
     return 0;
 }
 
-static int connect_client(void)
+static int connect_to(size_t i)
 {
     const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    assert_int_equal(connect(fd, (const struct sockaddr *)&fixture.address, sizeof fixture.address),
-                     0);
+    assert_int_equal(
+        connect(fd, (const struct sockaddr *)&fixture.addresses[i], sizeof fixture.addresses[i]),
+        0);
     return fd;
+}
+
+static int connect_client(void)
+{
+    return connect_to(0);
 }
 
 // The connection that is ready; NULL when there is none.
 static struct loop_conn *ready_connection(void)
 {
     struct loop_conn *conn = NULL;
-    const enum loop_event event = loop_wait(fixture.loop, 0, CLIENT_TIMEOUT_MS, &conn);
+    const enum loop_event event = loop_wait(fixture.loop, 0, &conn);
     assert_true((event == LOOP_CONNECTION) == (conn != NULL));
     return conn;
 }
@@ -168,6 +195,252 @@ static void a_client_for_which_descriptors_lack_is_served_once_there_are_some(vo
     close(client);
 }
 
+// ---- several sockets ----
+
+static void no_listening_socket_starves_the_others(void **state)
+{
+    (void)state;
+    int clients[2 * ROOM];
+    for (size_t i = 0; i < ROOM; i++) {
+        clients[2 * i] = connect_to(0);
+        clients[2 * i + 1] = connect_to(1);
+    }
+    (void)ready_connection();
+    assert_int_equal(loop_connections(fixture.loop), ROOM); // no more room
+    size_t waiting[2] = {0, 0};
+    for (size_t i = 0; i < 2; i++) {
+        for (int fd; (fd = accept(fixture.listen_fds[i], NULL, NULL)) >= 0; waiting[i]++) {
+            close(fd);
+        }
+    }
+    assert_int_equal(waiting[0], ROOM / 2);
+    assert_int_equal(waiting[1], ROOM / 2);
+    for (size_t i = 0; i < 2 * ROOM; i++) {
+        close(clients[i]);
+    }
+}
+
+// ---- time ----
+
+// Lets US pass and sweeps, as the process does every now and then.
+static void pass(int64_t us)
+{
+    fixture.now_us += us;
+    loop_sweep(fixture.loop);
+}
+
+// Whether the loop has ended the connection's reading: a write of the client's fails then.
+static bool is_ended_for(int client)
+{
+    return send(client, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0;
+}
+
+// A client whose connection waits in the loop, having sent nothing.
+static int waiting_client(void)
+{
+    const int client = connect_client();
+    struct loop_conn *const conn = ready_connection();
+    assert_non_null(conn);
+    loop_give_back(fixture.loop, conn);
+    return client;
+}
+
+// A client that was answered and whose connection is kept.
+static int idle_client(void)
+{
+    const int client = connect_client();
+    struct loop_conn *const conn = ready_connection();
+    assert_non_null(conn);
+    atomic_store(&conn->deadline_us, 0);
+    conn->has_served = true;
+    loop_give_back(fixture.loop, conn);
+    return client;
+}
+
+// A client that was answered and whose connection is not kept.
+static int answered_client(void)
+{
+    const int client = connect_client();
+    struct loop_conn *const conn = ready_connection();
+    assert_non_null(conn);
+    loop_let_go(fixture.loop, conn);
+    return client;
+}
+
+static void a_request_has_the_clients_time_and_no_more(void **state)
+{
+    (void)state;
+    const int client = waiting_client();
+    pass(CLIENT_TIMEOUT_US);
+    assert_null(ready_connection());
+    pass(1);
+    assert_non_null(ready_connection());
+    assert_true(is_ended_for(client));
+    close(client);
+}
+
+static void a_changed_timeout_holds_for_requests_that_begin_later(void **state)
+{
+    (void)state;
+    const int before = waiting_client();
+    loop_set_client_timeout(fixture.loop, 1000);
+    const int after = waiting_client();
+    pass(SECOND_US + 1);
+    assert_true(is_ended_for(after));
+    assert_false(is_ended_for(before));
+    close(before);
+    close(after);
+}
+
+static void while_there_is_room_idle_and_slow_clients_stay(void **state)
+{
+    (void)state;
+    const int slow = waiting_client();
+    const int idle = idle_client();
+    pass(CLIENT_TIMEOUT_US);
+    assert_null(ready_connection());
+    close(slow);
+    close(idle);
+}
+
+static void without_room_who_has_been_awaited_for_a_second_has_to_go(void **state)
+{
+    (void)state;
+    int clients[ROOM];
+    for (size_t i = 0; i < ROOM; i++) {
+        clients[i] = i % 2 == 0 ? waiting_client() : idle_client();
+    }
+    const int newcomer = connect_client();
+    assert_null(ready_connection());
+    pass(SECOND_US);
+    assert_null(ready_connection());
+    pass(1); // the sweep before has found out that there is still no room
+    for (size_t i = 0; i < ROOM; i++) {
+        struct loop_conn *const conn = ready_connection();
+        assert_non_null(conn);
+        loop_close(fixture.loop, conn);
+        close(clients[i]);
+    }
+    pass(0);
+    assert_non_null(ready_connection());
+    assert_false(is_closed_for(newcomer));
+    close(newcomer);
+}
+
+static void a_client_that_has_its_answer_may_write_for_a_second(void **state)
+{
+    (void)state;
+    const int client = answered_client();
+    assert_true(is_closed_for(client)); // it reads the end at once
+    pass(SECOND_US - 1);
+    assert_int_equal(send(client, "late", 4, MSG_NOSIGNAL), 4);
+    assert_null(ready_connection());
+    assert_int_equal(loop_connections(fixture.loop), 1);
+    pass(2);
+    assert_null(ready_connection());
+    assert_int_equal(loop_connections(fixture.loop), 0);
+    assert_true(is_ended_for(client));
+    close(client);
+}
+
+static void a_client_that_writes_on_is_cut_when_the_second_is_over(void **state)
+{
+    (void)state;
+    const int client = answered_client();
+    fixture.now_us += SECOND_US; // no sweep has come yet
+    assert_int_equal(send(client, "late", 4, MSG_NOSIGNAL), 4);
+    assert_null(ready_connection());
+    assert_int_equal(loop_connections(fixture.loop), 0);
+    close(client);
+}
+
+static void a_client_that_hangs_up_after_its_answer_is_closed_at_once(void **state)
+{
+    (void)state;
+    const int client = answered_client();
+    close(client);
+    assert_null(ready_connection());
+    assert_int_equal(loop_connections(fixture.loop), 0);
+}
+
+static void at_the_end_a_request_that_has_begun_has_a_second(void **state)
+{
+    (void)state;
+    const int slow = waiting_client();
+    loop_drain(fixture.loop);
+    pass(SECOND_US);
+    assert_null(ready_connection());
+    pass(1);
+    struct loop_conn *const conn = ready_connection();
+    assert_non_null(conn);
+    loop_close(fixture.loop, conn);
+    assert_true(is_closed_for(slow));
+    close(slow);
+}
+
+static void at_the_end_who_was_accepted_last_has_a_second_too(void **state)
+{
+    (void)state;
+    const int last = connect_client();
+    loop_drain(fixture.loop);
+    assert_int_equal(loop_connections(fixture.loop), 1);
+    assert_null(ready_connection());
+    pass(SECOND_US + 1);
+    assert_non_null(ready_connection());
+    assert_true(is_ended_for(last));
+    close(last);
+}
+
+static void at_the_end_a_request_given_back_gets_no_second_second(void **state)
+{
+    (void)state;
+    const int slow = connect_client();
+    struct loop_conn *conn = ready_connection();
+    loop_drain(fixture.loop);
+    loop_give_back(fixture.loop, conn);
+    fixture.now_us += SECOND_US / 2;
+    assert_int_equal(send(slow, "x", 1, MSG_NOSIGNAL), 1);
+    conn = ready_connection();
+    assert_non_null(conn);
+    loop_give_back(fixture.loop, conn);
+    assert_true(atomic_load(&conn->deadline_us) <= fixture.now_us + SECOND_US / 2);
+    close(slow);
+}
+
+static void a_shorter_time_is_not_made_longer_at_the_end(void **state)
+{
+    (void)state;
+    const int slow = waiting_client();
+    pass(CLIENT_TIMEOUT_US - 1);
+    loop_drain(fixture.loop);
+    pass(2);
+    assert_true(is_ended_for(slow));
+    close(slow);
+}
+
+static void at_the_end_idle_connections_are_ended_at_once(void **state)
+{
+    (void)state;
+    const int idle = idle_client();
+    loop_drain(fixture.loop);
+    assert_non_null(ready_connection());
+    assert_true(is_ended_for(idle));
+    close(idle);
+}
+
+static void the_last_connection_stops_the_loop(void **state)
+{
+    (void)state;
+    struct loop_conn *conn;
+    const int client = answered_client();
+    loop_drain(fixture.loop);
+    assert_int_equal(loop_wait(fixture.loop, 0, &conn), LOOP_NOTHING);
+    close(client);
+    for (unsigned worker = 0; worker < 3; worker++) {
+        assert_int_equal(loop_wait(fixture.loop, 0, &conn), LOOP_STOPPED);
+    }
+}
+
 #define WITH_LOOP(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -177,6 +450,20 @@ int main(void)
         WITH_LOOP(without_descriptors_there_is_no_loop),
         WITH_LOOP(a_client_for_which_memory_lacks_is_closed_and_the_next_is_served),
         WITH_LOOP(a_client_for_which_descriptors_lack_is_served_once_there_are_some),
+        WITH_LOOP(no_listening_socket_starves_the_others),
+        WITH_LOOP(a_request_has_the_clients_time_and_no_more),
+        WITH_LOOP(a_changed_timeout_holds_for_requests_that_begin_later),
+        WITH_LOOP(while_there_is_room_idle_and_slow_clients_stay),
+        WITH_LOOP(without_room_who_has_been_awaited_for_a_second_has_to_go),
+        WITH_LOOP(a_client_that_has_its_answer_may_write_for_a_second),
+        WITH_LOOP(a_client_that_writes_on_is_cut_when_the_second_is_over),
+        WITH_LOOP(a_client_that_hangs_up_after_its_answer_is_closed_at_once),
+        WITH_LOOP(at_the_end_a_request_that_has_begun_has_a_second),
+        WITH_LOOP(at_the_end_who_was_accepted_last_has_a_second_too),
+        WITH_LOOP(at_the_end_a_request_given_back_gets_no_second_second),
+        WITH_LOOP(a_shorter_time_is_not_made_longer_at_the_end),
+        WITH_LOOP(at_the_end_idle_connections_are_ended_at_once),
+        WITH_LOOP(the_last_connection_stops_the_loop),
     };
     return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
 }
