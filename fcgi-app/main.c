@@ -6,6 +6,7 @@
 #include "sandbox.h"
 #include "db/library.h"
 #include "listen.h"
+#include "preflight.h"
 #include "base/log.h"
 #include "server.h"
 #include "base/local_time.h"
@@ -179,9 +180,12 @@ static int serve(struct config_ref *snapshots, const char *conf_path)
         .health = db_health_new(),
     };
     int status = EXIT_FAILURE;
-    if (shared.metrics != NULL && shared.limiter != NULL && shared.health != NULL &&
-        local_time_use_zone(conf->response.timezone) == 0 && db_library_init() == 0 &&
-        listen_open(&conf->server.listen, &source) == 0) {
+    const bool is_prepared =
+        shared.metrics != NULL && shared.limiter != NULL && shared.health != NULL &&
+        local_time_use_zone(conf->response.timezone) == 0 && db_library_init() == 0;
+    if (!is_prepared) {
+        LOG_EVENT(LOG_LEVEL_ERROR, "cannot start", LOG_TEXT("error", str_from(strerror(errno))));
+    } else if (listen_open(&conf->server.listen, &source) == 0) {
         // All that takes privileges is done, and no thread is running yet.
         (void)sandbox_enter();
         status = serve_from(&source, conf_path, &shared);
@@ -193,20 +197,26 @@ static int serve(struct config_ref *snapshots, const char *conf_path)
     return status;
 }
 
-static int act(enum action action, struct config_ref *snapshots, const char *path)
+static int print_config(const char *path)
 {
-    const struct conf *const conf = snapshots->current->conf;
-    if (action == ACTION_SERVE) {
-        return open_log(conf) == 0 ? serve(snapshots, path) : EXIT_CONFIG;
+    struct conf *const conf = conf_load(path, environ, complain_to_stderr, NULL);
+    if (conf == NULL) {
+        return EXIT_CONFIG;
     }
-    if (action == ACTION_PRINT) {
-        conf_print(conf, stdout);
-    } else {
-        printf("%s: no mistakes\n", path == NULL ? "built-in defaults" : path);
-        const char *const risk = conf_risk(conf);
-        if (risk != NULL) {
-            printf("Note: %s.\n", risk);
-        }
+    conf_print(conf, stdout);
+    conf_free(conf);
+    return EXIT_SUCCESS;
+}
+
+static int check_config(const struct conf *conf, const char *path)
+{
+    if (preflight_check(conf, NULL, complain_to_stderr, NULL) != 0) {
+        return EXIT_CONFIG;
+    }
+    printf("%s: no mistakes\n", path == NULL ? "built-in defaults" : path);
+    const char *const risk = conf_risk(conf);
+    if (risk != NULL) {
+        printf("Note: %s.\n", risk);
     }
     return EXIT_SUCCESS;
 }
@@ -215,13 +225,22 @@ static int run(const struct command *command)
 {
     const char *const path = choose_conf_path(command->conf_path);
     struct config_ref snapshots = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+    if (command->action == ACTION_PRINT) {
+        return print_config(path);
+    }
     if (snapshot_load(&snapshots, path, environ, complain_to_stderr, NULL) != 0) {
         if (listen_is_cgi_request()) {
             cgi_apologize();
         }
         return EXIT_CONFIG;
     }
-    const int status = act(command->action, &snapshots, path);
+    const struct conf *const conf = snapshots.current->conf;
+    int status = EXIT_CONFIG;
+    if (command->action == ACTION_CHECK) {
+        status = check_config(conf, path);
+    } else if (open_log(conf) == 0) {
+        status = serve(&snapshots, path);
+    }
     snapshot_drop(snapshots.current);
     return status;
 }

@@ -185,14 +185,16 @@ static void reopen_log(const struct conf *conf)
 {
     const struct log_options options = {conf->log.target, conf->log.level, conf->log.format};
     if (log_open(&options) != 0) {
-        report("cannot open the log; the old one stays in use");
+        LOG_EVENT(LOG_LEVEL_ERROR, "[log] target cannot be opened; the log stays as it was",
+                  LOG_TEXT("target", str_from(conf->log.target)),
+                  LOG_TEXT("error", str_from(strerror(errno))));
     }
 }
 
-static void warn_of_restart(const struct conf *running, const struct conf *fresh)
+static void warn_of_restart(const struct conf *conf)
 {
-    const char *const key = conf_needs_restart(running, fresh);
-    if (key != NULL) {
+    char key[CONF_KEY_NAME_MAX];
+    for (size_t at = 0; conf_next_kept(conf, &at, key);) {
         LOG_EVENT(LOG_LEVEL_WARNING, "a changed key takes effect only after a restart",
                   LOG_TEXT("key", str_from(key)));
     }
@@ -201,7 +203,6 @@ static void warn_of_restart(const struct conf *running, const struct conf *fresh
 static void reload(struct server *server)
 {
     struct config_ref *const place = server->shared->snapshots;
-    struct snapshot *const before = snapshot_take(place);
     sd_notify_reloading();
     const bool is_loaded = snapshot_load(place, server->options->conf_path,
                                          server->options->environment, complain_to_log, NULL) == 0;
@@ -211,7 +212,7 @@ static void reload(struct server *server)
         db_health_wake(server->shared->health); // the prober lets go of the old configuration
         loop_set_client_timeout(server->shared->loop, now->conf->server.client_timeout_ms);
         worker_refresh(server->workers[server->count]);
-        warn_of_restart(before->conf, now->conf);
+        warn_of_restart(now->conf);
         LOG_EVENT(LOG_LEVEL_INFO, "reloaded", LOG_NUMBER("pid", getpid()));
         warn_of_risks(now->conf);
     } else {
@@ -219,7 +220,6 @@ static void reload(struct server *server)
                   LOG_NUMBER("pid", getpid()));
     }
     snapshot_drop(now);
-    snapshot_drop(before);
     sd_notify_ready();
 }
 

@@ -23,8 +23,9 @@ struct config_ref {
     atomic_uint generation; // changes with each publication: readers look here first
 };
 
-// Loads the configuration and the keys that it names, and puts them in the place. All mistakes are
-// reported before it gives up; then -1, and what was there stays.
+// Loads the configuration and the keys that it names, and puts them in the place. Keys that are
+// read at start only keep the values that they have there. All mistakes are reported before it
+// gives up; then -1, and what was there stays. For one thread.
 int snapshot_load(struct config_ref *place, const char *path, char *const *environment,
                   conf_complain *complain, void *context) MUST_CHECK
     __attribute__((nonnull(1, 3, 4)));

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -22,12 +23,16 @@ static bool is_zone_name(const char *name)
            strchr(name, ':') == NULL;
 }
 
-bool local_time_zone_exists(const char *name)
+const char *local_time_zone_folder(void)
 {
     const char *const folder = getenv("TZDIR");
+    return folder != NULL ? folder : "/usr/share/zoneinfo";
+}
+
+bool local_time_zone_exists(const char *name)
+{
     char path[512];
-    const int len =
-        snprintf(path, sizeof path, "%s/%s", folder != NULL ? folder : "/usr/share/zoneinfo", name);
+    const int len = snprintf(path, sizeof path, "%s/%s", local_time_zone_folder(), name);
     if (!is_zone_name(name) || len < 0 || (size_t)len >= sizeof path) {
         return false;
     }
@@ -48,8 +53,10 @@ int local_time_use_zone(const char *name)
     if (setenv("TZ", value, 1) != 0) {
         return -1;
     }
+    // It cannot fail, but takes UTC where it could not read the file.
+    errno = 0;
     tzset();
-    return 0;
+    return errno == ENOMEM || errno == EMFILE || errno == ENFILE ? -1 : 0;
 }
 
 static int32_t offset_at(int64_t seconds)

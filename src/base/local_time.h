@@ -37,11 +37,14 @@ struct local_time {
     struct local_time_quarter quarters[LOCAL_TIME_CACHE_QUARTERS];
 };
 
+// Where this system's tz database is looked for.
+const char *local_time_zone_folder(void) MUST_CHECK;
+
 // Whether NAME is a zone of this system's tz database.
 bool local_time_zone_exists(const char *name) MUST_CHECK NONNULL;
 
 // Makes NAME, which exists, the zone of the whole process. Must run before threads start: the C
-// library has one zone for all. -1 with errno when the environment cannot be changed.
+// library has one zone for all. -1 with errno when there is no memory or no descriptor for it.
 int local_time_use_zone(const char *name) MUST_CHECK NONNULL;
 
 // Writes the moment US (microseconds since 1970 UTC; fractions of seconds are cut) and returns how

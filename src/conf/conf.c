@@ -58,10 +58,15 @@ void conf_load_value(struct conf_load *load, size_t index, const char *text, con
     load->conf->texts[index] = copy;
 }
 
+// Last, so that a default is only looked at where it counts: the default time zone may be missing.
 static void set_defaults(struct conf_load *load)
 {
     for (size_t i = 0; i < conf_key_count; i++) {
-        conf_load_value(load, i, conf_keys[i].fallback, "built-in default");
+        char name[CONF_KEY_NAME_MAX];
+        conf_key_name(&conf_keys[i], name);
+        if (load->conf->texts[i] == NULL) {
+            conf_load_value(load, i, conf_keys[i].fallback, name);
+        }
     }
 }
 
@@ -223,11 +228,11 @@ struct conf *conf_load(const char *path, char *const *environment, conf_complain
         conf_load_out_of_memory(&load, "configuration");
         return NULL;
     }
-    set_defaults(&load);
-    if (path != NULL && !load.is_out_of_memory) {
+    if (path != NULL) {
         conf_load_file(&load, path);
     }
     conf_load_environment(&load, environment);
+    set_defaults(&load);
     if (!load.is_out_of_memory) {
         settle(&load);
     }
@@ -265,13 +270,33 @@ const char *conf_risk(const struct conf *conf)
                : NULL;
 }
 
-const char *conf_needs_restart(const struct conf *running, const struct conf *fresh)
+// ---- reload ----
+
+int conf_keep_start_values(struct conf *fresh, const struct conf *running,
+                           conf_complain *complain_to, void *context)
 {
+    struct conf_load load = {.conf = fresh,
+                             .mistakes = {.complain = complain_to, .context = context}};
     for (size_t i = 0; i < conf_key_count; i++) {
         if ((conf_keys[i].flags & CONF_KEY_RESTART) != 0 &&
             strcmp(running->texts[i], fresh->texts[i]) != 0) {
-            return conf_keys[i].name;
+            char name[CONF_KEY_NAME_MAX];
+            conf_key_name(&conf_keys[i], name);
+            conf_load_value(&load, i, running->texts[i], name);
+            fresh->kept[i] = true;
         }
     }
-    return NULL;
+    return load.mistakes.count == 0 ? 0 : -1;
+}
+
+bool conf_next_kept(const struct conf *conf, size_t *at, char name[CONF_KEY_NAME_MAX])
+{
+    while (*at < conf_key_count) {
+        const size_t i = (*at)++;
+        if (conf->kept[i]) {
+            conf_key_name(&conf_keys[i], name);
+            return true;
+        }
+    }
+    return false;
 }

@@ -104,6 +104,7 @@ struct conf {
     } log;
     char *texts[CONF_KEYS_MAX]; // each key's value as given, or its default; owned
     bool given[CONF_KEYS_MAX];  // by the file or the environment
+    bool kept[CONF_KEYS_MAX];   // the value of the start, though another one is given
     char *secrets[2];           // passwords read from files; owned
 };
 
@@ -153,7 +154,19 @@ void conf_print_reference(FILE *file) NONNULL;
 // A sentence on what the operator should be aware of though it is no mistake; NULL if nothing.
 const char *conf_risk(const struct conf *conf) MUST_CHECK NONNULL;
 
-// Names the first key whose value differs between the two but is only read at start; NULL if none.
-const char *conf_needs_restart(const struct conf *running, const struct conf *fresh) NONNULL;
+// Reports what is missing that every request needs, though the configuration is in order by itself:
+// an account, and files that cannot be read. -1 if anything is.
+int conf_check_reach(const struct conf *conf, conf_complain *complain, void *context) MUST_CHECK
+    __attribute__((nonnull(1, 2)));
+
+// For a reload: gives each key that is read at start only the value that it has in RUNNING, so that
+// no part of the program sees the new one. -1 after reporting that this is not possible.
+int conf_keep_start_values(struct conf *fresh, const struct conf *running, conf_complain *complain,
+                           void *context) MUST_CHECK __attribute__((nonnull(1, 2, 3)));
+
+// Steps through the keys whose value conf_keep_start_values did not take. AT begins with 0; false:
+// there is no further one. NAME is "[section] key".
+enum { CONF_KEY_NAME_MAX = 64 };
+bool conf_next_kept(const struct conf *conf, size_t *at, char name[CONF_KEY_NAME_MAX]) NONNULL;
 
 #endif

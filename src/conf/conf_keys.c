@@ -3,6 +3,8 @@
 
 #include "conf/conf_parse_priv.h"
 
+#include <stdio.h>
+
 static const char a_switch[] = "on or off";
 static const char a_path[] = "an absolute path";
 
@@ -139,4 +141,9 @@ bool conf_section_exists(const char *section)
         }
     }
     return false;
+}
+
+void conf_key_name(const struct conf_key *key, char name[CONF_KEY_NAME_MAX])
+{
+    snprintf(name, CONF_KEY_NAME_MAX, "[%s] %s", key->section, key->name);
 }

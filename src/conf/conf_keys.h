@@ -48,4 +48,7 @@ enum { CONF_NO_KEY = -1 };
 int conf_find_key(const char *section, const char *name) MUST_CHECK NONNULL;
 bool conf_section_exists(const char *section) MUST_CHECK NONNULL;
 
+// "[section] key"
+void conf_key_name(const struct conf_key *key, char name[CONF_KEY_NAME_MAX]) NONNULL;
+
 #endif

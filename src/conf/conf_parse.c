@@ -64,7 +64,15 @@ int conf_parse_log_target(const struct conf_value *value)
 
 int conf_parse_zone(const struct conf_value *value)
 {
-    return local_time_zone_exists(value->text) ? conf_parse_text(value) : conf_refuse(value);
+    if (local_time_zone_exists(value->text)) {
+        return conf_parse_text(value);
+    }
+    return local_time_zone_exists("UTC")
+               ? conf_refuse(value)
+               : conf_refuse_because(value,
+                                     "there is no time zone database in %s: install the package "
+                                     "tzdata (\"%s\" is looked up there)",
+                                     local_time_zone_folder(), value->text);
 }
 
 // ---- numbers ----

@@ -54,7 +54,10 @@ static void check_printed(const struct conf *conf)
     REQUIRE(again != NULL);
     const struct str text_again = print(again);
     REQUIRE(str_equal(text, text_again));
-    REQUIRE(conf_needs_restart(conf, again) == NULL);
+    char name[CONF_KEY_NAME_MAX];
+    unsigned complaints = 0;
+    REQUIRE(conf_keep_start_values(again, conf, count_complaint, &complaints) == 0);
+    REQUIRE(!conf_next_kept(again, &(size_t){0}, name));
     free((char *)(uintptr_t)text.ptr);
     free((char *)(uintptr_t)text_again.ptr);
     conf_free(again);

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 import support
 from lab import responder as lab_responder
+from lab import scratch
 
 CONFIGURATION, USAGE = 78, 2
 
@@ -100,6 +101,95 @@ def test_an_unreadable_password_is_not_shown_in_an_error(program, settings):
     assert b"hunter2-secret" not in done.stderr + done.stdout
 
 
+HOSTS_17 = ", ".join(f"db{number}" for number in range(17))
+
+
+@pytest.mark.parametrize("key, value, message", [
+    ("database.host", "db1,", "there is a comma with nothing before or after it"),
+    ("database.host", ",", "there is a comma with nothing before or after it"),
+    ("database.host", "db1:x", "a port from 1 to 65535"),
+    ("database.host", "[db1]:3306", "a host name or an address"),
+    ("database.host", "localhost:3306", "it is the local socket"),
+    ("database.host", "db1, db1", "each host once"),
+    ("database.host", HOSTS_17, '"db16" is one too many: there may be 16 hosts'),
+    ("server.trusted_proxies", ",\n  ".join(f"10.0.0.{number}" for number in range(33)),
+     '"10.0.0.32" is one too many: there may be 32 networks'),
+    ("server.listen", "tcp:abc]:80", "expected unix:/path"),
+    ("database.socket", "/" + "x" * 107, "longer than 107 characters"),
+    ("database.user", "", "[database] user is empty"),
+    ("database.name", "", "[database] name is empty"),
+    ("engine_database.user", "", "[engine_database] user is empty"),
+    ("database.tls_ca", "/nonexistent/ca.pem", "/nonexistent/ca.pem cannot be used: No such file"),
+    ("database.tls_ca", "/etc", "/etc cannot be used: Is a directory"),
+    ("database.tls_ca", "/etc/passwd", "it holds no PEM certificate"),
+    ("engine_database.tls_ca", "/nonexistent/ca.pem", "[engine_database] tls_ca: /nonexistent/ca.pem cannot be used"),
+    ("database.option_file", "/nonexistent/my.cnf", "/nonexistent/my.cnf cannot be read: No such file"),
+    ("database.option_file", "/etc", "/etc cannot be read: Is a directory"),
+    ("server.listen", "unix:/nonexistent/x.sock", "nothing can be made in /nonexistent: No such file"),
+    ("server.listen", "unix:/etc/passwd", "a file that is not a socket is in the way"),
+    ("server.listen", "unix:/etc/passwd/x.sock", "nothing can be made in /etc/passwd: Not a directory"),
+    ("server.listen", "tcp:192.0.2.1:9000", "cannot listen on 192.0.2.1, port 9000"),
+    ("server.listen", "tcp:nobody.invalid:9000", "[server] listen: nobody.invalid: "),
+    ("log.target", "file:/nonexistent/x.log", "nothing can be made in /nonexistent: No such file"),
+    ("log.target", "file:/etc", "/etc cannot be written: Is a directory"),
+], ids=lambda text: text[:24] or "empty")
+def test_what_would_fail_every_request_is_a_mistake(program, settings, key, value, message):
+    done = check(program, settings | {key: value})
+    assert done.returncode == CONFIGURATION
+    assert message in done.stderr.decode()
+
+
+def test_what_the_option_file_may_give_can_be_left_out(program, lab, settings):
+    path = lab.write("my", ".cnf", "[client]\nuser = somebody\ndatabase = bkflow\n")
+    done = check(program, settings | {"database.option_file": path, "database.user": "", "database.name": ""})
+    assert done.returncode == 0, done.stderr
+
+
+def test_checking_makes_no_file(program, lab, settings):
+    log, path = lab.path("checked", ".log"), lab.path("checked", ".sock")
+    done = check(program, settings | {"log.target": f"file:{log}", "server.listen": f"unix:{path}"})
+    assert done.returncode == 0, done.stderr
+    assert not log.exists()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("make", [
+    lambda lab, program: f"unix:{lab.path('served', '.sock')}",
+    lambda lab, program: f"tcp:127.0.0.1:{scratch.free_port()}",
+], ids=["unix", "tcp"])
+def test_a_running_program_does_not_disturb_the_check(program, lab, settings, finished_task, make):
+    """Nor the check the program."""
+    settings = settings | {"server.listen": make(lab, program)}
+    responder = program.listen(settings)
+    done = check(program, settings)
+    assert done.returncode == 0, done.stderr
+    support.success(responder.ask(support.states(finished_task)))
+    assert responder.stop() == 0
+
+
+def test_without_a_time_zone_database_the_missing_package_is_named(program, lab, settings):
+    folder = lab.path("zoneinfo")
+    folder.mkdir()
+    done = check(program, settings, env={"TZDIR": str(folder)})
+    assert done.returncode == CONFIGURATION
+    assert f"there is no time zone database in {folder}: install the package tzdata" in done.stderr.decode()
+
+
+def test_a_damaged_file_is_no_configuration(program, lab):
+    """As a crash may leave it: the right length, and nothing but NUL bytes."""
+    path = lab.path("damaged", ".conf")
+    path.write_bytes(bytes(4096))
+    done = program.run("--check-config", "--config", path)
+    assert done.returncode == CONFIGURATION
+    assert f"{path}:1: a control character" in done.stderr.decode()
+
+
+def test_a_list_goes_on_in_further_lines(program, settings):
+    hosts = [f"db{number}.somewhere-far-away.example.org:{3306 + number}" for number in range(16)]
+    done = check(program, settings | {"database.host": ",\n  ".join(hosts)})
+    assert done.returncode == 0, done.stderr
+
+
 class TestEnvironment:
     """BKFLOW_STATES_<SECTION>_<KEY> overrides a key."""
 
@@ -122,6 +212,14 @@ class TestEnvironment:
         done = check(program, settings, env={"BKFLOW_STATES_SERVER_WORKRS": "1"})
         assert done.returncode == CONFIGURATION
         assert b"BKFLOW_STATES_SERVER_WORKRS" in done.stderr
+
+    def test_a_kubernetes_service_of_our_name_is_ignored(self, program, settings, finished_task):
+        links = {"BKFLOW_STATES_SERVICE_HOST": "10.96.0.1", "BKFLOW_STATES_PORT": "tcp://10.96.0.1:9000",
+                 "BKFLOW_STATES_PORT_9000_TCP_ADDR": "10.96.0.1", "BKFLOW_STATES_SERVICE_PORT_FASTCGI": "9000",
+                 "BKFLOW_STATES_DATABASE_PORT": "tcp://10.96.0.2:3306"}
+        responder = program.listen(settings, env=links)
+        support.success(responder.ask(support.states(finished_task)))
+        assert responder.stop() == 0
 
     def test_can_do_without_a_file(self, program, database, finished_task):
         settings = lab_responder.settings_for(database)
@@ -198,6 +296,16 @@ class TestPasswords:
     def test_password_file(self, program, lab, settings, finished_task, ending):
         path = lab.write("password", ".txt", settings.pop("database.password") + ending)
         support.success(self.served_with(program, settings | {"database.password_file": path}, finished_task))
+
+    @pytest.mark.parametrize("content", [b"", b"\n", b"\xef\xbb\xbfsecret\n", b"s\0e\0c\0r\0e\0t\0"],
+                             ids=["empty", "empty-line", "byte-order-mark", "UTF-16"])
+    def test_password_file_without_a_password(self, program, lab, settings, content):
+        del settings["database.password"]
+        path = lab.path("no-password", ".txt")
+        path.write_bytes(content)
+        done = check(program, settings | {"database.password_file": path})
+        assert done.returncode == CONFIGURATION
+        assert f"{path} cannot be used: it" in done.stderr.decode()
 
     def test_password_file_that_is_not_there(self, program, settings):
         del settings["database.password"]

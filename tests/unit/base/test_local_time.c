@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 
 enum { HOUR = 3600 };
@@ -241,6 +242,20 @@ static void zones_are_looked_for_where_the_library_looks(void **state)
     scratch_free(folder);
 }
 
+static int use_zone_without_descriptors(void *name)
+{
+    const struct rlimit none = {0, 0};
+    return setrlimit(RLIMIT_NOFILE, &none) == 0 && local_time_use_zone(name) == -1 ? 0 : 1;
+}
+
+// The library would take UTC.
+static void a_zone_that_cannot_be_opened_is_a_failure(void **state)
+{
+    (void)state;
+    char name[] = "Europe/Berlin";
+    assert_int_equal(run_in_child(use_zone_without_descriptors, name), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +268,7 @@ int main(void)
         cmocka_unit_test(names_of_the_database_exist_and_others_do_not),
         cmocka_unit_test(a_name_too_long_does_not_exist),
         cmocka_unit_test(zones_are_looked_for_where_the_library_looks),
+        cmocka_unit_test(a_zone_that_cannot_be_opened_is_a_failure),
     };
     return cmocka_run_group_tests_name("zone", tests, NULL, NULL);
 }

@@ -1245,17 +1245,62 @@ static void the_reference_explains_in_lines_that_fit_a_terminal(void **state)
 
 // ---- reload ----
 
-static void a_change_that_needs_a_restart_is_named(void **state)
+static void a_key_that_is_read_at_start_only_keeps_its_value_and_is_named(void **state)
 {
     (void)state;
     struct conf *const running = load_good(NULL, NULL);
+    char *const before = print_to_text(running);
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
         struct conf *const fresh =
             load_good(one_key(keys[i].section, keys[i].key, keys[i].value), NULL);
-        check_text(keys[i].key, str_from(conf_needs_restart(running, fresh)),
-                   keys[i].needs_restart ? keys[i].key : NULL);
+        char expected[CONF_KEY_NAME_MAX];
+        char name[CONF_KEY_NAME_MAX];
+        size_t at = 0;
+        snprintf(expected, sizeof expected, "[%s] %s", keys[i].section, keys[i].key);
+        check(keys[i].key, conf_keep_start_values(fresh, running, note, &fixture) == 0);
+        check(keys[i].key, conf_next_kept(fresh, &at, name) == keys[i].needs_restart);
+        if (keys[i].needs_restart) {
+            char *const after = print_to_text(fresh);
+            check_text(keys[i].key, str_from(name), expected);
+            check(keys[i].key, !conf_next_kept(fresh, &at, name));
+            check_text(keys[i].key, str_from(after), before);
+            free(after);
+        }
         conf_free(fresh);
     }
+    free(before);
+    conf_free(running);
+}
+
+static void each_of_several_keys_that_need_a_restart_is_named(void **state)
+{
+    (void)state;
+    struct conf *const running = load_good(NULL, NULL);
+    struct conf *const fresh =
+        load_good("[server]\nworkers = 8\nlisten = tcp:127.0.0.1:9000\nmax_request_bytes = 128k\n"
+                  "drain_timeout = 1s\n[response]\ntimezone = Europe/Berlin\nmax_nodes = 7\n",
+                  NULL);
+    char names[512] = "";
+    char name[CONF_KEY_NAME_MAX];
+    assert_int_equal(conf_keep_start_values(fresh, running, note, &fixture), 0);
+    for (size_t at = 0; conf_next_kept(fresh, &at, name);) {
+        const size_t len = strlen(names);
+        snprintf(names + len, sizeof names - len, "%s\n", name);
+    }
+    assert_string_equal(names, "[server] listen\n[server] workers\n[server] max_request_bytes\n"
+                               "[response] timezone\n[response] max_nodes\n");
+    assert_int_equal(fresh->server.listen.kind, CONF_LISTEN_INHERITED);
+    assert_int_equal(fresh->server.workers, 4);
+    assert_int_equal(fresh->server.max_request_bytes, 65536);
+    assert_int_equal(fresh->server.drain_timeout_ms, 1000);
+    assert_string_equal(fresh->response.timezone, "Asia/Shanghai");
+    assert_int_equal(fresh->response.max_nodes, 100000);
+    // A further reload is compared with what is in effect, not with the file before.
+    struct conf *const next = load_good("[response]\nmax_nodes = 7\n", NULL);
+    assert_int_equal(conf_keep_start_values(next, fresh, note, &fixture), 0);
+    assert_true(conf_next_kept(next, &(size_t){0}, name));
+    conf_free(next);
+    conf_free(fresh);
     conf_free(running);
 }
 
@@ -1392,7 +1437,8 @@ int main(void)
         WITH_FIXTURE(the_reference_with_its_values_uncommented_loads),
         WITH_FIXTURE(the_reference_names_every_key),
         WITH_FIXTURE(the_reference_explains_in_lines_that_fit_a_terminal),
-        WITH_FIXTURE(a_change_that_needs_a_restart_is_named),
+        WITH_FIXTURE(a_key_that_is_read_at_start_only_keeps_its_value_and_is_named),
+        WITH_FIXTURE(each_of_several_keys_that_need_a_restart_is_named),
         WITH_FIXTURE(secrets_are_wiped_before_they_are_freed),
         WITH_FIXTURE(each_failing_allocation_is_told_and_nothing_else_happens),
     };
