@@ -34,8 +34,8 @@ static const char check_reach[] = "[database] and [engine_database] say how the 
                                   "reached: host, port, socket and TLS.";
 static const char check_login[] =
     "user, password, password_file and option_file in [database] and [engine_database] say who logs "
-    "in; --user NAME --password-file FILE takes another account. bkflow-statesctl init-db prints "
-    "what the configured one has to be granted.";
+    "in; --user NAME --password-file FILE takes another account. An account that must use TLS needs "
+    "tls_ca. bkflow-statesctl init-db prints what the configured one has to be granted.";
 static const char check_name[] =
     "name in [database] and [engine_database] must be BKFlow's databases, and the account must be "
     "granted their tables: bkflow-statesctl init-db prints the statements.";

@@ -11,7 +11,7 @@ from concurrent import futures
 import ctl
 import pytest
 import support
-from lab import mariadb
+from lab import mariadb, scratch
 
 CODE = "deploy_tool"
 SECRET = "an existing secret, long enough"
@@ -97,6 +97,44 @@ class TestARefusedLogin:
         settings = {"database.host": "127.0.0.1, 127.0.0.2", "database.port": "1"}
         what = ctl.parsed(site.run("--json", "check", settings=settings), ctl.FAILED)["checks"]["connection.database"]["what"]
         assert re.search(r"127\.0\.0\.1.*\(2002\).*127\.0\.0\.2.*\(2002\)|127\.0\.0\.1.*\(2003\).*127\.0\.0\.2.*\(2003\)", what)
+
+
+@pytest.fixture(scope="module")
+def tls_site(lab):
+    """A site on a server that takes TLS connections only, by TCP, with its own certificate and another one."""
+    folder = lab.path("ctl-tls")
+    folder.mkdir()
+    for name in ("its", "other"):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-days", "2", "-subj", f"/CN={name}", "-addext", "subjectAltName = IP:127.0.0.1",
+                        "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem"], check=True, capture_output=True)
+    server = mariadb.MariaDB(lab, "tls", port=scratch.free_port(), options=(
+        f"--ssl-cert={folder / 'its.pem'}", f"--ssl-key={folder / 'its.key'}", "--require-secure-transport=1")).start()
+    made = ctl.Site(server, lab)
+    made.folder = folder
+    yield made
+    server.stop()
+
+
+class TestTls:
+    """A certificate that is not trusted, and a server that insists on TLS."""
+
+    def connection(self, site, expect, **settings):
+        tcp = {"database.socket": "", "database.host": "127.0.0.1", "database.port": site.server.port}
+        done = site.run("--json", "check", settings=tcp | settings)
+        return ctl.parsed(done, expect)["checks"]["connection.database"]
+
+    def test_the_servers_own_certificate(self, tls_site):
+        assert self.connection(tls_site, ctl.OK, **{"database.tls_ca": tls_site.folder / "its.pem"})["verdict"] == "ok"
+
+    def test_a_certificate_that_is_not_trusted(self, tls_site):
+        finding = self.connection(tls_site, ctl.FAILED, **{"database.tls_ca": tls_site.folder / "other.pem"})
+        assert "no TLS connection" in finding["what"] and "certificate" in finding["what"]
+        assert "tls_ca" in finding["to_do"]
+
+    def test_no_tls_where_it_is_required(self, tls_site):
+        finding = self.connection(tls_site, ctl.FAILED)
+        assert "refused the login" in finding["what"] and "tls_ca" in finding["to_do"]
 
 
 class TestJsonErrors:
