@@ -13,6 +13,9 @@ enum { SQL_BYTES = 768 };
 // The client library's own boolean: my_bool in MariaDB's, bool in Oracle's since 8.0.
 typedef __typeof__(*((MYSQL_BIND *)NULL)->is_null) client_bool;
 
+// MariaDB's CR_PLUGIN_NOT_ALLOWED.
+enum { PLUGIN_NOT_ALLOWED = 5010 };
+
 // ---- options ----
 
 static const char *or_null(const char *text)
@@ -235,9 +238,15 @@ void db_connect_fail(struct db_connect_result *result, unsigned code, const char
     snprintf(result->message, sizeof result->message, "%s", message);
 }
 
+// The library's own message about a plugin names one from memory that it has already reused.
 static void fail_as_library(MYSQL *handle, struct db_connect_result *result)
 {
-    db_connect_fail(result, mysql_errno(handle), mysql_error(handle));
+    const unsigned code = mysql_errno(handle);
+    db_connect_fail(
+        result, code,
+        code == PLUGIN_NOT_ALLOWED
+            ? "the server asks for the password itself, which it gets over verified TLS only"
+            : mysql_error(handle));
 }
 
 // Whether HANDLE is a connection that can be used; if not, RESULT says why.

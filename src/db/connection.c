@@ -264,7 +264,9 @@ static void bind_parameter(MYSQL_BIND *bind, const struct db_parameter *paramete
 // drops what was bound when they do. So they are compared and bound for each execution.
 static int expect_rows(struct db *db, struct slot *slot, struct error *err)
 {
-    if (mysql_more_results(db->connection) || !db_row_is_expected(slot->statement, slot->handle)) {
+    if (mysql_more_results(db->connection) ||
+        mysql_field_count(db->connection) != slot->statement->column_count ||
+        !db_row_is_expected(slot->statement, slot->handle)) {
         return reject_answer(db, "other results or columns than the statement gives", err);
     }
     if (slot->statement->column_count > 0 && db_row_bind(slot->row, slot->handle) != 0) {

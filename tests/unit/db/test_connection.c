@@ -1,0 +1,560 @@
+// SPDX-License-Identifier: MIT
+// A connection to a server that says whatever a test wants: values of every type, and what only a
+// broken or hostile server would send.
+#include "db/connection.h"
+#include "db/fake_server.h"
+#include "db/library.h"
+#include "support.h"
+
+#include <stdlib.h>
+
+// The columns of the statement that the tests run.
+enum { NUMBER, COUNT, FLAG, TEXT, TIME, COLUMN_COUNT };
+enum { TEXT_BYTES = 12 };
+#define TYPES "BITSD"
+
+static const struct db_column columns[COLUMN_COUNT] = {
+    {DB_BIGINT, 0}, {DB_INT, 0}, {DB_TINYINT, 0}, {DB_TEXT, TEXT_BYTES}, {DB_TIME, 0},
+};
+static const struct db_statement statement = {
+    .sql = "SELECT number, count, flag, text, time FROM somewhere WHERE id = ?",
+    .parameter_count = 1,
+    .columns = columns,
+    .column_count = COLUMN_COUNT,
+};
+static const struct db_statement write_statement = {
+    .sql = "UPDATE somewhere SET number = ?", .parameter_count = 1, .is_write = true};
+
+static struct script script;
+static struct fake_server *server;
+static struct conf_database conf;
+static struct metrics_shard shard;
+static struct db *db;
+static struct error err;
+
+static const uint8_t some_time[] = {0xE7, 0x07, 6, 15, 17, 29, 41, 42, 0, 0, 0};
+#define SOME_TIME_US INT64_C(1686850181000042)
+
+// ---- scripts ----
+
+static void add_cells(int64_t number, int count, int flag, size_t text_len, size_t time_len)
+{
+    script_number(&script, 8, number);
+    script_number(&script, 4, count);
+    script_number(&script, 1, flag);
+    script_text(&script, text_len, 'x');
+    script_time(&script, some_time, time_len);
+}
+
+static void add_usual_row(void)
+{
+    add_cells(42, 7, 1, 3, sizeof some_time);
+}
+
+static void add_usual_result(unsigned rows)
+{
+    script_result(&script, TYPES, 0, rows);
+    for (unsigned i = 0; i < rows; i++) {
+        add_usual_row();
+    }
+}
+
+// ---- running one ----
+
+static void start(void)
+{
+    server = fake_server_new(script.bytes, script.len, -1);
+    conf = (struct conf_database){
+        .hosts = {.count = 1},
+        .socket = fake_server_socket(server),
+        .user = "reader",
+        .password = "the-password",
+        .password_file = "",
+        .name = "somewhere",
+        .connect_timeout_ms = 30000,
+        .query_timeout_ms = 30000,
+        .tls_ca = "",
+        .option_file = conf.option_file == NULL ? "" : conf.option_file,
+    };
+    memset(&shard, 0, sizeof shard);
+    err = (struct error){0};
+    db = db_new(&conf, NULL, &shard);
+    assert_non_null(db);
+}
+
+static int query(const struct db_statement *which)
+{
+    const struct db_parameter parameters[] = {DB_PARAMETER_NUMBER(5)};
+    return db_query(db, 0, which, parameters, &err);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    db_free(db);
+    fake_server_free(server);
+    conf.option_file = NULL;
+    return 0;
+}
+
+static unsigned errors_counted(void)
+{
+    return (unsigned)atomic_load(&shard.database_errors);
+}
+
+// The statement fails: the server's answer is not one to it. The next connection is told to hang
+// up.
+static void assert_query_rejected(void)
+{
+    start();
+    assert_int_equal(query(&statement), -1);
+    assert_int_equal(err.kind, ERR_DATABASE_FAULT);
+    assert_int_equal(errors_counted(), 1);
+}
+
+// The statement runs, but its first row is no row of it.
+static void assert_row_rejected(void)
+{
+    const struct db_value *row;
+    start();
+    assert_int_equal(query(&statement), 0);
+    assert_int_equal(db_fetch(db, &row, &err), -1);
+    assert_int_equal(err.kind, ERR_DATABASE_FAULT);
+    assert_int_equal(errors_counted(), 1);
+    db_finish(db);
+}
+
+static void begin_prepared(void)
+{
+    script_start(&script, 0);
+    script_prepared(&script, 1, TYPES);
+}
+
+// ---- rows ----
+
+static void values_come_in_their_types(void **state)
+{
+    (void)state;
+    const struct db_value *row;
+    begin_prepared();
+    script_result(&script, TYPES, 0, 2);
+    add_usual_row();
+    add_cells(INT64_MIN, INT32_MIN, INT8_MIN, TEXT_BYTES, 4);
+    start();
+    assert_int_equal(query(&statement), 0);
+    assert_int_equal(db_fetch(db, &row, &err), 1);
+    assert_int_equal(row[NUMBER].number, 42);
+    assert_int_equal(row[COUNT].number, 7);
+    assert_int_equal(row[FLAG].number, 1);
+    assert_text(row[TEXT].text, "xxx");
+    assert_int_equal(row[TIME].number, SOME_TIME_US);
+    assert_int_equal(db_fetch(db, &row, &err), 1);
+    assert_true(row[NUMBER].number == INT64_MIN);
+    assert_int_equal(row[COUNT].number, INT32_MIN);
+    assert_int_equal(row[FLAG].number, INT8_MIN);
+    assert_int_equal(row[TEXT].text.len, TEXT_BYTES);
+    assert_int_equal(row[TIME].number, INT64_C(1686787200000000));
+    assert_int_equal(db_fetch(db, &row, &err), 0);
+    db_finish(db);
+}
+
+static void null_is_no_value(void **state)
+{
+    (void)state;
+    const struct db_value *row;
+    begin_prepared();
+    script_result(&script, TYPES, 0, 2);
+    add_usual_row();
+    for (unsigned i = 0; i < COLUMN_COUNT; i++) {
+        script_null(&script);
+    }
+    start();
+    assert_int_equal(query(&statement), 0);
+    assert_int_equal(db_fetch(db, &row, &err), 1);
+    assert_int_equal(db_fetch(db, &row, &err), 1);
+    for (unsigned i = 0; i < COLUMN_COUNT; i++) {
+        assert_true(row[i].is_null);
+        assert_int_equal(row[i].number, 0);
+        assert_text(row[i].text, NULL);
+    }
+    db_finish(db);
+}
+
+static void the_zero_date_is_null(void **state)
+{
+    (void)state;
+    static const uint8_t partly_zero[] = {0xE7, 0x07, 6, 0};
+    const struct db_value *row;
+    begin_prepared();
+    script_result(&script, TYPES, 0, 2);
+    add_cells(1, 1, 1, 1, 0);
+    script_number(&script, 8, 1);
+    script_number(&script, 4, 1);
+    script_number(&script, 1, 1);
+    script_text(&script, 1, 'x');
+    script_time(&script, partly_zero, sizeof partly_zero);
+    start();
+    assert_int_equal(query(&statement), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(db_fetch(db, &row, &err), 1);
+        assert_true(row[TIME].is_null);
+        assert_int_equal(row[TIME].number, 0);
+    }
+    db_finish(db);
+}
+
+static void other_widths_are_converted(void **state)
+{
+    (void)state;
+    const struct db_value *row;
+    begin_prepared();
+    script_result(&script, "UBISD", 0, 1);
+    script_number(&script, 8, 42);
+    script_number(&script, 8, -7);
+    script_number(&script, 4, -128);
+    script_text(&script, 0, 'x');
+    script_time(&script, some_time, sizeof some_time);
+    start();
+    assert_int_equal(query(&statement), 0);
+    assert_int_equal(db_fetch(db, &row, &err), 1);
+    assert_int_equal(row[NUMBER].number, 42);
+    assert_int_equal(row[COUNT].number, -7);
+    assert_int_equal(row[FLAG].number, -128);
+    assert_text(row[TEXT].text, "");
+    db_finish(db);
+}
+
+static void a_text_too_long_is_no_value(void **state)
+{
+    (void)state;
+    begin_prepared();
+    script_result(&script, TYPES, 0, 1);
+    add_cells(1, 1, 1, TEXT_BYTES + 1, 4);
+    assert_row_rejected();
+}
+
+static void numbers_too_large_are_no_values(void **state)
+{
+    (void)state;
+    begin_prepared();
+    script_result(&script, "UITSD", 0, 1);
+    add_cells(-1, 1, 1, 1, 4); // unsigned: 2^64 - 1
+    assert_row_rejected();
+}
+
+static void times_that_do_not_exist_are_no_values(void **state)
+{
+    (void)state;
+    static const uint8_t wrong[][11] = {
+        {0x10, 0x27, 6, 15},               // the year 10000
+        {0xE7, 0x07, 13, 15},              //
+        {0xE7, 0x07, 6, 32},               //
+        {0xE7, 0x07, 6, 15, 24},           //
+        {0xE7, 0x07, 6, 15, 17, 60},       //
+        {0xE7, 0x07, 6, 15, 17, 29, 60},   //
+        {0xE7, 0x07, 6, 15, 1, 1, 1, 0x40, // 1000000 us
+         0x42, 0x0F, 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        begin_prepared();
+        script_result(&script, TYPES, 0, 1);
+        script_number(&script, 8, 1);
+        script_number(&script, 4, 1);
+        script_number(&script, 1, 1);
+        script_text(&script, 1, 'x');
+        script_time(&script, wrong[i], sizeof wrong[i]);
+        assert_row_rejected();
+        if (i + 1 < COUNT_OF(wrong)) {
+            tear_down(NULL);
+        }
+    }
+}
+
+// An option file that has the library keep silent about it.
+static void truncation_is_found_by_ourselves(void **state)
+{
+    (void)state;
+    char *const folder = scratch_new();
+    char *const path =
+        scratch_write(folder, "options", "[bkflow-states]\nreport-data-truncation = 0\n");
+    conf.option_file = path;
+    begin_prepared();
+    script_result(&script, TYPES, 0, 1);
+    add_cells(1, 1, 1, 4000, 4);
+    assert_row_rejected();
+    free(path);
+    scratch_free(folder);
+}
+
+// ---- answers to other statements than ours ----
+
+static void other_parameters_are_rejected(void **state)
+{
+    (void)state;
+    script_start(&script, 0);
+    script_prepared(&script, 20000, TYPES);
+    assert_query_rejected();
+    tear_down(NULL);
+    script_start(&script, 0);
+    script_prepared(&script, 0, TYPES);
+    assert_query_rejected();
+}
+
+static void other_columns_are_rejected_when_prepared(void **state)
+{
+    (void)state;
+    static const char *const types[] = {"BITS",  "BITSDB", "",      "BITSB",
+                                        "SITSD", "BITSW",  "BITGD", "BIT?D"};
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        script_start(&script, 0);
+        script_prepared(&script, 1, types[i]);
+        assert_query_rejected();
+        if (i + 1 < COUNT_OF(types)) {
+            tear_down(NULL);
+        }
+    }
+}
+
+static void other_types_are_rejected_when_executed(void **state)
+{
+    (void)state;
+    static const char *const types[] = {"SITSD", "BITSW", "BIT?D", "BITGD"};
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        begin_prepared();
+        script_result(&script, types[i], 0, 0);
+        assert_query_rejected();
+        if (i + 1 < COUNT_OF(types)) {
+            tear_down(NULL);
+        }
+    }
+}
+
+// The library sets its own array of binds anew for these, longer than ours.
+static void more_columns_in_a_later_result_are_rejected(void **state)
+{
+    (void)state;
+    const struct db_value *row;
+    begin_prepared();
+    add_usual_result(1);
+    script_result(&script, TYPES "SSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSS", SCRIPT_MORE_RESULTS, 0);
+    start();
+    assert_int_equal(query(&statement), 0);
+    assert_int_equal(db_fetch(db, &row, &err), 1);
+    assert_int_equal(db_fetch(db, &row, &err), 0);
+    db_finish(db);
+    assert_int_equal(query(&statement), -1);
+    assert_int_not_equal(err.kind, 0);
+}
+
+static void further_results_are_rejected(void **state)
+{
+    (void)state;
+    script_start(&script, 0);
+    script_prepared(&script, 1, "");
+    script_ok(&script);
+    script.bytes[script.len - 2] = SCRIPT_MORE_RESULTS;
+    start();
+    assert_int_equal(query(&write_statement), -1);
+    assert_int_equal(err.kind, ERR_DATABASE_FAULT);
+}
+
+static void rows_for_a_statement_that_gives_none_are_rejected(void **state)
+{
+    (void)state;
+    script_start(&script, 0);
+    script_prepared(&script, 1, "");
+    add_usual_result(1);
+    start();
+    assert_int_equal(query(&write_statement), -1);
+    assert_int_equal(err.kind, ERR_DATABASE_FAULT);
+}
+
+static void no_rows_for_a_statement_that_gives_some_are_rejected(void **state)
+{
+    (void)state;
+    begin_prepared();
+    script_ok(&script);
+    start();
+    assert_int_equal(query(&statement), -1);
+    assert_int_equal(err.kind, ERR_DATABASE_FAULT);
+}
+
+// ---- one failure after the other ----
+
+enum { ACCESS_DENIED = 1142 };
+
+static void two_failures_after_a_success_harm_nothing(void **state)
+{
+    (void)state;
+    const struct db_value *row;
+    begin_prepared();
+    add_usual_result(1);
+    script_error(&script, ACCESS_DENIED); // executed
+    script_error(&script, ACCESS_DENIED); // prepared
+    script_prepared(&script, 1, TYPES);
+    add_usual_result(1);
+    start();
+    assert_int_equal(query(&statement), 0);
+    assert_int_equal(db_fetch(db, &row, &err), 1);
+    db_finish(db);
+    assert_int_equal(query(&statement), -1);
+    assert_int_equal(query(&statement), -1);
+    assert_int_equal(query(&statement), 0);
+    assert_int_equal(db_fetch(db, &row, &err), 1);
+    assert_text(row[TEXT].text, "xxx");
+    db_finish(db);
+    assert_int_equal(errors_counted(), 2);
+}
+
+static void a_result_is_read_after_another(void **state)
+{
+    (void)state;
+    const struct db_value *row;
+    begin_prepared();
+    for (unsigned i = 0; i < 3; i++) {
+        add_usual_result(5);
+    }
+    start();
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(query(&statement), 0);
+        for (unsigned rows = 0; rows < i + 2; rows++) { // the rest is dropped
+            assert_int_equal(db_fetch(db, &row, &err), 1);
+            assert_int_equal(row[NUMBER].number, 42);
+        }
+        db_finish(db);
+    }
+    assert_int_equal(errors_counted(), 0);
+}
+
+// ---- the session ----
+
+enum { SYNTAX_ERROR = 1064, UNKNOWN_VARIABLE = 1193, NOT_ALLOWED = 1227 };
+
+static void the_session_is_set_by_one_statement(void **state)
+{
+    (void)state;
+    script_start(&script, 0);
+    start();
+    assert_int_equal(db_ping(db, &err), 0);
+    db_free(db);
+    db = NULL;
+    static const char *const parts[] = {"SET NAMES utf8mb4 COLLATE ",
+                                        "autocommit=1",
+                                        "sql_mode='",
+                                        "'READ-COMMITTED'",
+                                        "tx_read_only=1",
+                                        "max_execution_time=30000*/",
+                                        "max_statement_time=30.000*/",
+                                        "sql_select_limit=18446744073709551615"};
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        check(parts[i], has_text(fake_server_received(server), parts[i]));
+    }
+    assert_false(has_text(fake_server_received(server), "SET SESSION TRANSACTION"));
+}
+
+static void who_writes_may_write(void **state)
+{
+    (void)state;
+    script_start(&script, 0);
+    start();
+    db_allow_writes(db);
+    assert_int_equal(db_ping(db, &err), 0);
+    db_free(db);
+    db = NULL;
+    assert_true(has_text(fake_server_received(server), "tx_read_only=0"));
+    assert_false(has_text(fake_server_received(server), "READ-COMMITTED"));
+}
+
+static void what_cannot_be_set_at_once_is_set_one_by_one(void **state)
+{
+    (void)state;
+    script_start(&script, SCRIPT_ANSWERS_QUERIES);
+    script_error(&script, SYNTAX_ERROR);
+    script_ok(&script);
+    script_ok(&script);
+    script_error(&script, UNKNOWN_VARIABLE); // the time limit: ours is left
+    script_ok(&script);                      // the ping
+    start();
+    assert_int_equal(db_ping(db, &err), 0);
+    db_free(db);
+    db = NULL;
+    assert_true(has_text(fake_server_received(server),
+                         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY"));
+}
+
+static void a_session_that_cannot_be_set_is_no_connection(void **state)
+{
+    (void)state;
+    script_start(&script, SCRIPT_ANSWERS_QUERIES);
+    script_error(&script, UNKNOWN_VARIABLE);
+    script_ok(&script);
+    script_error(&script, NOT_ALLOWED);
+    start();
+    assert_int_equal(db_ping(db, &err), -1);
+    assert_int_equal(err.kind, ERR_DATABASE_DOWN);
+    assert_int_equal(err.server_code, NOT_ALLOWED);
+    assert_non_null(strstr(err.detail, "of the script's choice"));
+}
+
+// ---- the login ----
+
+static void the_password_is_not_sent_to_who_asks_for_it(void **state)
+{
+    (void)state;
+    script_start(&script, SCRIPT_ASKS_FOR_PASSWORD);
+    start();
+    assert_int_equal(db_ping(db, &err), -1);
+    assert_int_equal(err.kind, ERR_DATABASE_DOWN);
+    db_free(db);
+    db = NULL;
+    assert_true(has_text(fake_server_received(server), "reader"));
+    assert_false(has_text(fake_server_received(server), "the-password"));
+}
+
+static void no_tls_where_it_is_demanded_is_no_connection(void **state)
+{
+    (void)state;
+    script_start(&script, 0);
+    start();
+    conf.tls_ca = "/dev/null";
+    assert_int_equal(db_ping(db, &err), -1);
+    assert_int_equal(err.kind, ERR_DATABASE_DOWN);
+    db_free(db);
+    db = NULL;
+    assert_false(has_text(fake_server_received(server), "SET NAMES"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(values_come_in_their_types, tear_down),
+        cmocka_unit_test_teardown(null_is_no_value, tear_down),
+        cmocka_unit_test_teardown(the_zero_date_is_null, tear_down),
+        cmocka_unit_test_teardown(other_widths_are_converted, tear_down),
+        cmocka_unit_test_teardown(a_text_too_long_is_no_value, tear_down),
+        cmocka_unit_test_teardown(numbers_too_large_are_no_values, tear_down),
+        cmocka_unit_test_teardown(times_that_do_not_exist_are_no_values, tear_down),
+        cmocka_unit_test_teardown(truncation_is_found_by_ourselves, tear_down),
+        cmocka_unit_test_teardown(other_parameters_are_rejected, tear_down),
+        cmocka_unit_test_teardown(other_columns_are_rejected_when_prepared, tear_down),
+        cmocka_unit_test_teardown(other_types_are_rejected_when_executed, tear_down),
+        cmocka_unit_test_teardown(more_columns_in_a_later_result_are_rejected, tear_down),
+        cmocka_unit_test_teardown(further_results_are_rejected, tear_down),
+        cmocka_unit_test_teardown(rows_for_a_statement_that_gives_none_are_rejected, tear_down),
+        cmocka_unit_test_teardown(no_rows_for_a_statement_that_gives_some_are_rejected, tear_down),
+        cmocka_unit_test_teardown(two_failures_after_a_success_harm_nothing, tear_down),
+        cmocka_unit_test_teardown(a_result_is_read_after_another, tear_down),
+        cmocka_unit_test_teardown(the_session_is_set_by_one_statement, tear_down),
+        cmocka_unit_test_teardown(who_writes_may_write, tear_down),
+        cmocka_unit_test_teardown(what_cannot_be_set_at_once_is_set_one_by_one, tear_down),
+        cmocka_unit_test_teardown(a_session_that_cannot_be_set_is_no_connection, tear_down),
+        cmocka_unit_test_teardown(the_password_is_not_sent_to_who_asks_for_it, tear_down),
+        cmocka_unit_test_teardown(no_tls_where_it_is_demanded_is_no_connection, tear_down),
+    };
+    if (db_library_init() != 0) {
+        return 1;
+    }
+    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    db_library_end();
+    return failed;
+}
