@@ -104,16 +104,6 @@ static void complain_to_stderr(void *context, const char *sentence)
     fprintf(stderr, "bkflow-states: %s\n", sentence);
 }
 
-// The file to read: as given, else by the environment, else the usual one if there is one.
-static const char *choose_conf_path(const char *given)
-{
-    const char *const named = given != NULL ? given : getenv("BKFLOW_STATES_CONFIG");
-    if (named != NULL) {
-        return named;
-    }
-    return access(DEFAULT_CONFIG, F_OK) == 0 ? DEFAULT_CONFIG : NULL;
-}
-
 static int open_log(const struct conf *conf)
 {
     const struct log_options options = {conf->log.target, conf->log.level, conf->log.format};
@@ -223,7 +213,7 @@ static int check_config(const struct conf *conf, const char *path)
 
 static int run(const struct command *command)
 {
-    const char *const path = choose_conf_path(command->conf_path);
+    const char *const path = conf_choose_path(command->conf_path);
     struct config_ref snapshots = {.mutex = PTHREAD_MUTEX_INITIALIZER};
     if (command->action == ACTION_PRINT) {
         return print_config(path);

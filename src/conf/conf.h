@@ -121,6 +121,10 @@ struct conf_mistakes {
 // Reports one.
 void conf_mistake(struct conf_mistakes *mistakes, const char *format, ...) PRINTF_LIKE(2, 3);
 
+// The file to read: GIVEN, else the one that BKFLOW_STATES_CONFIG in the environment names, else
+// the usual one. NULL: there is none.
+const char *conf_choose_path(const char *given) MUST_CHECK;
+
 // Reads PATH (NULL: no file, defaults only), then the environment. All mistakes are reported before
 // it gives up. NULL when there was any.
 struct conf *conf_load(const char *path, char *const *environment, conf_complain *complain,

@@ -8,6 +8,7 @@
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct reader {
     struct conf_load *load;
@@ -252,4 +253,13 @@ void conf_load_file(struct conf_load *load, const char *path)
         return;
     }
     parse(&reader);
+}
+
+const char *conf_choose_path(const char *given)
+{
+    const char *const named = given != NULL ? given : getenv("BKFLOW_STATES_CONFIG");
+    if (named != NULL) {
+        return named;
+    }
+    return access(DEFAULT_CONFIG, F_OK) == 0 ? DEFAULT_CONFIG : NULL;
 }

@@ -21,16 +21,6 @@ static void take_mistake(void *context, const char *sentence)
     ctl_fault_print(&mistake, &ctl->errors);
 }
 
-// The file to read: as given, else by the environment, else the usual one if there is one.
-static const char *choose_conf_path(const char *given)
-{
-    const char *const named = given != NULL ? given : getenv("BKFLOW_STATES_CONFIG");
-    if (named != NULL) {
-        return named;
-    }
-    return access(DEFAULT_CONFIG, F_OK) == 0 ? DEFAULT_CONFIG : NULL;
-}
-
 static int load_configuration(struct ctl *ctl)
 {
     ctl->conf = conf_load(ctl->conf_path, environ, take_mistake, ctl);
@@ -103,7 +93,7 @@ static int run(const struct ctl_command_line *line, struct ctl *ctl)
 {
     ctl->options = line->options;
     ctl->arguments = line->arguments;
-    ctl->conf_path = choose_conf_path(ctl->options.conf_path);
+    ctl->conf_path = conf_choose_path(ctl->options.conf_path);
     ctl->out.is_json = ctl->options.is_json;
     const int status = run_command(line->command, ctl);
     conf_free(ctl->conf);

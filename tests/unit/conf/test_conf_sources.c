@@ -415,11 +415,25 @@ static void a_password_in_the_configuration_file_is_wiped_after_use(void **state
     assert_int_equal(wiped_copies, 4);
 }
 
+static void the_file_is_the_given_one_else_the_environments_else_the_usual_one(void **state)
+{
+    (void)state;
+    const char *const usual = access(DEFAULT_CONFIG, F_OK) == 0 ? DEFAULT_CONFIG : NULL;
+    unsetenv("BKFLOW_STATES_CONFIG");
+    assert_text(str_from(conf_choose_path("given.conf")), "given.conf");
+    assert_text(str_from(conf_choose_path(NULL)), usual);
+    setenv("BKFLOW_STATES_CONFIG", "named.conf", 1);
+    assert_text(str_from(conf_choose_path("given.conf")), "given.conf");
+    assert_text(str_from(conf_choose_path(NULL)), "named.conf");
+    unsetenv("BKFLOW_STATES_CONFIG");
+}
+
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_file_is_the_given_one_else_the_environments_else_the_usual_one),
         WITH_FOLDER(control_characters_are_refused_wherever_they_stand),
         WITH_FOLDER(a_damaged_file_is_reported_once),
         WITH_FOLDER(tabs_and_both_line_ends_are_fine),
