@@ -3,12 +3,10 @@
 
 #include "auth/direct.h"
 #include "auth/gateway.h"
-#include "base/json_read.h"
 
 #include <stdlib.h>
 
 struct auth {
-    struct json_reader *reader;
     struct auth_direct *direct;
     struct auth_gateway *gateway;
 };
@@ -24,10 +22,9 @@ struct auth *auth_new(void)
     if (auth == NULL) {
         return NULL;
     }
-    auth->reader = json_read_new();
     auth->direct = auth_direct_new();
     auth->gateway = auth_gateway_new();
-    if (auth->reader == NULL || auth->direct == NULL || auth->gateway == NULL) {
+    if (auth->direct == NULL || auth->gateway == NULL) {
         auth_free(auth);
         return NULL;
     }
@@ -37,7 +34,6 @@ struct auth *auth_new(void)
 void auth_free(struct auth *auth)
 {
     if (auth != NULL) {
-        json_read_free(auth->reader);
         auth_direct_free(auth->direct);
         auth_gateway_free(auth->gateway);
         free(auth);
@@ -49,10 +45,10 @@ int auth_read_credentials(struct auth *auth, const struct conf *conf,
                           int64_t now_us, struct arena *arena, struct credentials *credentials,
                           struct error *err)
 {
-    enum auth_verdict verdict = auth_gateway_read(auth->gateway, conf, gateways, auth->reader,
-                                                  request, now_us, arena, credentials, err);
+    enum auth_verdict verdict =
+        auth_gateway_read(auth->gateway, conf, gateways, request, now_us, arena, credentials, err);
     if (verdict == AUTH_ABSENT) {
-        verdict = auth_direct_read(conf, auth->reader, request, arena, credentials, err);
+        verdict = auth_direct_read(conf, request, arena, credentials, err);
     }
     if (verdict == AUTH_ABSENT) {
         err->subject = conf->auth.direct ? STR("X-Bkapi-Authorization") : STR("X-Bkapi-JWT");

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "auth/direct.h"
 
+#include "base/json_members.h"
+#include "base/utf8.h"
+
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -67,50 +70,40 @@ static enum auth_verdict require_all(const struct credentials *credentials, stru
     return refuse(err, ERR_CREDENTIALS_MISSING, "a credential is missing or empty");
 }
 
-// ---- the header ----
-
-// Copies the members that are credentials.
-static int take_members(json_object *object, struct arena *arena, struct credentials *credentials,
-                        struct error *err)
+// A code that looks like another must not reach a log, a terminal or the limiter: bkflow-statesctl
+// adds none, so it is answered as any unknown one.
+static enum auth_verdict check_all(const struct credentials *credentials, struct error *err)
 {
-    json_object_object_foreach(object, key, value)
-    {
-        struct str *const member = member_of(credentials, str_from(key));
-        if (member == NULL) {
-            continue;
-        }
-        if (!json_object_is_type(value, json_type_string)) {
-            return error_set(err, ERR_CREDENTIALS_FORMAT, "a credential is not a string");
-        }
-        const struct str text = {json_object_get_string(value),
-                                 (size_t)json_object_get_string_len(value)};
-        *member = arena_copy(arena, text);
-        if (str_is_absent(*member)) {
-            return error_set(err, ERR_NO_MEMORY, "credentials");
-        }
+    if (require_all(credentials, err) == AUTH_REFUSED) {
+        return AUTH_REFUSED;
     }
-    return 0;
+    return utf8_all_visible(credentials->app_code)
+               ? AUTH_ACCEPTED
+               : refuse(err, ERR_CREDENTIALS_WRONG,
+                        "bk_app_code has a character that cannot be seen");
 }
 
-static enum auth_verdict claim_from_header(struct json_reader *reader, struct str header,
-                                           struct arena *arena, struct credentials *credentials,
-                                           struct error *err)
+// ---- the header ----
+
+static enum auth_verdict read_header(struct str header, struct arena *arena,
+                                     struct credentials *credentials, struct error *err)
 {
-    // json-c gives a doubled member's first value back before anybody could wipe it.
-    static const char name[] = "\"bk_app_secret\"";
-    const char *const first = memmem(header.ptr, header.len, name, sizeof name - 1);
-    const size_t behind =
-        first == NULL ? header.len : (size_t)(first - header.ptr) + sizeof name - 1;
-    if (memmem(header.ptr + behind, header.len - behind, name, sizeof name - 1) != NULL) {
-        return refuse(err, ERR_CREDENTIALS_FORMAT, "bk_app_secret is given twice");
+    struct json_members members;
+    if (json_members_read(header, "X-Bkapi-Authorization", ERR_CREDENTIALS_FORMAT, arena, &members,
+                          err) != 0) {
+        return AUTH_REFUSED;
     }
-    json_object *const object = json_read_object(reader, header);
-    if (object == NULL) {
-        return refuse(err, ERR_CREDENTIALS_FORMAT, "not one JSON object with distinct members");
+    for (const struct json_member *one = members.first; one != NULL; one = one->next) {
+        struct str *const credential = member_of(credentials, one->name);
+        if (credential == NULL) {
+            continue;
+        }
+        if (str_is_absent(one->text)) {
+            return refuse(err, ERR_CREDENTIALS_FORMAT, "a credential is not a string");
+        }
+        *credential = one->text;
     }
-    const int taken = take_members(object, arena, credentials, err);
-    json_read_release(object);
-    return taken == 0 ? require_all(credentials, err) : AUTH_REFUSED;
+    return check_all(credentials, err);
 }
 
 // ---- the query string ----
@@ -121,9 +114,8 @@ static bool has_any(const struct credentials *credentials)
            !str_is_absent(credentials->username);
 }
 
-static enum auth_verdict claim_from_query(const struct conf *conf, struct str query,
-                                          struct arena *arena, struct credentials *credentials,
-                                          struct error *err)
+static enum auth_verdict read_query(const struct conf *conf, struct str query, struct arena *arena,
+                                    struct credentials *credentials, struct error *err)
 {
     struct str name;
     struct str value;
@@ -145,26 +137,25 @@ static enum auth_verdict claim_from_query(const struct conf *conf, struct str qu
     if (next < 0) {
         return AUTH_REFUSED;
     }
-    return has_any(credentials) ? require_all(credentials, err) : AUTH_ABSENT;
+    return has_any(credentials) ? check_all(credentials, err) : AUTH_ABSENT;
 }
 
-static enum auth_verdict read_credentials(const struct conf *conf, struct json_reader *reader,
+static enum auth_verdict read_credentials(const struct conf *conf,
                                           const struct http_request *request, struct arena *arena,
                                           struct credentials *credentials, struct error *err)
 {
     if (!str_is_absent(request->bkapi_authorization)) {
-        return claim_from_header(reader, request->bkapi_authorization, arena, credentials, err);
+        return read_header(request->bkapi_authorization, arena, credentials, err);
     }
-    return claim_from_query(conf, request->query, arena, credentials, err);
+    return read_query(conf, request->query, arena, credentials, err);
 }
 
-enum auth_verdict auth_direct_read(const struct conf *conf, struct json_reader *reader,
-                                   const struct http_request *request, struct arena *arena,
-                                   struct credentials *credentials, struct error *err)
+enum auth_verdict auth_direct_read(const struct conf *conf, const struct http_request *request,
+                                   struct arena *arena, struct credentials *credentials,
+                                   struct error *err)
 {
     *credentials = (struct credentials){.way = CREDENTIALS_DIRECT};
-    const enum auth_verdict verdict =
-        read_credentials(conf, reader, request, arena, credentials, err);
+    const enum auth_verdict verdict = read_credentials(conf, request, arena, credentials, err);
     if (verdict == AUTH_ABSENT || conf->auth.direct) {
         return verdict;
     }

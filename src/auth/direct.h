@@ -5,7 +5,6 @@
 #define BKFLOW_AUTH_DIRECT_H
 
 #include "auth/authenticate.h"
-#include "base/json_read.h"
 
 struct auth_direct; // used by one thread at a time
 
@@ -13,9 +12,8 @@ struct auth_direct *auth_direct_new(void) MUST_CHECK; // NULL: no memory, or no 
 void auth_direct_free(struct auth_direct *direct);
 
 // Reads the three credentials. With the header present the query string is not looked at.
-enum auth_verdict auth_direct_read(const struct conf *conf, struct json_reader *reader,
-                                   const struct http_request *request, struct arena *arena,
-                                   struct credentials *credentials,
+enum auth_verdict auth_direct_read(const struct conf *conf, const struct http_request *request,
+                                   struct arena *arena, struct credentials *credentials,
                                    struct error *err) MUST_CHECK NONNULL;
 
 // Whether SECRET is the application's, or the one rotated out that still holds at NOW_US. Takes the

@@ -2,6 +2,8 @@
 #include "auth/gateway.h"
 
 #include "base/clock.h"
+#include "base/json_read.h"
+#include "base/utf8.h"
 #include "auth/jwt.h"
 
 #include <math.h>
@@ -171,21 +173,18 @@ static int check_signature(struct auth_gateway *gateway, const struct conf *conf
 enum date_presence { DATE_ABSENT, DATE_GIVEN, DATE_BAD };
 
 // A NumericDate (RFC 7519, section 2): seconds since 1970, fractions allowed.
-static enum date_presence read_date(json_object *claims, const char *name, double *seconds)
+static enum date_presence read_date(const struct json_value *claims, const char *name,
+                                    double *seconds)
 {
-    json_object *member;
-    if (!json_object_object_get_ex(claims, name, &member)) {
+    if (!json_read_has(claims, name)) {
         return DATE_ABSENT;
     }
-    if (!json_object_is_type(member, json_type_int) &&
-        !json_object_is_type(member, json_type_double)) {
-        return DATE_BAD;
-    }
-    *seconds = json_object_get_double(member);
-    return isfinite(*seconds) ? DATE_GIVEN : DATE_BAD;
+    const bool is_number = json_read_number(json_read_member(claims, name), seconds);
+    return is_number && isfinite(*seconds) ? DATE_GIVEN : DATE_BAD;
 }
 
-static int check_dates(json_object *claims, int64_t now_us, int64_t leeway_ms, struct error *err)
+static int check_dates(const struct json_value *claims, int64_t now_us, int64_t leeway_ms,
+                       struct error *err)
 {
     static const char *const beginnings[] = {"nbf", "iat"};
     const double now = (double)now_us / (double)US_PER_SECOND;
@@ -205,19 +204,15 @@ static int check_dates(json_object *claims, int64_t now_us, int64_t leeway_ms, s
 
 // A party of the token, application or user: verified by the gateway, and named in the old spelling
 // or the new one; given both, they must agree.
-static bool read_party(json_object *claims, const char *party_name, const char *old_name,
-                       const char *new_name, struct str *name)
+static bool read_party(const struct json_value *claims, const char *party_name,
+                       const char *old_name, const char *new_name, struct str *name)
 {
-    json_object *party;
-    json_object *verified;
-    if (!json_object_object_get_ex(claims, party_name, &party) ||
-        !json_object_is_type(party, json_type_object) ||
-        !json_object_object_get_ex(party, "verified", &verified) ||
-        !json_object_is_type(verified, json_type_boolean) || !json_object_get_boolean(verified)) {
+    const struct json_value *const party = json_read_member(claims, party_name);
+    if (!json_read_is_true(json_read_member(party, "verified"))) {
         return false;
     }
-    const struct str old_spelling = json_read_string(party, old_name);
-    const struct str new_spelling = json_read_string(party, new_name);
+    const struct str old_spelling = json_read_string(json_read_member(party, old_name));
+    const struct str new_spelling = json_read_string(json_read_member(party, new_name));
     *name = old_spelling.len > 0 ? old_spelling : new_spelling;
     return name->len > 0 && (new_spelling.len == 0 || str_equal(*name, new_spelling));
 }
@@ -228,8 +223,8 @@ static int keep_name(struct str *kept, struct str name, struct arena *arena, str
     return str_is_absent(*kept) ? error_set(err, ERR_NO_MEMORY, "token") : 0;
 }
 
-static int read_parties(json_object *claims, struct arena *arena, struct credentials *credentials,
-                        struct error *err)
+static int read_parties(const struct json_value *claims, struct arena *arena,
+                        struct credentials *credentials, struct error *err)
 {
     struct str app_code;
     struct str username;
@@ -239,31 +234,34 @@ static int read_parties(json_object *claims, struct arena *arena, struct credent
     if (!read_party(claims, "user", "username", "bk_username", &username)) {
         return error_set(err, ERR_TOKEN_CLAIMS, "token: no verified user");
     }
+    if (!utf8_all_visible(app_code)) {
+        return error_set(err, ERR_TOKEN_CLAIMS,
+                         "token: the application's code has a character that cannot be seen");
+    }
     if (keep_name(&credentials->app_code, app_code, arena, err) != 0) {
         return -1;
     }
     return keep_name(&credentials->username, username, arena, err);
 }
 
-static int read_claims(const struct jwt *jwt, struct json_reader *reader, int64_t now_us,
-                       int64_t leeway_ms, struct arena *arena, struct credentials *credentials,
-                       struct error *err)
+static int read_claims(const struct jwt *jwt, int64_t now_us, int64_t leeway_ms,
+                       struct arena *arena, struct credentials *credentials, struct error *err)
 {
-    json_object *const claims = json_read_object(reader, jwt->claims);
-    if (claims == NULL) {
-        return error_set(err, ERR_TOKEN_CLAIMS,
-                         "token: claims are not one JSON object with distinct members");
+    struct json_value *claims;
+    if (json_read_object(jwt->claims, "token: claims", ERR_TOKEN_CLAIMS, arena, &claims, err) !=
+        0) {
+        return -1;
     }
     int outcome = check_dates(claims, now_us, leeway_ms, err);
     if (outcome == 0) {
         outcome = read_parties(claims, arena, credentials, err);
     }
-    json_read_release(claims);
+    json_read_free(claims);
     return outcome;
 }
 
 enum auth_verdict auth_gateway_read(struct auth_gateway *gateway, const struct conf *conf,
-                                    const struct gateways *gateways, struct json_reader *reader,
+                                    const struct gateways *gateways,
                                     const struct http_request *request, int64_t now_us,
                                     struct arena *arena, struct credentials *credentials,
                                     struct error *err)
@@ -278,9 +276,9 @@ enum auth_verdict auth_gateway_read(struct auth_gateway *gateway, const struct c
         return AUTH_REFUSED;
     }
     struct jwt jwt;
-    if (jwt_split(str_trim(request->bkapi_jwt), reader, arena, &jwt, err) != 0 ||
+    if (jwt_split(str_trim(request->bkapi_jwt), arena, &jwt, err) != 0 ||
         check_signature(gateway, conf, gateways, &jwt, err) != 0 ||
-        read_claims(&jwt, reader, now_us, conf->auth.leeway_ms, arena, credentials, err) != 0) {
+        read_claims(&jwt, now_us, conf->auth.leeway_ms, arena, credentials, err) != 0) {
         return AUTH_REFUSED;
     }
     return AUTH_ACCEPTED;

@@ -5,7 +5,6 @@
 #define BKFLOW_AUTH_GATEWAY_H
 
 #include "auth/authenticate.h"
-#include "base/json_read.h"
 
 // The gateways whose tokens are accepted, with their keys; immutable, shared by threads.
 struct gateways;
@@ -24,7 +23,7 @@ void auth_gateway_free(struct auth_gateway *gateway);
 // Reads and verifies the token of the request; absent when it has none. NOW_US: microseconds since
 // 1970 UTC.
 enum auth_verdict auth_gateway_read(struct auth_gateway *gateway, const struct conf *conf,
-                                    const struct gateways *gateways, struct json_reader *reader,
+                                    const struct gateways *gateways,
                                     const struct http_request *request, int64_t now_us,
                                     struct arena *arena, struct credentials *credentials,
                                     struct error *err) MUST_CHECK NONNULL;

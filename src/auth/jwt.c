@@ -2,6 +2,7 @@
 #include "auth/jwt.h"
 
 #include "auth/jwt_key_priv.h"
+#include "base/json_read.h"
 
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
@@ -99,13 +100,13 @@ static int keep(struct str *kept, struct str text, struct arena *arena, struct e
     return str_is_absent(*kept) == str_is_absent(text) ? 0 : lack_memory(err);
 }
 
-static int read_header(json_object *header, struct arena *arena, struct jwt *jwt, struct error *err)
+static int read_header(const struct json_value *header, struct arena *arena, struct jwt *jwt,
+                       struct error *err)
 {
-    const struct str algorithm = json_read_string(header, "alg");
-    const struct str key_id = json_read_string(header, "kid");
-    const bool has_key_id = json_object_object_get_ex(header, "kid", NULL);
-    const bool has_extensions = json_object_object_get_ex(header, "crit", NULL);
-    if (has_extensions || str_is_absent(algorithm) || has_key_id != !str_is_absent(key_id)) {
+    const struct str algorithm = json_read_string(json_read_member(header, "alg"));
+    const struct str key_id = json_read_string(json_read_member(header, "kid"));
+    const bool has_odd_key_id = json_read_has(header, "kid") && str_is_absent(key_id);
+    if (json_read_has(header, "crit") || str_is_absent(algorithm) || has_odd_key_id) {
         return refuse(err);
     }
     return keep(&jwt->algorithm, algorithm, arena, err) == 0
@@ -113,20 +114,18 @@ static int read_header(json_object *header, struct arena *arena, struct jwt *jwt
                : -1;
 }
 
-static int parse_header(struct str text, struct json_reader *reader, struct arena *arena,
-                        struct jwt *jwt, struct error *err)
+static int parse_header(struct str text, struct arena *arena, struct jwt *jwt, struct error *err)
 {
-    json_object *const header = json_read_object(reader, text);
-    if (header == NULL) {
-        return refuse(err);
+    struct json_value *header;
+    if (json_read_object(text, "token: header", ERR_TOKEN_REFUSED, arena, &header, err) != 0) {
+        return -1;
     }
     const int outcome = read_header(header, arena, jwt, err);
-    json_read_release(header);
+    json_read_free(header);
     return outcome;
 }
 
-int jwt_split(struct str token, struct json_reader *reader, struct arena *arena, struct jwt *jwt,
-              struct error *err)
+int jwt_split(struct str token, struct arena *arena, struct jwt *jwt, struct error *err)
 {
     struct str rest = token;
     struct str header;
@@ -142,7 +141,7 @@ int jwt_split(struct str token, struct json_reader *reader, struct arena *arena,
         decode(signature_text, arena, &jwt->signature, err) != 0) {
         return -1;
     }
-    return parse_header(header, reader, arena, jwt, err);
+    return parse_header(header, arena, jwt, err);
 }
 
 // ---- verifying ----

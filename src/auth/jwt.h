@@ -9,7 +9,6 @@
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/error.h"
-#include "base/json_read.h"
 
 enum jwt_algorithm {
     JWT_RS256,
@@ -41,7 +40,7 @@ struct jwt {
 // Takes TOKEN apart. -1 without memory, else refused when it is not three parts of base64url
 // without padding, when the header is not a JSON object with a string alg, or names extensions in
 // crit: none is understood here.
-int jwt_split(struct str token, struct json_reader *reader, struct arena *arena, struct jwt *jwt,
+int jwt_split(struct str token, struct arena *arena, struct jwt *jwt,
               struct error *err) MUST_CHECK NONNULL;
 
 enum jwt_verdict {

@@ -1,193 +1,113 @@
 // SPDX-License-Identifier: MIT
 #include "base/json_read.h"
 
-#include "base/utf8.h"
+#include "base/json_members.h"
 
-#include <stdlib.h>
+#include <json.h>
 
-enum { DEPTH_MAX = 8 };
-
-struct json_reader {
-    json_tokener *tokener;
-};
-
-struct json_reader *json_read_new(void)
+// struct json_value is json-c's object; the name keeps json-c out of the header.
+static json_object *unwrap(const struct json_value *value)
 {
-    struct json_reader *const reader = calloc(1, sizeof(struct json_reader));
-    if (reader == NULL) {
+    return (json_object *)(uintptr_t)value;
+}
+
+// Not strict: json-c 0.18 then refuses every byte above 0x7F, and from 0.18 on large integers.
+static json_object *parse(struct str text)
+{
+    json_tokener *const tokener =
+        text.len > INT32_MAX ? NULL : json_tokener_new_ex(JSON_DEPTH_MAX + 2);
+    if (tokener == NULL) {
         return NULL;
     }
-    reader->tokener = json_tokener_new_ex(DEPTH_MAX);
-    if (reader->tokener == NULL) {
-        free(reader);
-        return NULL;
-    }
-    json_tokener_set_flags(reader->tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    return reader;
+    json_object *const parsed = json_tokener_parse_ex(tokener, text.ptr, (int)text.len);
+    json_tokener_free(tokener);
+    return parsed;
 }
 
-void json_read_free(struct json_reader *reader)
-{
-    if (reader != NULL) {
-        json_tokener_free(reader->tokener);
-        free(reader);
-    }
-}
-
-static bool is_digit_at(struct str text, size_t at)
-{
-    return at < text.len && text.ptr[at] >= '0' && text.ptr[at] <= '9';
-}
-
-// Whether one of CHARACTERS stands BACK bytes before AT.
-static bool is_before(struct str text, size_t at, size_t back, const char *characters)
-{
-    return at >= back && strchr(characters, text.ptr[at - back]) != NULL;
-}
-
-// Whether a number begins at AT, instead of going on there: 0 in "-0", not in "10", "1.0" or
-// "1e-0".
-static bool begins_number(struct str text, size_t at)
-{
-    const bool is_negative = is_before(text, at, 1, "-");
-    return is_negative ? !is_before(text, at, 2, "eE") : !is_before(text, at, 1, "0123456789.eE+");
-}
-
-// What may stand outside of strings. json-c takes single quotes, NaN, Infinity, "1.", "-.1" and
-// "-01" too, even where it is told to be strict.
-static bool fits_outside_string(struct str text, size_t at)
-{
-    static const char characters[] = " \t\r\n{}[]:,-+.0123456789eE"
-                                     "truefalsn";
-    const char c = text.ptr[at];
-    if (c == '.') {
-        return at > 0 && is_digit_at(text, at - 1) && is_digit_at(text, at + 1);
-    }
-    if (c == '0' && is_digit_at(text, at + 1)) {
-        return !begins_number(text, at);
-    }
-    return c != '\0' && strchr(characters, c) != NULL;
-}
-
-// Looks at the string's character at *AT, and goes behind an escape's first two. False for an
-// escaped NUL, at which json-c would end a member's name, and for a bare control character.
-static bool fits_inside_string(struct str text, size_t *at)
-{
-    if (text.ptr[*at] == '\\') {
-        ++*at;
-        return !str_starts_with(str_skip(text, *at), STR("u0000"));
-    }
-    return (unsigned char)text.ptr[*at] >= 0x20;
-}
-
-// How many members all objects of TEXT are written with: as many as there are colons outside
-// strings. -1 when it is not JSON that json-c reads as it is meant; the rest json-c itself will
-// tell.
-static long count_written(struct str text)
-{
-    long members = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] == '"') {
-            in_string = !in_string;
-        } else if (in_string ? !fits_inside_string(text, &i) : !fits_outside_string(text, i)) {
-            return -1;
-        } else {
-            members += !in_string && text.ptr[i] == ':';
-        }
-    }
-    return members;
-}
-
-// How many members json-c has kept. Recursive: the tokener bounds the depth.
-static long count_kept(json_object *value) // NOLINT(misc-no-recursion)
-{
-    long members = 0;
-    if (json_object_is_type(value, json_type_object)) {
-        json_object_object_foreach(value, name, member)
-        {
-            (void)name;
-            members += 1 + count_kept(member);
-        }
-    } else if (json_object_is_type(value, json_type_array)) {
-        for (size_t i = 0; i < json_object_array_length(value); i++) {
-            members += count_kept(json_object_array_get_idx(value, i));
-        }
-    }
-    return members;
-}
-
-static void wipe(json_object *value) // NOLINT(misc-no-recursion)
+// Counts as struct json_members does. Recursive: json_members bounds the depth.
+static void count(json_object *value, struct json_members *kept) // NOLINT(misc-no-recursion)
 {
     if (json_object_is_type(value, json_type_object)) {
         json_object_object_foreach(value, name, member)
         {
-            wipe(member);
-            explicit_bzero(name, strlen(name)); // json-c looks at a name's address only to free it
+            kept->count++;
+            kept->string_bytes += strlen(name);
+            count(member, kept);
         }
     } else if (json_object_is_type(value, json_type_array)) {
         for (size_t i = 0; i < json_object_array_length(value); i++) {
-            wipe(json_object_array_get_idx(value, i));
+            count(json_object_array_get_idx(value, i), kept);
         }
     } else if (json_object_is_type(value, json_type_string)) {
-        // json-c's own memory, which nobody else sees any more.
-        char *const text = (char *)(uintptr_t)json_object_get_string(value);
-        explicit_bzero(text, (size_t)json_object_get_string_len(value));
+        kept->string_bytes += (size_t)json_object_get_string_len(value);
     }
 }
 
-// Makes the tokener fit for the next text. What it holds of one that it gave up is wiped first.
-// Half of a surrogate pair json-c's own reset would leave, to be put into the next text's next
-// escape.
-static void reset(json_tokener *tokener)
+// Short of memory, json-c up to 0.16 may cut a string without an error.
+static bool is_complete(json_object *object, const struct json_members *written)
 {
-    for (int level = 0; level <= tokener->depth; level++) {
-        wipe(tokener->stack[level].current);
-        if (tokener->stack[level].obj_field_name != NULL) {
-            explicit_bzero(tokener->stack[level].obj_field_name,
-                           strlen(tokener->stack[level].obj_field_name));
-        }
-    }
-    tokener->high_surrogate = 0;
-    json_tokener_reset(tokener);
+    struct json_members kept = {0};
+    count(object, &kept);
+    return json_object_is_type(object, json_type_object) && kept.count == written->count &&
+           kept.string_bytes == written->string_bytes;
 }
 
-json_object *json_read_object(struct json_reader *reader, struct str text)
+int json_read_object(struct str text, const char *what, enum error_kind refusal,
+                     struct arena *arena, struct json_value **object, struct error *err)
 {
-    const struct str document = str_trim(text);
-    if (document.len == 0 || document.len > INT32_MAX || !utf8_is_valid(document)) {
-        return NULL;
+    struct json_members written;
+    if (json_members_read(text, what, refusal, arena, &written, err) != 0) {
+        return -1;
     }
-    const long written = count_written(document);
-    if (written < 0) {
-        return NULL;
+    // That it is JSON is settled: json-c can only have lacked memory.
+    json_object *const parsed = parse(text);
+    if (!is_complete(parsed, &written)) {
+        json_object_put(parsed);
+        return error_set(err, ERR_NO_MEMORY, "%s: json-c", what);
     }
-    json_tokener *const tokener = reader->tokener;
-    json_object *const parsed = json_tokener_parse_ex(tokener, document.ptr, (int)document.len);
-    // The tokener's own buffer held each string in turn.
-    explicit_bzero(tokener->pb->buf, (size_t)tokener->pb->size);
-    const bool is_whole = json_tokener_get_parse_end(tokener) == document.len;
-    reset(tokener);
-    if (is_whole && json_object_is_type(parsed, json_type_object) &&
-        written == count_kept(parsed)) {
-        return parsed;
-    }
-    json_read_release(parsed);
-    return NULL;
+    *object = (struct json_value *)parsed;
+    return 0;
 }
 
-void json_read_release(json_object *object)
+void json_read_free(struct json_value *object)
 {
-    wipe(object);
-    json_object_put(object);
+    json_object_put(unwrap(object));
 }
 
-struct str json_read_string(json_object *object, const char *name)
+bool json_read_has(const struct json_value *value, const char *name)
 {
-    json_object *member;
-    if (!json_object_object_get_ex(object, name, &member) ||
-        !json_object_is_type(member, json_type_string)) {
+    return json_object_is_type(unwrap(value), json_type_object) &&
+           json_object_object_get_ex(unwrap(value), name, NULL);
+}
+
+const struct json_value *json_read_member(const struct json_value *value, const char *name)
+{
+    json_object *member = NULL;
+    if (json_object_is_type(unwrap(value), json_type_object)) {
+        (void)json_object_object_get_ex(unwrap(value), name, &member);
+    }
+    return (const struct json_value *)member;
+}
+
+struct str json_read_string(const struct json_value *value)
+{
+    json_object *const object = unwrap(value);
+    if (!json_object_is_type(object, json_type_string)) {
         return STR_ABSENT;
     }
-    return (struct str){json_object_get_string(member), (size_t)json_object_get_string_len(member)};
+    return (struct str){json_object_get_string(object), (size_t)json_object_get_string_len(object)};
+}
+
+bool json_read_number(const struct json_value *value, double *number)
+{
+    json_object *const object = unwrap(value);
+    *number = json_object_get_double(object);
+    return json_object_is_type(object, json_type_int) ||
+           json_object_is_type(object, json_type_double);
+}
+
+bool json_read_is_true(const struct json_value *value)
+{
+    return json_object_is_type(unwrap(value), json_type_boolean) &&
+           json_object_get_boolean(unwrap(value));
 }

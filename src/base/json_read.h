@@ -1,27 +1,39 @@
 // SPDX-License-Identifier: MIT
-// jsonr: reads JSON from outside with json-c, and refuses what json-c lets pass: doubled members,
-// of which it silently keeps the last, escaped NULs, which end a member's name for it, and anything
-// behind the document.
+// json_read: one JSON object from outside as a tree, built by json-c. What is JSON is decided by
+// json_members, so that every version of json-c gives the same answer. Not for secrets: json-c
+// keeps copies that nobody can wipe.
 #ifndef BKFLOW_BASE_JSON_READ_H
 #define BKFLOW_BASE_JSON_READ_H
 
 #include "base/arena.h"
 #include "base/base.h"
+#include "base/error.h"
 
-#include <json.h>
+// A value of the tree; lives until the object that was read is freed.
+struct json_value;
 
-struct json_reader; // used by one thread at a time
+// Reads TEXT as json_members_read does, with the same errors. The object is to be freed with
+// json_read_free.
+int json_read_object(struct str text, const char *what, enum error_kind refusal,
+                     struct arena *arena, struct json_value **object,
+                     struct error *err) MUST_CHECK NONNULL;
+void json_read_free(struct json_value *object);
 
-struct json_reader *json_read_new(void) MUST_CHECK; // NULL: no memory
-void json_read_free(struct json_reader *reader);
+// Whether VALUE is an object with that member, be it null.
+bool json_read_has(const struct json_value *value, const char *name) MUST_CHECK
+    __attribute__((nonnull(2)));
 
-// The one JSON object that TEXT is, or NULL. To be given back by json_read_release.
-json_object *json_read_object(struct json_reader *reader, struct str text) MUST_CHECK NONNULL;
+// The member; NULL when VALUE is no object or has no such member, or the member is null.
+const struct json_value *json_read_member(const struct json_value *value,
+                                          const char *name) MUST_CHECK __attribute__((nonnull(2)));
 
-// Overwrites every string in it, which may be a secret, and gives it back.
-void json_read_release(json_object *object);
+// The string; absent when VALUE is none.
+struct str json_read_string(const struct json_value *value) MUST_CHECK;
 
-// A member, as a view that dies with the object; absent when there is none, or it is no string.
-struct str json_read_string(json_object *object, const char *name) MUST_CHECK NONNULL;
+// False when VALUE is no number. Integers beyond 64 bits read as the largest that json-c knows.
+bool json_read_number(const struct json_value *value, double *number) MUST_CHECK
+    __attribute__((nonnull(2)));
+
+bool json_read_is_true(const struct json_value *value) MUST_CHECK;
 
 #endif

@@ -88,7 +88,7 @@ static int take_unit(void)
     return unit;
 }
 
-// Behind "\u". Half a pair reads U+FFFD.
+// Behind "\u". Half a pair is no character.
 static bool take_escaped_code(void)
 {
     const int unit = take_unit();
@@ -99,7 +99,6 @@ static bool take_escaped_code(void)
         put_utf8((unsigned)unit);
         return true;
     }
-    const unsigned char *const behind = reader.at;
     if (unit < 0xDC00 && take('\\') && take('u')) {
         const int low = take_unit();
         if (low >= 0xDC00 && low <= 0xDFFF) {
@@ -107,9 +106,7 @@ static bool take_escaped_code(void)
             return true;
         }
     }
-    reader.at = behind;
-    put_utf8(0xFFFD);
-    return true;
+    return false;
 }
 
 static bool take_escape(void)

@@ -109,6 +109,26 @@ def test_unusual_but_good_credentials(standard, database, world, code, secret, u
         support.success(standard.ask(way(task_id, credentials)))
 
 
+@pytest.mark.parametrize("odd", ["\u202e", "\u200b", "\ufeff", "\u00a0", "\u3000", "\u2066", "\x85", "\x7f"], ids=ascii)
+def test_a_code_that_looks_like_another_is_unknown_whatever_the_table_holds(standard, database, world, odd):
+    code = f"looks_good{odd}"
+    database.sql(mariadb.insert("bkflow_states_app", [support.app_row(code, "s3cret")]))
+    task_id = world.task([support.node()], template_id=world.template(code))
+    for way in WAYS.values():
+        response = standard.ask(way(task_id, dict(zip(NAMES, (code, "s3cret", support.USER)))))
+        support.assert_error(response, 401, WRONG)
+
+
+def test_header_in_utf8_without_escapes(standard, database, world):
+    """Some versions of json-c refuse that."""
+    code, secret, username = "\u4efb\u52a1_app", "\u79d8\u5bc6\U0001f511", "\u674e\u56db"
+    database.sql(mariadb.insert("bkflow_states_app", [support.app_row(code, secret)])
+                 + mariadb.insert("account_user", [{"username": username, "is_active": True}]))
+    task_id = world.task([support.node()], template_id=world.template(code))
+    header = json.dumps(dict(zip(NAMES, (code, secret, username))), ensure_ascii=False)
+    support.success(standard.ask(by_header(task_id, header.encode())))
+
+
 def test_unknown_application_and_wrong_secret_get_the_same_answer(standard, finished_task):
     same_id = {"X-Request-Id": "the-same-for-both"}
     answers = [

@@ -174,6 +174,13 @@ class TestBadClaims:
         generous = serve(settings | {"auth.leeway": "2m"})
         support.success(ask(generous, finished_task, key.token(claims(exp=time.time() - 60))))
 
+    def test_claims_in_utf8_without_escapes(self, gateway, world, key):
+        """Some versions of json-c refuse that."""
+        code = "\u4efb\u52a1\U0001f600"
+        task_id = world.task([support.node()], template_id=world.template(code))
+        text = json.dumps(claims(code, user={"username": "\u5f20\u4e09", "verified": True}), ensure_ascii=False)
+        support.success(ask(gateway, task_id, key.token(text.encode())))
+
     @pytest.mark.parametrize("text", [
         b"", b"{", b"[]", b"null", b"1", b'"x"', b"not json", b"{} {}", b'{"exp":NaN}', b"\xff",
     ], ids=ascii)
@@ -189,6 +196,11 @@ class TestBadClaims:
     def test_doubled_members(self, gateway, finished_task, key, change):
         text = change(json.dumps(claims()))
         assert_refused(ask(gateway, finished_task, key.token(text.encode())))
+
+    @pytest.mark.parametrize("odd", ["\u202e", "\u200b", "\ufeff", "\u00a0", "\u3000"], ids=ascii)
+    def test_a_code_that_looks_like_another(self, gateway, world, key, odd):
+        task_id = world.task([support.node()], template_id=world.template(support.APP + odd))
+        assert_refused(ask(gateway, task_id, key.token(claims(support.APP + odd))))
 
     @pytest.mark.parametrize("number", ["1e400", "-1e400", "1e999999"])
     def test_numbers_beyond_all_bounds(self, gateway, finished_task, key, number):

@@ -4,6 +4,7 @@
 #include "auth/gateway.h"
 #include "rows.h"
 #include "support.h"
+#include "alloc.h"
 
 #include <json.h>
 #include <openssl/crypto.h>
@@ -25,14 +26,20 @@ int __real_EVP_DigestUpdate(EVP_MD_CTX *context, const void *bytes, size_t len);
 int __wrap_EVP_DigestUpdate(EVP_MD_CTX *context, const void *bytes, size_t len);
 int __real_EVP_DigestFinal_ex(EVP_MD_CTX *context, unsigned char *digest, unsigned *len);
 int __wrap_EVP_DigestFinal_ex(EVP_MD_CTX *context, unsigned char *digest, unsigned *len);
-int __real_json_object_put(struct json_object *object);
-int __wrap_json_object_put(struct json_object *object);
+struct json_tokener *__real_json_tokener_new_ex(int depth);
+struct json_tokener *__wrap_json_tokener_new_ex(int depth);
+void __real_explicit_bzero(void *bytes, size_t len);
+void __wrap_explicit_bzero(void *bytes, size_t len);
+void __wrap___explicit_bzero_chk(void *bytes, size_t len, size_t size);
 
 static struct {
-    unsigned compared; // bytes that were compared in constant time
-    unsigned digested; // bytes that were digested
-    unsigned steps;    // calls of the digest
-    unsigned fail_at;  // the step that fails, counted from 1; 0: none
+    unsigned compared;                   // bytes that were compared in constant time
+    unsigned digested;                   // bytes that were digested
+    unsigned steps;                      // calls of the digest
+    unsigned fail_at;                    // the step that fails, counted from 1; 0: none
+    unsigned tokeners;                   // of json-c
+    uint8_t digest[LOOKUP_DIGEST_BYTES]; // the last that was made
+    unsigned wiped;                      // times that it was
     bool gave_back_a_secret;
 } watch;
 
@@ -61,21 +68,35 @@ int __wrap_EVP_DigestUpdate(EVP_MD_CTX *context, const void *bytes, size_t len)
 
 int __wrap_EVP_DigestFinal_ex(EVP_MD_CTX *context, unsigned char *digest, unsigned *len)
 {
-    return step_fails() ? 0 : __real_EVP_DigestFinal_ex(context, digest, len);
+    const int outcome = step_fails() ? 0 : __real_EVP_DigestFinal_ex(context, digest, len);
+    memcpy(watch.digest, digest, sizeof watch.digest);
+    return outcome;
 }
 
-// Looks at what is given back: no secret may be in it any more.
-int __wrap_json_object_put(struct json_object *object)
+struct json_tokener *__wrap_json_tokener_new_ex(int depth)
 {
-    struct json_object *secret = NULL;
-    if (json_object_is_type(object, json_type_object) &&
-        json_object_object_get_ex(object, "bk_app_secret", &secret) &&
-        json_object_is_type(secret, json_type_string)) {
-        const struct str text = {json_object_get_string(secret),
-                                 (size_t)json_object_get_string_len(secret)};
-        watch.gave_back_a_secret = watch.gave_back_a_secret || has_text(text, "secret");
-    }
-    return __real_json_object_put(object);
+    watch.tokeners++;
+    return __real_json_tokener_new_ex(depth);
+}
+
+void __wrap_explicit_bzero(void *bytes, size_t len)
+{
+    watch.wiped += memmem(bytes, len, watch.digest, sizeof watch.digest) != NULL;
+    __real_explicit_bzero(bytes, len);
+}
+
+void __wrap___explicit_bzero_chk(void *bytes, size_t len, size_t size)
+{
+    assert_true(len <= size);
+    __wrap_explicit_bzero(bytes, len);
+}
+
+// Looks at what is given back to the heap: no secret may be in it any more.
+static void look_for_a_secret(const void *block, size_t size)
+{
+    static const char secret[] = "demo-secret";
+    watch.gave_back_a_secret =
+        watch.gave_back_a_secret || memmem(block, size, secret, sizeof secret - 1) != NULL;
 }
 
 // ---- reading claims ----
@@ -361,6 +382,33 @@ static void a_missing_or_empty_credential_is_named(void **state)
     }
 }
 
+// As an unknown application's are, whatever the database holds.
+static void a_code_with_characters_that_cannot_be_seen_is_refused(void **state)
+{
+    (void)state;
+    static const char *const odd[] = {
+        "\\u202e", "\\u200b", "\\ufeff", "\\u00a0", "\\u3000",  "\\u0085", "\\u007f", "\\u0009",
+        "\\u2066", "\u202e",  "\u200b",  "\ufeff",  "\xC2\xA0", "\u3000",  "\x7F",
+    };
+    static const char *const forms[] = {"%sdemo_app", "demo%s_app", "demo_app%s"};
+    for (size_t i = 0; i < COUNT_OF(odd) * COUNT_OF(forms); i++) {
+        const char *const form = forms[i % COUNT_OF(forms)];
+        const char *const character = odd[i / COUNT_OF(forms)];
+        const char *const gap = strstr(form, "%s");
+        char header[256];
+        const int len =
+            snprintf(header, sizeof header,
+                     "{\"bk_app_code\":\"%.*s%s%s\",\"bk_app_secret\":\"s\",\"bk_username\":\"u\"}",
+                     (int)(gap - form), form, character, gap + 2);
+        check_number(header, read_header((struct str){header, (size_t)len}), 40102);
+    }
+    assert_int_equal(read_query(STR("bk_app_code=a%E2%80%8B&bk_app_secret=s&bk_username=u")),
+                     40102);
+    assert_int_equal(read_query(STR("bk_app_code=a%E3%80%80&bk_app_secret=s&bk_username=u")),
+                     40102);
+    assert_int_equal(read_query(STR("bk_app_code=%E4%BB%BB&bk_app_secret=%0a&bk_username=%09")), 0);
+}
+
 // HEAD, then COUNT times UNIT, then TAIL; to be freed.
 static struct str repeated(const char *head, const char *unit, size_t count, const char *tail)
 {
@@ -429,10 +477,18 @@ static void no_secret_stays_behind_in_the_parser(void **state)
         STR("{\"bk_app_secret\":\"demo-secret\",\"x\":1,\"x\":2}"),
         STR("{\"bk_app_secret\":\"demo-secret\"} trailing"),
     };
+    alloc_watch_start(0);
+    alloc_watch.on_free = look_for_a_secret;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         (void)read_header(rows[i]);
+        arena_reset(fixture.arena);
+        arena_free(fixture.arena);
         check(rows[i].ptr, !watch.gave_back_a_secret);
+        fixture.arena = arena_new(16 << 20);
     }
+    alloc_watch_stop();
+    // json-c's buffers cannot be wiped.
+    assert_int_equal(watch.tokeners, 0);
 }
 
 // ---- the query string ----
@@ -793,6 +849,16 @@ static void for_gateway_credentials_no_caller_is_looked_up(void **state)
     assert_text(lookup.username, NULL);
 }
 
+static void digests_of_secrets_are_wiped(void **state)
+{
+    (void)state;
+    struct lookup_application app;
+    app_with_secret(&app, "demo-secret");
+    watch.wiped = 0;
+    assert_int_equal(judge(&app, true, "demo-secret"), 0);
+    assert_int_equal(watch.wiped, 1);
+}
+
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -808,6 +874,7 @@ int main(void)
         WITH_FIXTURE(a_header_cut_off_anywhere_is_refused),
         WITH_FIXTURE(a_header_with_any_byte_turned_to_nul_is_refused),
         WITH_FIXTURE(a_missing_or_empty_credential_is_named),
+        WITH_FIXTURE(a_code_with_characters_that_cannot_be_seen_is_refused),
         WITH_FIXTURE(a_megabyte_is_read_or_refused_like_any_other),
         WITH_FIXTURE(without_memory_the_refusal_is_ours),
         WITH_FIXTURE(no_secret_stays_behind_in_the_parser),
@@ -831,6 +898,7 @@ int main(void)
         WITH_FIXTURE(the_lookup_names_application_and_user),
         WITH_FIXTURE(a_user_that_does_not_count_is_not_looked_up),
         WITH_FIXTURE(for_gateway_credentials_no_caller_is_looked_up),
+        WITH_FIXTURE(digests_of_secrets_are_wiped),
     };
     return cmocka_run_group_tests_name("auth", tests, NULL, NULL);
 }

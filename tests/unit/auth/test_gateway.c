@@ -326,6 +326,10 @@ static void both_spellings_of_the_names_are_read(void **state)
         {"\"app_code\":\"demo_app\"", "\"x\":1", 40104},
         {"\"app_code\":1", "\"username\":\"admin\"", 40104},
         {"\"app_code\":\"demo_app\"", "\"username\":null", 40104},
+        {"\"app_code\":\"demo_app\\u200b\"", "\"username\":\"admin\"", 40104},
+        {"\"app_code\":\"demo_app\u3000\"", "\"username\":\"admin\"", 40104},
+        {"\"app_code\":\"\u202edemo_app\"", "\"username\":\"admin\"", 40104},
+        {"\"bk_app_code\":\"demo_app\\u00a0\"", "\"username\":\"admin\"", 40104},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         char claims[512];

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: MIT
+#include "base/json_members.h"
+
+#include "base/hash.h"
+#include "base/utf8.h"
+
+#include <stdlib.h>
+
+// An object or array that has begun and not ended.
+struct open {
+    char end; // the character that ends it
+    uint64_t number;
+};
+
+struct reader {
+    const char *at;
+    const char *end;
+    char *room;         // where the next decoded byte goes; all strings together have room
+    struct hash *names; // of the members of all objects so far
+    size_t name_count;
+    size_t name_room;
+    uint64_t opened; // objects and arrays so far
+    struct open open[JSON_DEPTH_MAX];
+    unsigned depth;
+    bool wants_value;
+    bool lacks_memory;
+    struct arena *arena;
+    struct json_members *members;
+    struct json_member *last; // of the outermost object
+};
+
+static bool is_at(const struct reader *reader, char c)
+{
+    return reader->at < reader->end && *reader->at == c;
+}
+
+static bool take(struct reader *reader, char c)
+{
+    const bool is_there = is_at(reader, c);
+    reader->at += is_there;
+    return is_there;
+}
+
+static void skip_white_space(struct reader *reader)
+{
+    while (take(reader, ' ') || take(reader, '\t') || take(reader, '\r') || take(reader, '\n')) {
+    }
+}
+
+// ---- strings ----
+
+static int take_hex_digit(struct reader *reader)
+{
+    const char c = reader->at < reader->end ? *reader->at++ : '\0';
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    const char lower = (char)(c | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// The four digits after "\u", or -1.
+static int32_t take_unit(struct reader *reader)
+{
+    int32_t unit = 0;
+    for (int i = 0; i < 4; i++) {
+        const int digit = take_hex_digit(reader);
+        if (digit < 0) {
+            return -1;
+        }
+        unit = unit * 16 + digit;
+    }
+    return unit;
+}
+
+// After "\u": one UTF-16 unit, or the two of a surrogate pair (RFC 8259, section 7).
+static bool take_code_point(struct reader *reader)
+{
+    int32_t point = take_unit(reader);
+    if (point >= 0xD800 && point < 0xDC00) {
+        const int32_t low = take(reader, '\\') && take(reader, 'u') ? take_unit(reader) : -1;
+        if (low < 0xDC00 || low > 0xDFFF) {
+            return false;
+        }
+        point = 0x10000 + ((point - 0xD800) << 10) + (low - 0xDC00);
+    } else if (point <= 0 || (point >= 0xDC00 && point <= 0xDFFF)) {
+        return false;
+    }
+    char sequence[UTF8_MAX];
+    const size_t len = utf8_encode((uint32_t)point, sequence);
+    memcpy(reader->room, sequence, len);
+    reader->room += len;
+    return true;
+}
+
+static bool take_escape(struct reader *reader)
+{
+    static const char names[] = "\"\\/bfnrt";
+    static const char meanings[] = "\"\\/\b\f\n\r\t";
+    if (take(reader, 'u')) {
+        return take_code_point(reader);
+    }
+    const char c = reader->at < reader->end ? *reader->at++ : '\0';
+    const char *const name = c == '\0' ? NULL : strchr(names, c);
+    if (name == NULL) {
+        return false;
+    }
+    *reader->room++ = meanings[name - names];
+    return true;
+}
+
+// A decoded string takes at most the room of its spelling.
+static bool take_string(struct reader *reader, struct str *text)
+{
+    const char *const start = reader->room;
+    if (!take(reader, '"')) {
+        return false;
+    }
+    while (!take(reader, '"')) {
+        if (take(reader, '\\')) {
+            if (!take_escape(reader)) {
+                return false;
+            }
+        } else if (reader->at == reader->end || (unsigned char)*reader->at < 0x20) {
+            return false;
+        } else {
+            *reader->room++ = *reader->at++;
+        }
+    }
+    *text = (struct str){start, (size_t)(reader->room - start)};
+    reader->members->string_bytes += text->len;
+    return true;
+}
+
+// ---- other values ----
+
+static bool take_word(struct reader *reader, struct str word)
+{
+    const struct str rest = {reader->at, (size_t)(reader->end - reader->at)};
+    const bool is_there = str_starts_with(rest, word);
+    reader->at += is_there ? word.len : 0;
+    return is_there;
+}
+
+static bool take_digits(struct reader *reader)
+{
+    const char *const start = reader->at;
+    while (reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9') {
+        reader->at++;
+    }
+    return reader->at > start;
+}
+
+static bool take_exponent(struct reader *reader)
+{
+    if (!take(reader, 'e') && !take(reader, 'E')) {
+        return true;
+    }
+    if (!take(reader, '+')) {
+        (void)take(reader, '-');
+    }
+    return take_digits(reader);
+}
+
+static bool take_number(struct reader *reader)
+{
+    (void)take(reader, '-');
+    const bool has_whole = take(reader, '0') || take_digits(reader);
+    const bool has_fraction = !take(reader, '.') || take_digits(reader);
+    return has_whole && has_fraction && take_exponent(reader);
+}
+
+static bool take_scalar(struct reader *reader)
+{
+    switch (*reader->at) {
+    case 't':
+        return take_word(reader, STR("true"));
+    case 'f':
+        return take_word(reader, STR("false"));
+    case 'n':
+        return take_word(reader, STR("null"));
+    default:
+        return take_number(reader);
+    }
+}
+
+// ---- objects and arrays ----
+
+static struct open *innermost(struct reader *reader)
+{
+    return &reader->open[reader->depth - 1];
+}
+
+static bool add_member(struct reader *reader, struct str name)
+{
+    struct json_member *const member = arena_alloc(reader->arena, 1, sizeof *member);
+    if (member == NULL) {
+        reader->lacks_memory = true;
+        return false;
+    }
+    *member = (struct json_member){.name = name};
+    if (reader->last == NULL) {
+        reader->members->first = member;
+    } else {
+        reader->last->next = member;
+    }
+    reader->last = member;
+    return true;
+}
+
+// Notes a name as a hash of itself and its object.
+static bool add_name(struct reader *reader, struct str name)
+{
+    if (reader->name_count == reader->name_room) {
+        const size_t room = 2 * reader->name_room + 16;
+        struct hash *const names = arena_alloc(reader->arena, room, sizeof *names);
+        if (names == NULL) {
+            reader->lacks_memory = true;
+            return false;
+        }
+        if (reader->name_count > 0) {
+            memcpy(names, reader->names, reader->name_count * sizeof *names);
+        }
+        reader->names = names;
+        reader->name_room = room;
+    }
+    struct hash hash = hash_start(innermost(reader)->number);
+    hash_text(&hash, name.ptr, name.len);
+    reader->names[reader->name_count++] = hash;
+    return true;
+}
+
+// A member's name and its colon.
+static bool take_name(struct reader *reader)
+{
+    struct str name;
+    skip_white_space(reader);
+    if (!take_string(reader, &name) || !add_name(reader, name)) {
+        return false;
+    }
+    skip_white_space(reader);
+    return take(reader, ':') && (reader->depth > 1 || add_member(reader, name));
+}
+
+// Begins an object or array, and ends it if it is empty.
+static bool take_begin(struct reader *reader)
+{
+    if (reader->depth == JSON_DEPTH_MAX) {
+        return false;
+    }
+    const bool is_object = *reader->at++ == '{';
+    reader->depth++;
+    *innermost(reader) = (struct open){is_object ? '}' : ']', reader->opened++};
+    skip_white_space(reader);
+    if (take(reader, innermost(reader)->end)) {
+        reader->depth--;
+        return true;
+    }
+    reader->wants_value = true;
+    return !is_object || take_name(reader);
+}
+
+// Reads a value, of an object or array only its beginning.
+static bool take_value(struct reader *reader)
+{
+    reader->wants_value = false;
+    skip_white_space(reader);
+    if (reader->at == reader->end) {
+        return false;
+    }
+    if (is_at(reader, '{') || is_at(reader, '[')) {
+        return take_begin(reader);
+    }
+    if (!is_at(reader, '"')) {
+        return take_scalar(reader);
+    }
+    struct str text;
+    if (!take_string(reader, &text)) {
+        return false;
+    }
+    if (reader->depth == 1) {
+        reader->last->text = text;
+    }
+    return true;
+}
+
+// After a value in an object or array: what ends that, or announces another value.
+static bool take_separator(struct reader *reader)
+{
+    skip_white_space(reader);
+    if (take(reader, innermost(reader)->end)) {
+        reader->depth--;
+        return true;
+    }
+    reader->wants_value = true;
+    return take(reader, ',') && (innermost(reader)->end == ']' || take_name(reader));
+}
+
+// ---- the document ----
+
+static bool take_document(struct reader *reader)
+{
+    skip_white_space(reader);
+    if (!is_at(reader, '{') || !take_value(reader)) {
+        return false;
+    }
+    while (reader->depth > 0) {
+        if (!(reader->wants_value ? take_value(reader) : take_separator(reader))) {
+            return false;
+        }
+    }
+    skip_white_space(reader);
+    return reader->at == reader->end;
+}
+
+static int compare_hashes(const void *left, const void *right)
+{
+    return memcmp(left, right, sizeof(struct hash));
+}
+
+// Sorting keeps a text of many members from taking quadratic time.
+static bool are_distinct(struct hash *names, size_t count)
+{
+    qsort(names, count, sizeof *names, compare_hashes);
+    for (size_t i = 1; i < count; i++) {
+        if (compare_hashes(&names[i], &names[i - 1]) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_document(struct reader *reader, struct str text)
+{
+    return utf8_is_valid(text) && take_document(reader) &&
+           are_distinct(reader->names, reader->name_count);
+}
+
+int json_members_read(struct str text, const char *what, enum error_kind refusal,
+                      struct arena *arena, struct json_members *members, struct error *err)
+{
+    *members = (struct json_members){.first = NULL};
+    struct reader reader = {
+        .at = text.ptr,
+        .end = str_skip(text, text.len).ptr,
+        .room = arena_text(arena, text.len + 1),
+        .arena = arena,
+        .members = members,
+    };
+    reader.lacks_memory = reader.room == NULL;
+    const bool is_good = !reader.lacks_memory && text.len > 0 && is_document(&reader, text);
+    members->count = reader.name_count;
+    if (reader.lacks_memory) {
+        return error_set(err, ERR_NO_MEMORY, "%s", what);
+    }
+    return is_good ? 0
+                   : error_set(err, refusal, "%s: not one JSON object with distinct members", what);
+}
