@@ -109,7 +109,7 @@ static int open_log(const struct conf *conf)
     const struct log_options options = {conf->log.target, conf->log.level, conf->log.format};
     if (log_open(&options) != 0) {
         fprintf(stderr, "bkflow-states: [log] target: %s cannot be opened: %s\n", conf->log.target,
-                strerror(errno));
+                log_open_mistake(errno));
         return -1;
     }
     return 0;

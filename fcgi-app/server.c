@@ -187,7 +187,7 @@ static void reopen_log(const struct conf *conf)
     if (log_open(&options) != 0) {
         LOG_EVENT(LOG_LEVEL_ERROR, "[log] target cannot be opened; the log stays as it was",
                   LOG_TEXT("target", str_from(conf->log.target)),
-                  LOG_TEXT("error", str_from(strerror(errno))));
+                  LOG_TEXT("error", str_from(log_open_mistake(errno))));
     }
 }
 

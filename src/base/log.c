@@ -18,6 +18,8 @@
 
 enum {
     LINE_MAX_BYTES = 4096, // what a pipe with any room takes whole (PIPE_BUF)
+    LINE_END_BYTES = 4,
+    MESSAGE_MAX_BYTES = 2048,
     SLOW_READER_MS = 100,
 };
 
@@ -58,7 +60,10 @@ static const int syslog_priorities[] = {
 
 static int open_file(const char *path)
 {
-    const int fresh = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    // A FIFO that nobody reads is an error at once; one whose reader is slow takes what it has room
+    // for.
+    const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    const int fresh = open(path, flags, 0640);
     if (fresh < 0) {
         return -1;
     }
@@ -98,6 +103,11 @@ int log_open(const struct log_options *options)
     return 0;
 }
 
+const char *log_open_mistake(int error)
+{
+    return error == ENXIO ? "nothing reads this FIFO" : strerror(error);
+}
+
 bool log_wants(enum log_level level)
 {
     return level <= atomic_load_explicit(&state.level, memory_order_relaxed);
@@ -116,7 +126,7 @@ struct line {
 // Leaves room for what ends a line, so that a cut one still ends well.
 static void put(struct line *line, const char *bytes, size_t len)
 {
-    const size_t room = sizeof line->bytes - 4 - line->len;
+    const size_t room = sizeof line->bytes - LINE_END_BYTES - line->len;
     const size_t n = len < room ? len : room;
     memcpy(line->bytes + line->len, bytes, n);
     line->len += n;
@@ -134,28 +144,116 @@ static void put_number(struct line *line, int64_t number)
     put(line, digits, (size_t)len);
 }
 
-// Quotes the text as a JSON string: control characters and bad UTF-8 cannot forge a line or a
-// field. A piece that does not fit is left out as a whole.
-static void put_quoted(struct line *line, struct str text)
+// What one character becomes in a quoted text.
+struct piece {
+    char bytes[16];
+    size_t len;
+    size_t step; // bytes of the text that it stands for
+};
+
+static struct piece piece_of(uint32_t point, size_t step)
+{
+    struct piece piece = {.step = step};
+    int len;
+    if (point > 0xFFFF) { // JSON has two halves for these
+        const uint32_t offset = point - 0x10000;
+        len = snprintf(piece.bytes, sizeof piece.bytes, "\\u%04x\\u%04x", 0xD800 + (offset >> 10),
+                       0xDC00 + (offset & 0x3FF));
+    } else {
+        len = snprintf(piece.bytes, sizeof piece.bytes, "\\u%04x", point);
+    }
+    piece.len = (size_t)len;
+    return piece;
+}
+
+// Control characters of both sets, what nobody sees or what turns the text around, and bad UTF-8
+// can neither forge a line or a field nor mislead who reads it on a terminal.
+static struct piece escape(const char *text, size_t len)
+{
+    enum { REPLACEMENT = 0xFFFD };
+    const size_t step = utf8_sequence(text, len);
+    if (step == 0) {
+        return piece_of(REPLACEMENT, 1);
+    }
+    const uint32_t point = utf8_code_point(text, step);
+    if (!utf8_is_visible(point)) {
+        return piece_of(point, step);
+    }
+    struct piece piece = {.step = step};
+    if (point == '"' || point == '\\') {
+        piece.bytes[piece.len++] = '\\';
+    }
+    memcpy(piece.bytes + piece.len, text, step);
+    piece.len += step;
+    return piece;
+}
+
+// Quotes the text as a JSON string. What goes beyond LIMIT bytes is left out, and "..." says so.
+static void put_quoted(struct line *line, struct str text, size_t limit)
 {
     put(line, "\"", 1);
-    for (size_t at = 0; at < text.len && line->len < sizeof line->bytes - 16;) {
-        const unsigned char byte = (unsigned char)text.ptr[at];
-        const size_t step = utf8_sequence(text.ptr + at, text.len - at);
-        if (step == 0 || byte < 0x20 || byte == 0x7F) {
-            char escape[8];
-            snprintf(escape, sizeof escape, "\\u%04x", step == 0 ? 0xFFFDU : (unsigned)byte);
-            put(line, escape, 6);
-            at += 1;
-            continue;
+    for (size_t at = 0, used = 0; at < text.len;) {
+        const struct piece piece = escape(text.ptr + at, text.len - at);
+        used += piece.len;
+        if (used > limit) {
+            put_text(line, "...");
+            break;
         }
-        if (byte == '"' || byte == '\\') {
-            put(line, "\\", 1);
-        }
-        put(line, text.ptr + at, step);
-        at += step;
+        put(line, piece.bytes, piece.len);
+        at += piece.step;
     }
     put(line, "\"", 1);
+}
+
+static size_t quoted_len(struct str text)
+{
+    size_t len = 0;
+    for (size_t at = 0; at < text.len;) {
+        const struct piece piece = escape(text.ptr + at, text.len - at);
+        len += piece.len;
+        at += piece.step;
+    }
+    return len;
+}
+
+// ---- room for every field ----
+
+// What a field takes beside its text: its name, a number, quotes, and the "..." of a cut text.
+static size_t frame_len(const struct log_field *field)
+{
+    enum { NUMBER_BYTES = 20, SIGNS_BYTES = 10 };
+    return strlen(field->name) + SIGNS_BYTES + (str_is_absent(field->text) ? NUMBER_BYTES : 0);
+}
+
+static size_t texts_len(const struct log_field *fields, size_t count, size_t limit)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        const size_t len = quoted_len(fields[i].text);
+        sum += len < limit ? len : limit;
+    }
+    return sum;
+}
+
+// How long a text may be so that a long one is cut instead of taking the others' room.
+static size_t text_limit(const struct line *line, const struct log_field *fields, size_t count)
+{
+    enum { MOST_PER_BYTE = 6 }; // what quoting makes of one
+    size_t taken = line->len + LINE_END_BYTES;
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        taken += frame_len(&fields[i]);
+        bytes += fields[i].text.len;
+    }
+    const size_t room = taken < LINE_MAX_BYTES ? LINE_MAX_BYTES - taken : 0;
+    if (MOST_PER_BYTE * bytes <= room) {
+        return room; // the usual case
+    }
+    size_t limit = room;
+    while (limit > 0 && texts_len(fields, count, limit) > room) {
+        limit -= limit / 8 + 1;
+    }
+    return limit;
 }
 
 static bool is_plain(struct str text)
@@ -183,21 +281,21 @@ static void put_time(struct line *line)
     put_text(line, text);
 }
 
-static void put_text_field(struct line *line, const struct log_field *field)
+static void put_text_field(struct line *line, const struct log_field *field, size_t limit)
 {
     put(line, " ", 1);
     put_text(line, field->name);
     put(line, "=", 1);
     if (str_is_absent(field->text)) {
         put_number(line, field->number);
-    } else if (is_plain(field->text)) {
+    } else if (field->text.len <= limit && is_plain(field->text)) {
         put(line, field->text.ptr, field->text.len);
     } else {
-        put_quoted(line, field->text);
+        put_quoted(line, field->text, limit);
     }
 }
 
-static void put_json_field(struct line *line, const struct log_field *field)
+static void put_json_field(struct line *line, const struct log_field *field, size_t limit)
 {
     put(line, ",\"", 2);
     put_text(line, field->name);
@@ -205,7 +303,7 @@ static void put_json_field(struct line *line, const struct log_field *field)
     if (str_is_absent(field->text)) {
         put_number(line, field->number);
     } else {
-        put_quoted(line, field->text);
+        put_quoted(line, field->text, limit);
     }
 }
 
@@ -218,9 +316,10 @@ static void put_text_event(struct line *line, enum log_level level, const char *
     }
     put_text(line, level_names[level]);
     put_text(line, ": ");
-    put_text(line, message);
+    put(line, message, strnlen(message, MESSAGE_MAX_BYTES));
+    const size_t limit = text_limit(line, fields, count);
     for (size_t i = 0; i < count; i++) {
-        put_text_field(line, &fields[i]);
+        put_text_field(line, &fields[i], limit);
     }
 }
 
@@ -232,13 +331,10 @@ static void put_json_event(struct line *line, enum log_level level, const char *
     put_text(line, "\",\"level\":\"");
     put_text(line, level_names[level]);
     put_text(line, "\",\"message\":");
-    put_quoted(line, str_from(message));
+    put_quoted(line, str_from(message), MESSAGE_MAX_BYTES);
+    const size_t limit = text_limit(line, fields, count);
     for (size_t i = 0; i < count; i++) {
-        // Whole fields only: a line cut inside one would not be JSON.
-        if (line->len + strlen(fields[i].name) + 6 * fields[i].text.len + 40 > sizeof line->bytes) {
-            break;
-        }
-        put_json_field(line, &fields[i]);
+        put_json_field(line, &fields[i], limit);
     }
     put(line, "}", 1);
 }

@@ -30,6 +30,9 @@ struct log_options {
 // the first call events go to standard error as text. May run beside writers in other threads.
 int log_open(const struct log_options *options) MUST_CHECK NONNULL;
 
+// What an errno of log_open's means for who wrote the target down.
+const char *log_open_mistake(int error);
+
 bool log_wants(enum log_level level);
 
 // Writes the event; cannot fail: what the target does not take is lost, counted by log_lost. Who

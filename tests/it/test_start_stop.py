@@ -355,6 +355,19 @@ class TestStop:
             assert responder.stop() == 0
 
 
+class TestLogAtTheStart:
+    """[log] target that cannot be opened: nobody starts without a log."""
+
+    def test_it_is_told_and_nothing_is_served(self, program, lab, settings):
+        fifo = lab.path("unread", ".fifo")
+        os.mkfifo(fifo)
+        for bad in (fifo, lab.path("no-such-folder") / "x.log", lab.folder):
+            done = program.run("--config", program.config(settings | {"log.target": f"file:{bad}",
+                                                                      "server.listen": "tcp:127.0.0.1:1"}))
+            assert done.returncode == 78
+            assert str(bad).encode() in done.stderr
+
+
 class TestWorkersThatEnd:
     """A worker thread that ends by itself takes the process with it, and says so."""
 
@@ -454,6 +467,32 @@ class TestReload:
         wait_until(lambda: "after-rotation" in path.read_text())
         assert "after-rotation" not in moved.read_text()
         assert responder.stop() == 0
+
+    def test_a_log_that_cannot_be_opened_leaves_the_old_one(self, program, lab, settings, finished_task):
+        """A FIFO that nobody reads, or a folder that is not there: nothing waits for it, and it is told."""
+        path, fifo = lab.path("good", ".log"), lab.path("unread", ".fifo")
+        os.mkfifo(fifo)
+        responder = program.listen(settings | {"log.target": f"file:{path}", "log.access": "on"})
+        missing = lab.path("no-such-folder")
+        for bad, named in ((fifo, fifo), (missing / "x.log", missing)):
+            size = path.stat().st_size
+            responder.reload(responder.settings | {"log.target": f"file:{bad}"})
+            wait_until(lambda size=size: " reload" in path.read_text()[size:])
+            assert str(named) in path.read_text()[size:]
+        responder.ask(support.states(finished_task, {"X-Request-Id": "after-bad-targets"}))
+        wait_until(lambda: "after-bad-targets" in path.read_text())
+        assert responder.stop() == 0
+
+    def test_a_log_can_be_a_fifo_that_is_read(self, program, lab, settings, finished_task):
+        fifo = lab.path("read", ".fifo")
+        os.mkfifo(fifo)
+        with open(fifo, "r+b", buffering=0) as reader:
+            responder = program.listen(settings | {"log.target": f"file:{fifo}", "log.access": "on"})
+            responder.ask(support.states(finished_task, {"X-Request-Id": "into-the-fifo"}))
+            text = b""
+            while b"into-the-fifo" not in text:
+                text += reader.read(65536)
+            assert responder.stop() == 0
 
     def test_no_request_is_lost(self, responder, finished_task):
         """Reloads while clients ask."""

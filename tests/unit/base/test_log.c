@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <regex.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -137,6 +138,14 @@ static void values_that_could_be_taken_for_more_are_quoted(void **state)
         {STR("nul\0x"), " v=\"nul\\\\u0000x\"\n$"},
         {STR("bad\xFFx"), " v=\"bad\\\\ufffdx\"\n$"},
         {STR("任务"), " v=\"任务\"\n$"},
+        {STR("next\xC2\x85line"), " v=\"next\\\\u0085line\"\n$"},
+        {STR("csi\xC2\x9B[J"), " v=\"csi\\\\u009b\\[J\"\n$"},
+        {STR("turned\xE2\x80\xAEround"), " v=\"turned\\\\u202eround\"\n$"},
+        {STR("no\xE2\x80\x8Bwidth"), " v=\"no\\\\u200bwidth\"\n$"},
+        {STR("line\xE2\x80\xA8separator"), " v=\"line\\\\u2028separator\"\n$"},
+        {STR("mark\xEF\xBB\xBF"), " v=\"mark\\\\ufeff\"\n$"},
+        {STR("tag\xF3\xA0\x81\x81"), " v=\"tag\\\\udb40\\\\udc41\"\n$"},
+        {STR("\xF0\x9F\x98\x80 seen"), " v=\"\xF0\x9F\x98\x80 seen\"\n$"},
     };
     open_log("stderr", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -216,23 +225,68 @@ static void random_values_make_json_lines(void **state)
     }
 }
 
-static void however_long_a_value_is_the_line_is_json(void **state)
+// LEN bytes of a long text that is nothing but FILLING again and again.
+static struct str long_text(const char *filling, size_t len)
+{
+    static char value[6000];
+    const size_t unit = strlen(filling);
+    assert_true(len <= sizeof value);
+    for (size_t i = 0; i < len; i++) {
+        value[i] = filling[i % unit];
+    }
+    return (struct str){value, len};
+}
+
+static void however_long_a_value_is_the_line_is_json_with_every_field(void **state)
 {
     (void)state;
-    static const char *const fillings[] = {"x", "\n", "\xFF", "任"};
-    static char value[6000];
+    static const char *const fillings[] = {"x",  "\n",           "\xFF",
+                                           "任", "\xE2\x80\xAE", "\xF3\xA0\x81\x81"};
     open_log("stderr", LOG_LEVEL_INFO, LOG_FORMAT_JSON);
     for (size_t f = 0; f < COUNT_OF(fillings); f++) {
-        const size_t unit = strlen(fillings[f]);
-        for (size_t i = 0; i < sizeof value; i++) {
-            value[i] = fillings[f][i % unit];
-        }
-        for (size_t len = 0; len <= sizeof value; len += 13) {
-            LOG_EVENT(LOG_LEVEL_INFO, "m", LOG_TEXT("first", ((struct str){value, len})),
-                      LOG_TEXT("second", ((struct str){value, len / 2})), LOG_NUMBER("third", 3));
-            json_object_put(next_json());
+        for (size_t len = 0; len <= 6000; len += 13) {
+            const struct str value = long_text(fillings[f], len);
+            LOG_EVENT(LOG_LEVEL_INFO, "m", LOG_TEXT("first", value),
+                      LOG_TEXT("second", ((struct str){value.ptr, len / 2})),
+                      LOG_NUMBER("third", 3), LOG_TEXT("fourth", STR("short")));
+            struct json_object *const event = next_json();
+            assert_true(len == 0 || json_object_get_string_len(json_at(event, "first")) > 0);
+            assert_true(len < 2 || json_object_get_string_len(json_at(event, "second")) > 0);
+            assert_int_equal(json_number(event, "third"), 3);
+            assert_string_equal(json_text(event, "fourth"), "short");
+            json_object_put(event);
         }
     }
+}
+
+static void a_cut_value_says_so_and_uses_the_room_there_is(void **state)
+{
+    (void)state;
+    for (enum log_format format = LOG_FORMAT_TEXT; format <= LOG_FORMAT_JSON; format++) {
+        open_log("stderr", LOG_LEVEL_INFO, format);
+        LOG_EVENT(LOG_LEVEL_INFO, "m", LOG_TEXT("v", long_text("x", 6000)),
+                  LOG_TEXT("after", STR("this")));
+        const struct str line = next_write();
+        assert_true(has_text(line, "xxx...\""));
+        assert_true(has_text(line, "this"));
+        assert_true(line.len > 3000 && line.len <= 4096);
+    }
+}
+
+static void a_value_that_just_fits_is_whole(void **state)
+{
+    (void)state;
+    open_log("stderr", LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+    size_t whole = 0;
+    for (size_t len = 3900; len < 4096; len++) {
+        LOG_EVENT(LOG_LEVEL_INFO, "m", LOG_TEXT("v", long_text("x", len)), LOG_NUMBER("n", 7));
+        struct json_object *const event = next_json();
+        const size_t got = (size_t)json_object_get_string_len(json_at(event, "v"));
+        whole = got == len ? len : whole;
+        assert_true(got == len || strcmp(json_text(event, "v") + got - 3, "...") == 0);
+        json_object_put(event);
+    }
+    assert_true(whole > 3950);
 }
 
 static void a_long_message_is_cut_and_the_line_is_json(void **state)
@@ -413,6 +467,54 @@ static void a_file_that_cannot_be_opened_leaves_the_old_target(void **state)
     file_log_free(&log);
 }
 
+static struct file_log fifo_log_new(void)
+{
+    struct file_log log = {.folder = scratch_new()};
+    log.path = scratch_path(log.folder, "fifo");
+    assert_int_equal(mkfifo(log.path, 0600), 0);
+    assert_true(asprintf(&log.target, "file:%s", log.path) > 0);
+    return log;
+}
+
+static void a_fifo_that_nobody_reads_is_an_error_at_once(void **state)
+{
+    (void)state;
+    struct file_log log = fifo_log_new();
+    const struct log_options options = {log.target, LOG_LEVEL_INFO, LOG_FORMAT_TEXT};
+    assert_int_equal(log_open(&options), -1);
+    assert_int_equal(errno, ENXIO);
+    file_log_free(&log);
+}
+
+// Full, or without its reader, it loses lines; it takes them again when it is read again.
+static void a_fifo_that_is_read_takes_lines(void **state)
+{
+    (void)state;
+    struct file_log log = fifo_log_new();
+    int reader = open(log.path, O_RDONLY | O_NONBLOCK);
+    open_log(log.target, LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    const uint64_t before = log_lost();
+    log_numbers(1);
+    char text[200];
+    assert_true(read(reader, text, sizeof text) > 0);
+    assert_int_equal(log_lost(), before);
+    log_numbers(5000);
+    assert_true(log_lost() > before);
+    close(reader);
+    signal(SIGPIPE, SIG_IGN);
+    const uint64_t without_reader = log_lost();
+    log_numbers(2);
+    assert_int_equal(log_lost(), without_reader + 2);
+    reader = open(log.path, O_RDONLY | O_NONBLOCK);
+    while (read(reader, text, sizeof text) > 0) { // what was written before
+    }
+    log_numbers(1);
+    assert_true(read(reader, text, sizeof text) > 0);
+    assert_int_equal(log_lost(), without_reader + 2);
+    close(reader);
+    file_log_free(&log);
+}
+
 static void what_a_full_disk_does_not_take_is_counted(void **state)
 {
     (void)state;
@@ -478,7 +580,9 @@ int main(void)
         CAPTURED(no_byte_of_a_value_can_forge_a_line),
         CAPTURED(a_json_line_has_the_same_members),
         CAPTURED(random_values_make_json_lines),
-        CAPTURED(however_long_a_value_is_the_line_is_json),
+        CAPTURED(however_long_a_value_is_the_line_is_json_with_every_field),
+        CAPTURED(a_cut_value_says_so_and_uses_the_room_there_is),
+        CAPTURED(a_value_that_just_fits_is_whole),
         CAPTURED(a_long_message_is_cut_and_the_line_is_json),
         CAPTURED(a_long_text_line_is_cut_and_still_one_line),
         CAPTURED(events_below_the_level_are_not_written),
@@ -488,6 +592,8 @@ int main(void)
         CAPTURED(opening_again_follows_a_rotation),
         CAPTURED(opening_again_leaks_no_descriptor),
         CAPTURED(a_file_that_cannot_be_opened_leaves_the_old_target),
+        CAPTURED(a_fifo_that_nobody_reads_is_an_error_at_once),
+        CAPTURED(a_fifo_that_is_read_takes_lines),
         CAPTURED(what_a_full_disk_does_not_take_is_counted),
         CAPTURED(with_syslog_nothing_is_written_here),
         CAPTURED(lines_of_several_threads_never_mix_nor_vanish_in_a_rotation),
