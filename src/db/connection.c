@@ -12,7 +12,13 @@
 #include <mysql.h>
 #include <stdlib.h>
 
-enum { GRACE_US = 250 * 1000 };
+enum {
+    GRACE_US = 250 * 1000,
+    // A firewall or load balancer may have forgotten a connection that was idle for so long. It is
+    // asked for an answer, which has to come soon.
+    IDLE_US = 10 * 1000 * 1000,
+    IDLE_ANSWER_US = 300 * 1000,
+};
 
 // Codes that one of the two header sets lacks.
 enum {
@@ -43,7 +49,8 @@ struct db {
     struct db_hosts hosts;
     struct db_health *own_health; // NULL: it is shared
     struct db_deadline deadline;
-    int64_t started_us; // monotonic; when the statement under way was sent
+    int64_t started_us;  // monotonic; when the statement under way was sent
+    int64_t answered_us; // monotonic; when the connection was known to work last
 };
 
 struct db *db_new(const struct conf_database *conf, struct db_health *health,
@@ -116,6 +123,7 @@ void db_reconfigure(struct db *db, const struct conf_database *conf)
 static int adopt(struct db *db, MYSQL *handle, struct error *err)
 {
     db->connection = handle;
+    db->answered_us = clock_monotonic_us();
     if (db_deadline_attach(&db->deadline, db_connect_socket(handle)) == 0) {
         return 0;
     }
@@ -123,10 +131,27 @@ static int adopt(struct db *db, MYSQL *handle, struct error *err)
     return error_set(err, ERR_DATABASE_DOWN, "no descriptor is left for a time limit");
 }
 
-static int ensure_connected(struct db *db, struct error *err)
+static bool answers(struct db *db)
+{
+    db_deadline_arm(&db->deadline, clock_monotonic_us() + IDLE_ANSWER_US);
+    const bool is_answered = mysql_ping(db->connection) == 0;
+    db_deadline_disarm(&db->deadline);
+    return is_answered;
+}
+
+// Whether the connection is of no more use. That its host is to blame shows when it is made anew.
+static bool is_lost(struct db *db)
 {
     // Rather another host, or an error at once, than to wait for what lets everybody wait.
-    if (db->connection != NULL && db_hosts_is_unresponsive(&db->hosts)) {
+    if (db_hosts_is_unresponsive(&db->hosts)) {
+        return true;
+    }
+    return clock_monotonic_us() - db->answered_us >= IDLE_US && !answers(db);
+}
+
+static int ensure_connected(struct db *db, struct error *err)
+{
+    if (db->connection != NULL && is_lost(db)) {
         db_disconnect(db);
     }
     if (db->connection != NULL) {
@@ -336,6 +361,7 @@ void db_finish(struct db *db)
     if (db->active != NULL) {
         mysql_stmt_free_result(db->active->handle);
         db_deadline_disarm(&db->deadline);
+        db->answered_us = clock_monotonic_us();
         db->active = NULL;
     }
 }
@@ -355,6 +381,7 @@ int db_ping(struct db *db, struct error *err)
         start_clock(db);
         if (mysql_ping(db->connection) == 0) {
             db_deadline_disarm(&db->deadline);
+            db->answered_us = clock_monotonic_us();
             return 0;
         }
         (void)fail(db, mysql_errno(db->connection), mysql_error(db->connection), err);
