@@ -259,12 +259,13 @@ static void send_column(struct fake_server *server, struct column column)
     send_packet(server);
 }
 
-static void send_columns(struct fake_server *server, const struct column *columns, size_t count)
+static void send_columns(struct fake_server *server, const struct column *columns, size_t count,
+                         unsigned status)
 {
     for (size_t i = 0; i < count; i++) {
         send_column(server, columns[i]);
     }
-    send_eof(server, 2);
+    send_eof(server, status);
 }
 
 // ---- answers ----
@@ -285,10 +286,10 @@ static void answer_prepared(struct fake_server *server)
     add_2(server, 0);
     send_packet(server);
     if (parameters > 0) {
-        send_columns(server, &parameter, 1); // the library does not count them
+        send_columns(server, &parameter, 1, 0); // the library does not count them
     }
     if (announced > 0) {
-        send_columns(server, columns, count);
+        send_columns(server, columns, count, 0);
     }
 }
 
@@ -359,7 +360,7 @@ static void answer_result(struct fake_server *server)
     const unsigned rows = take_1(server);
     add_1(server, count == 0 ? 1 : (unsigned)count);
     send_packet(server);
-    send_columns(server, columns, count);
+    send_columns(server, columns, count, status);
     for (unsigned i = 0; i < rows; i++) {
         send_row(server, columns, count);
     }
