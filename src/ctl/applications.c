@@ -267,25 +267,11 @@ int applications_list(struct applications *apps, struct arena *arena, struct app
 
 // ---- writing ----
 
-// The same as conf/schema/bkflow_states.sql, which is for people who load it by hand.
-static const struct db_statement create_statement = {
-    .sql = "CREATE TABLE IF NOT EXISTS bkflow_states_app ("
-           " bk_app_code varchar(128) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,"
-           " salt binary(16) NOT NULL,"
-           " secret_digest binary(32) NOT NULL"
-           " COMMENT 'SHA-256 of salt followed by the secret',"
-           " previous_digest binary(32) NULL"
-           " COMMENT 'the secret before the last rotation, same salt',"
-           " previous_expires_at datetime(6) NULL"
-           " COMMENT 'until then the previous secret is accepted',"
-           " is_enabled tinyint(1) NOT NULL DEFAULT 1,"
-           " description varchar(255) NOT NULL DEFAULT '',"
-           " created_at datetime(6) NOT NULL,"
-           " rotated_at datetime(6) NULL,"
-           " PRIMARY KEY (bk_app_code)"
-           ") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci",
-    .is_write = true,
-};
+// The text of conf/schema/bkflow_states.sql, which can also be loaded by hand.
+static const char create_sql[] =
+#include "ctl/create_table.inc"
+    ;
+static const struct db_statement create_statement = {.sql = create_sql, .is_write = true};
 
 static const struct db_statement add_statement = {
     .sql = "INSERT INTO bkflow_states_app"
