@@ -32,6 +32,21 @@
 #define ONLY_IF(value) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, 1)
 #define REFUSE(name)   ONLY_IF(__NR_##name), FAIL(EPERM)
 
+// Of kernels that are newer than the headers this is built with. New calls have the same number
+// everywhere.
+#ifndef __NR_mount_setattr
+#define __NR_mount_setattr 442
+#endif
+#ifndef __NR_quotactl_fd
+#define __NR_quotactl_fd 443
+#endif
+#ifndef __NR_process_mrelease
+#define __NR_process_mrelease 448
+#endif
+#ifndef __NR_open_tree_attr
+#define __NR_open_tree_attr 467
+#endif
+
 static const struct sock_filter filter[] = {
     // Calls of another architecture have other numbers.
     LOAD(arch),
@@ -50,6 +65,11 @@ static const struct sock_filter filter[] = {
     REFUSE(process_vm_writev),
     REFUSE(pidfd_open),
     REFUSE(pidfd_getfd),
+    REFUSE(process_madvise),
+    REFUSE(process_mrelease),
+    REFUSE(kcmp),
+    REFUSE(move_pages),
+    REFUSE(migrate_pages),
 #ifdef __NR_fork
     REFUSE(fork),
     REFUSE(vfork),
@@ -61,28 +81,68 @@ static const struct sock_filter filter[] = {
     REFUSE(setregid),
     REFUSE(setresuid),
     REFUSE(setresgid),
+    REFUSE(setfsuid),
+    REFUSE(setfsgid),
     REFUSE(setgroups),
     REFUSE(capset),
+    REFUSE(add_key),
+    REFUSE(request_key),
+    REFUSE(keyctl),
     REFUSE(chroot),
     REFUSE(pivot_root),
     REFUSE(mount),
     REFUSE(umount2),
+    REFUSE(mount_setattr),
     REFUSE(open_tree),
+    REFUSE(open_tree_attr),
     REFUSE(move_mount),
     REFUSE(fsopen),
+    REFUSE(fspick),
+    REFUSE(fsconfig),
+    REFUSE(fsmount),
+    REFUSE(name_to_handle_at),
     REFUSE(open_by_handle_at),
+    REFUSE(fanotify_init),
+    REFUSE(mknodat),
+#ifdef __NR_mknod
+    REFUSE(mknod),
+#endif
+    REFUSE(swapon),
+    REFUSE(swapoff),
+    REFUSE(quotactl),
+    REFUSE(quotactl_fd),
+    REFUSE(acct),
     REFUSE(unshare),
     REFUSE(setns),
+    // The machine: its name, its clock, its devices.
+    REFUSE(sethostname),
+    REFUSE(setdomainname),
+    REFUSE(settimeofday),
+    REFUSE(clock_settime),
+    REFUSE(clock_adjtime),
+    REFUSE(adjtimex),
+    REFUSE(vhangup),
+    REFUSE(syslog),
+#ifdef __NR_iopl
+    REFUSE(iopl),
+    REFUSE(ioperm),
+    REFUSE(modify_ldt),
+#endif
     // The kernel: code for it, and corners of it where faults were found.
     REFUSE(init_module),
     REFUSE(finit_module),
     REFUSE(delete_module),
     REFUSE(kexec_load),
+#ifdef __NR_kexec_file_load
+    REFUSE(kexec_file_load),
+#endif
     REFUSE(reboot),
     REFUSE(bpf),
     REFUSE(perf_event_open),
     REFUSE(userfaultfd),
     REFUSE(io_uring_setup),
+    REFUSE(io_uring_enter),
+    REFUSE(io_uring_register),
     REFUSE(personality),
 #ifndef SANITIZING // a sanitizer looks at its own process from another one
     REFUSE(ptrace),
