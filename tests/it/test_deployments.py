@@ -2,6 +2,8 @@
 """Every sample of conf/, with the web server and the way of starting it that it is for."""
 
 import grp
+import gzip
+import itertools
 import json
 import os
 import pwd
@@ -11,6 +13,7 @@ import struct
 import subprocess
 import threading
 import time
+import urllib.parse
 
 import deployment
 import pytest
@@ -21,8 +24,26 @@ from lab import scratch as lab_scratch
 from lab import webserver
 from lab.scratch import wait_until
 
+MARKS = itertools.count()
 SAME_ID = {"X-Request-Id": "the-same-for-both"}
 LARGE = 10_000
+# Of a path below the mount, or of what a server may take for one.
+SPELLINGS = {
+    "usual": "{mount}/task/1/",
+    "mount": "{mount}/",
+    "without slash": "{mount}",
+    "two slashes": "/{mount}/task/1/",
+    "encoded": "/%62kflow/task/1/",
+    "by a detour": "/x/..{mount}/task/1/",
+    "line break": "{mount}/task/1%0A/",
+    "bad escape": "{mount}/%zz",
+    "too long": "{mount}/" + "long/" * 2000,
+}
+IN_SERVERS_LOG = {("lighttpd", "line break"), ("lighttpd", "bad escape")}
+# An .htaccess cannot name a log: it is the host's, with the query string, as docs/deploy.md says.
+with_own_log = pytest.mark.parametrize("site", [
+    name for name, deployed in deployment.DEPLOYMENTS.items() if deployed.sample != "htaccess"], indirect=True)
+ACCEPTS_GZIP = support.GOOD | {"Accept-Encoding": "gzip"}
 WRONG_SECRET = client.credentials(support.APP, "wrong", support.USER)
 
 
@@ -36,6 +57,11 @@ def stage(lab, program, database):
 def site(request, stage):
     with deployment.DEPLOYMENTS[request.param].run(stage) as running:
         yield running
+
+
+@pytest.fixture
+def logs(site):
+    return Logs(site)
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +88,27 @@ def assert_passes_untouched(site, standard, path, headers=None, method="GET"):
         if name != "Status":
             assert got_headers.get_all(name) == [value]
     return expected
+
+
+class Logs:
+    """What a site's web server logs from now on: in the sample's own log, and in that of everything else."""
+
+    def __init__(self, site):
+        self._site = site
+        self._before = [len(text) for text in self._read()]
+
+    def of_sample(self):
+        return self._read()[0][self._before[0]:]
+
+    def of_server(self):
+        return self._read()[1][self._before[1]:]
+
+    def _read(self):
+        """Behind all that came before stand two requests: one that the sample takes, one that it does not."""
+        server, number = self._site.server, next(MARKS)
+        get(server, f"/mark-{number}")
+        server.request(f"/other-{number}")
+        return server.logs_when(f"mark-{number}", f"other-{number}")
 
 
 class TestEachDeployment:
@@ -131,6 +178,56 @@ class TestEachDeployment:
         tag = ask(standard, path).header("ETag")
         status, headers, body = get(site.server, path, support.GOOD | {"If-None-Match": tag})
         assert (status, body, headers["ETag"]) == (304, b"", tag)
+
+    @with_own_log
+    @pytest.mark.parametrize("name", ["bkflow-old", "bkflowx/task/1/get_task_states_by_app/"], ids=["old", "x"])
+    def test_a_longer_name_than_the_mount_is_not_ours(self, logs, site, name):
+        """So it is not for the program, and the sample's log has nothing of its query either."""
+        status, headers, _body = site.server.request(f"/{name}?{support.query_credentials()}")
+        assert status == 404
+        assert headers.get_content_type() != "application/json"
+        assert "bk_app_secret" not in logs.of_sample()
+
+    @with_own_log
+    @pytest.mark.parametrize("spelling", SPELLINGS)
+    def test_no_spelling_of_the_mount_brings_a_secret_into_a_log(self, logs, site, spelling):
+        """Whether the program answers it, or the web server does. But lighttpd applies its conditions to well-formed
+        requests only: docs/deploy.md."""
+        if (site.deployment.server, spelling) in IN_SERVERS_LOG:
+            return
+        path = SPELLINGS[spelling].format(mount=site.server.mount)
+        site.server.request(f"{path}?{support.query_credentials()}")
+        assert "bk_app_secret" not in logs.of_sample() + logs.of_server()
+
+    @pytest.mark.parametrize("path", ["/task/1%0A/get_task_states_by_app/", "/%0A", "/task/%0A1",
+                                      "/task/1/get_task_states_by_app%0A"],
+                             ids=["in the middle", "alone", "at an id", "at the end"])
+    def test_line_break_in_the_path_leaves_it_whole(self, site, standard, path):
+        """The program answers as it does without a web server, or the web server refuses it itself."""
+        status, headers, body = get(site.server, path)
+        if headers.get_content_type() == "application/json":
+            expected = standard.ask(client.variables(urllib.parse.unquote(path), headers=SAME_ID | support.GOOD))
+            assert (status, body) == (expected.status, expected.body)
+        else:
+            assert status in (400, 403, 404)
+
+    def test_large_answer_is_compressed_for_who_accepts_it(self, site, large_task):
+        path = client.states_path(large_task)
+        _status, _headers, plain = get(site.server, path)
+        status, headers, body = get(site.server, path, ACCEPTS_GZIP)
+        assert (status, headers["Content-Encoding"]) == (200, "gzip"), site.server.error_log
+        assert "accept-encoding" in headers["Vary"].lower()
+        assert len(body) < len(plain) / 4
+        support.assert_same(plain, gzip.decompress(body))
+
+    def test_not_modified_with_the_tag_of_a_compressed_answer(self, site, large_task):
+        path = client.states_path(large_task)
+        _status, headers, _body = get(site.server, path, ACCEPTS_GZIP)
+        assert headers["Content-Encoding"] == "gzip"
+        status, _headers, body = get(site.server, path, ACCEPTS_GZIP | {"If-None-Match": headers["ETag"]})
+        assert (status, body) == (304, b"")
+        status, _headers, body = get(site.server, path, support.GOOD | {"If-None-Match": headers["ETag"]})
+        assert (status, body) == (304, b"")
 
     def test_large_answer_is_whole(self, site, standard, large_task):
         path = client.states_path(large_task)

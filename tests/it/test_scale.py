@@ -79,7 +79,7 @@ def part_of_sample(name, pattern):
 
 def edits_of_nginx(pair):
     upstream, inside, metrics = document.blocks("nginx", 3)
-    kept, location = "        fastcgi_keep_conn on;\n", "    location /bkflow/ {\n"
+    kept, location = "        fastcgi_keep_conn on;\n", "    location ~ ^/bkflow(/|$) {\n"
     sample_upstream = part_of_sample("nginx.conf", r"^upstream bkflow_states \{.*?^\}\n")
     return {sample_upstream: document.placed(upstream, pair.places()),
             kept: kept + inside, location: document.placed(metrics, pair.places()) + location}
@@ -87,13 +87,13 @@ def edits_of_nginx(pair):
 
 def edits_of_lighttpd(pair):
     [hosts] = document.blocks("lighttpd", 1)
-    return {part_of_sample("lighttpd-tcp.conf", r"^fastcgi.server \+= .*?^\)\) \)\n"):
+    return {part_of_sample("lighttpd-tcp.conf", r"^    fastcgi.server = .*?^    \)\) \)\n"):
             document.placed(hosts, pair.places('"host" => "{host}", "port" => {port}'))}
 
 
 def edits_of_apache(pair):
     balancer, proxy_pass = document.blocks("apache", 2)
-    location = '<Location "/bkflow/">\n'
+    location = '<Location "/bkflow">\n'
     return {location: document.placed(balancer, pair.places()) + location,
             part_of_sample("apache-proxy.conf", r"^ +ProxyPass .*?\n"): proxy_pass}
 

@@ -30,6 +30,8 @@ server.bind          = "127.0.0.1"
 server.port          = {port}
 server.errorlog      = "{folder}/error.log"
 server.upload-dirs   = ( "{folder}" )
+server.modules      += ( "mod_accesslog" )
+accesslog.filename   = "{folder}/other.log"
 include "{sample}"
 """
 
@@ -43,7 +45,7 @@ user root;
 events {{ worker_connections 256; }}
 http {{
     default_type          application/octet-stream;
-    access_log            off;
+    access_log            {folder}/other.log;
     client_body_temp_path {folder}/body;
     proxy_temp_path       {folder}/proxy;
     fastcgi_temp_path     {folder}/fastcgi;
@@ -79,6 +81,8 @@ MaxRequestWorkers 50
     FcgidIPCDir "{folder}/fcgid"
     FcgidProcessTableFile "{folder}/fcgid_shm"
 </IfModule>
+LogFormat '%h %t "%r" %>s %b' usual
+CustomLog "{folder}/other.log" usual "{others}"
 <Directory "/">
     Require all denied
 </Directory>
@@ -88,6 +92,8 @@ MaxRequestWorkers 50
 </Directory>
 Include "{sample}"
 """
+# How the sample wants to be left out of a log that is not its own.
+APACHE_OTHERS = re.compile(r'give that one "(.*)"\.$', re.MULTILINE)
 APACHE_MODULES = pathlib.Path("/usr/lib/apache2/modules")
 # What Debian's package has switched on by itself; samples name the others in a comment with "a2enmod".
 APACHE_USUAL = ("mpm_event", "access_compat", "alias", "auth_basic", "authn_core", "authn_file", "authz_core",
@@ -96,7 +102,8 @@ APACHE_USUAL = ("mpm_event", "access_compat", "alias", "auth_basic", "authn_core
 
 
 class WebServer:
-    """A started web server; `access_log` is what the sample configuration writes.
+    """A started web server; `access_log` is what the sample configuration writes, `other_log` what the server
+    itself does, with query strings, of requests that the sample does not take.
 
     `name` is lighttpd, nginx or apache2, `sample` a file of conf/. `replacing` maps what stands in
     the sample to what it has to be here, beside `fcgi_socket` and the server's own log and port.
@@ -110,6 +117,7 @@ class WebServer:
         self.folder = scratch.path(name)
         self.folder.mkdir()
         self.access_log = self.folder / "access.log"
+        self.other_log = self.folder / "other.log"
         self._sample_name = sample or f"{name}.conf"
         self._at_root = at_root
         self._modules = modules
@@ -127,11 +135,14 @@ class WebServer:
         path = self.folder / "error.log"
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
-    def get(self, path, headers=None, method="GET", body=None):
-        """One request on a connection of its own; returns (status, headers, body)."""
+    def get(self, path, headers=None, **others):
+        """One request below the mount, on a connection of its own; returns (status, headers, body)."""
+        return self.request(self.mount + path, headers, **others)
+
+    def request(self, target, headers=None, method="GET", body=None):
         connection = self.connect()
         try:
-            connection.request(method, self.mount + path, body=body, headers=headers or {})
+            connection.request(method, target, body=body, headers=headers or {})
             answer = connection.getresponse()
             return answer.status, answer.headers, answer.read()
         finally:
@@ -139,10 +150,17 @@ class WebServer:
 
     def access_log_when(self, text):
         """The access log once `text` stands in it."""
+        return self.logs_when(text)[0]
+
+    def logs_when(self, *texts):
+        """The access log, and the other one, once each text stands in one of them."""
         if self.service.name == "lighttpd":
-            self.service.send_signal(signal.SIGHUP)  # else it writes its log every few seconds only
-        lab.wait_until(lambda: self.access_log.exists() and text in self.access_log.read_text(encoding="utf-8"))
-        return self.access_log.read_text(encoding="utf-8")
+            self.service.send_signal(signal.SIGHUP)  # else it writes its logs every few seconds only
+        lab.wait_until(lambda: all(text in "".join(self._logs()) for text in texts))
+        return self._logs()
+
+    def _logs(self):
+        return [path.read_text(encoding="utf-8") if path.exists() else "" for path in (self.access_log, self.other_log)]
 
     def connect(self):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=lab.PATIENCE_SECONDS)
@@ -173,8 +191,15 @@ class WebServer:
             sample = self._sample({"/var/log/apache2/bkflow-states.log": str(self.access_log), **replacing})
         main = self._write("main.conf", APACHE_MAIN.format(
             folder=self.folder, port=self.port, sample=sample, identity=_apache_identity(self.folder),
-            modules="\n".join(map(_load_module, [*APACHE_USUAL, *self._named_modules(), *self._modules]))))
+            others=self._others(),
+            modules="\n".join(map(_load_module, dict.fromkeys(
+                [*APACHE_USUAL, *self._named_modules(), *self._modules])))))
         return [lab.find_program("apache2"), "-D", "FOREGROUND", "-f", main]
+
+    def _others(self):
+        """An .htaccess cannot name a log, so it does not say."""
+        found = APACHE_OTHERS.search((CONF / self._sample_name).read_text(encoding="utf-8"))
+        return found[1] if found else "env=nobody"
 
     def _is_htaccess(self):
         return self._sample_name == "htaccess"
