@@ -3,11 +3,12 @@
 
 #include "auth/direct.h"
 #include "auth/gateway.h"
+#include "auth/secret.h"
 
 #include <stdlib.h>
 
 struct auth {
-    struct auth_direct *direct;
+    struct secret_hasher *hasher;
     struct auth_gateway *gateway;
 };
 
@@ -22,9 +23,9 @@ struct auth *auth_new(void)
     if (auth == NULL) {
         return NULL;
     }
-    auth->direct = auth_direct_new();
+    auth->hasher = secret_hasher_new();
     auth->gateway = auth_gateway_new();
-    if (auth->direct == NULL || auth->gateway == NULL) {
+    if (auth->hasher == NULL || auth->gateway == NULL) {
         auth_free(auth);
         return NULL;
     }
@@ -34,7 +35,7 @@ struct auth *auth_new(void)
 void auth_free(struct auth *auth)
 {
     if (auth != NULL) {
-        auth_direct_free(auth->direct);
+        secret_hasher_free(auth->hasher);
         auth_gateway_free(auth->gateway);
         free(auth);
     }
@@ -71,7 +72,7 @@ static int judge_direct(struct auth *auth, const struct conf *conf,
                         const struct credentials *credentials, const struct lookup_result *result,
                         int64_t now_us, struct error *err)
 {
-    if (!auth_direct_secret_holds(auth->direct, &result->app, credentials->secret, now_us)) {
+    if (!secret_holds(auth->hasher, &result->app, credentials->secret, now_us)) {
         return error_set(err, ERR_CREDENTIALS_WRONG,
                          "unknown or disabled application, or wrong secret");
     }

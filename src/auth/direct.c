@@ -4,39 +4,6 @@
 #include "base/json_members.h"
 #include "base/utf8.h"
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <stdlib.h>
-
-struct auth_direct {
-    EVP_MD *sha256; // fetched once: fetching costs more than digesting
-    EVP_MD_CTX *digest;
-};
-
-struct auth_direct *auth_direct_new(void)
-{
-    struct auth_direct *const direct = calloc(1, sizeof(struct auth_direct));
-    if (direct == NULL) {
-        return NULL;
-    }
-    direct->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    direct->digest = EVP_MD_CTX_new();
-    if (direct->sha256 == NULL || direct->digest == NULL) {
-        auth_direct_free(direct);
-        return NULL;
-    }
-    return direct;
-}
-
-void auth_direct_free(struct auth_direct *direct)
-{
-    if (direct != NULL) {
-        EVP_MD_free(direct->sha256);
-        EVP_MD_CTX_free(direct->digest);
-        free(direct);
-    }
-}
-
 // ---- which member of a credentials a name means ----
 
 static struct str *member_of(struct credentials *credentials, struct str name)
@@ -161,30 +128,4 @@ enum auth_verdict auth_direct_read(const struct conf *conf, const struct http_re
     }
     err->subject = STR("bk_app_code, bk_app_secret and bk_username");
     return refuse(err, ERR_WAY_IN_CLOSED, "direct = off");
-}
-
-// ---- the secret ----
-
-static bool digest_secret(struct auth_direct *direct, const uint8_t salt[LOOKUP_SALT_BYTES],
-                          struct str secret, uint8_t digest[EVP_MAX_MD_SIZE])
-{
-    return EVP_DigestInit_ex2(direct->digest, direct->sha256, NULL) == 1 &&
-           EVP_DigestUpdate(direct->digest, salt, LOOKUP_SALT_BYTES) == 1 &&
-           EVP_DigestUpdate(direct->digest, secret.ptr, secret.len) == 1 &&
-           EVP_DigestFinal_ex(direct->digest, digest, NULL) == 1;
-}
-
-bool auth_direct_secret_holds(struct auth_direct *direct, const struct lookup_application *app,
-                              struct str secret, int64_t now_us)
-{
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    if (!digest_secret(direct, app->salt, secret, digest)) {
-        return false;
-    }
-    // No shortcut: bits, not branches; an application that does not exist has a digest of zeros.
-    const bool is_current = CRYPTO_memcmp(digest, app->digest, LOOKUP_DIGEST_BYTES) == 0;
-    const bool is_previous = CRYPTO_memcmp(digest, app->previous_digest, LOOKUP_DIGEST_BYTES) == 0;
-    const bool previous_holds = app->has_previous & (now_us < app->previous_expires_us);
-    explicit_bzero(digest, sizeof digest);
-    return app->exists & app->is_enabled & (is_current | (is_previous & previous_holds));
 }

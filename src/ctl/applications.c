@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "ctl/applications.h"
 
+#include "auth/secret.h"
 #include "db/connection.h"
 #include "base/utf8.h"
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -108,28 +107,11 @@ const char *applications_description_mistake(struct str description)
 
 // ---- digests ----
 
-// SHA-256(salt || secret). Made here rather than by the server: a secret does not leave the
-// process.
-static bool digest_secret(const uint8_t salt[LOOKUP_SALT_BYTES], struct str secret,
-                          uint8_t digest[LOOKUP_DIGEST_BYTES])
-{
-    uint8_t salted[LOOKUP_SALT_BYTES + APPS_SECRET_MAX_BYTES];
-    if (secret.len > APPS_SECRET_MAX_BYTES) {
-        return false;
-    }
-    memcpy(salted, salt, LOOKUP_SALT_BYTES);
-    memcpy(salted + LOOKUP_SALT_BYTES, secret.ptr, secret.len);
-    const bool done =
-        EVP_Digest(salted, LOOKUP_SALT_BYTES + secret.len, digest, NULL, EVP_sha256(), NULL) == 1;
-    explicit_bzero(salted, sizeof salted);
-    return done;
-}
-
 bool applications_secret_is_current(const struct apps_record *record, struct str secret)
 {
     uint8_t digest[LOOKUP_DIGEST_BYTES];
-    return digest_secret(record->salt, secret, digest) &&
-           CRYPTO_memcmp(digest, record->digest, sizeof digest) == 0;
+    return secret_digest(record->salt, secret, digest) &&
+           secret_is_same_digest(digest, record->digest);
 }
 
 // ---- reading ----
@@ -350,7 +332,7 @@ int applications_add(struct applications *apps, struct str code, struct str secr
     uint8_t salt[LOOKUP_SALT_BYTES];
     uint8_t digest[LOOKUP_DIGEST_BYTES];
     if (getrandom(salt, sizeof salt, 0) != (ssize_t)sizeof salt ||
-        !digest_secret(salt, secret, digest)) {
+        !secret_digest(salt, secret, digest)) {
         return error_set(err, ERR_INTERNAL, "no random salt or no SHA-256");
     }
     const struct db_parameter parameters[] = {
@@ -366,7 +348,7 @@ int applications_rotate(struct applications *apps, const struct apps_record *rec
                         struct str secret, int64_t grace_seconds, struct error *err)
 {
     uint8_t digest[LOOKUP_DIGEST_BYTES];
-    if (!digest_secret(record->salt, secret, digest)) {
+    if (!secret_digest(record->salt, secret, digest)) {
         return error_set(err, ERR_INTERNAL, "no SHA-256");
     }
     const struct db_parameter parameters[] = {

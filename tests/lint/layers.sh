@@ -20,7 +20,7 @@ fcgi-app    src/base src/http src/conf src/db src/auth src/states
 # A system header (a pattern for the complete name), then the files and directories that may include it.
 owners='
 mysql[.]h|errmsg[.]h|mysqld_error[.]h|mysql/.*      src/db
-openssl/.*                                          src/auth src/ctl/applications
+openssl/.*                                          src/auth
 json[.]h|json-c/.*|json_.*[.]h                      src/base/json_read
 fastcgi[.]h|fcgiapp[.]h|fcgi_.*[.]h                 fcgi-app
 arpa/inet[.]h                                       src/base/cidr fcgi-app
