@@ -18,7 +18,7 @@ enum {
     TICK_MS = 100,
     DRAIN_TICK_MS = 10,
     STUCK_TICK_MS = 10,
-    // When no worker has got on for so long, the spare one tells clients that we are overloaded.
+    // When no worker has got on for so long, the overload responder tells clients.
     STUCK_AFTER_US = 1000 * 1000,
     LONGEST_LOOK_US = 2 * TICK_MS * 1000,
     CONNECTIONS_MAX = 8192,
@@ -29,7 +29,8 @@ enum {
 struct server {
     const struct server_options *options;
     struct worker_shared *shared;
-    struct worker **workers; // the last one is the spare, which has no thread
+    struct worker **workers;           // as many as threads
+    struct worker *overload_responder; // has no thread but the main one
     struct prober_thread *prober;
     pthread_t *threads;
     bool *is_joined;
@@ -104,36 +105,64 @@ static int open_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static int make_workers(struct server *server)
+static int start_prober(struct server *server)
 {
-    for (size_t i = 0; i <= server->count; i++) {
-        server->workers[i] = worker_new(server->shared, i, i < server->count);
-        if (server->workers[i] == NULL) {
-            errno = ENOMEM;
-            return report("cannot make a worker");
-        }
-    }
-    return 0;
-}
-
-static int start_threads(struct server *server)
-{
-    for (size_t i = 0; i < server->count; i++) {
-        const int failure =
-            pthread_create(&server->threads[i], NULL, worker_run, server->workers[i]);
-        if (failure != 0) {
-            errno = failure;
-            return report("cannot start a worker");
-        }
-    }
-    return 0;
-}
-
-static int start_scout(struct server *server)
-{
-    server->prober =
-        prober_thread_start(server->shared, server->count + 1); // behind the spare worker's
+    // Its metrics are behind those of all workers.
+    const size_t shard = server->shared->metrics->workers;
+    server->prober = prober_thread_start(server->shared, shard);
     return server->prober == NULL ? report("cannot start the prober") : 0;
+}
+
+static int make_overload_responder(struct server *server)
+{
+    const size_t shard = server->shared->metrics->workers - 1;
+    server->overload_responder = worker_new(server->shared, shard, false);
+    errno = ENOMEM;
+    return server->overload_responder == NULL ? report("cannot make the overload responder") : 0;
+}
+
+// 0, or an errno.
+static int start_worker(struct server *server, size_t i)
+{
+    server->workers[i] = worker_new(server->shared, i, true);
+    if (server->workers[i] == NULL) {
+        return ENOMEM;
+    }
+    const int failure = pthread_create(&server->threads[i], NULL, worker_run, server->workers[i]);
+    if (failure != 0) {
+        worker_free(server->workers[i]);
+    }
+    return failure;
+}
+
+// Where a limit on threads or memory is lower than the number of workers: better a few than none.
+static void warn_of_few_workers(const struct server *server, size_t wanted, int failure)
+{
+    LOG_EVENT(LOG_LEVEL_WARNING, "fewer workers than configured: no more can be started",
+              LOG_NUMBER("workers", (int64_t)server->count),
+              LOG_NUMBER("configured", (int64_t)wanted),
+              LOG_TEXT("error", str_from(strerror(failure))));
+}
+
+static int start_workers(struct server *server)
+{
+    const size_t wanted = server->count;
+    int failure = 0;
+    for (server->count = 0; server->count < wanted; server->count++) {
+        failure = start_worker(server, server->count);
+        if (failure != 0) {
+            break;
+        }
+    }
+    if (server->count == 0) {
+        errno = failure;
+        return report("cannot start a worker");
+    }
+    if (server->count < wanted) {
+        metrics_set_workers(server->shared->metrics, server->count + 1);
+        warn_of_few_workers(server, wanted, failure);
+    }
+    return 0;
 }
 
 static int make_loop(struct server *server, const struct conf *conf)
@@ -152,7 +181,7 @@ static int make_loop(struct server *server, const struct conf *conf)
 static int start(struct server *server, const struct conf *conf)
 {
     server->count = (size_t)conf->server.workers;
-    server->workers = calloc(server->count + 1, sizeof(struct worker *));
+    server->workers = calloc(server->count, sizeof(struct worker *));
     server->threads = calloc(server->count, sizeof(pthread_t));
     server->is_joined = calloc(server->count, sizeof(bool));
     server->signal_fd = open_signals();
@@ -160,8 +189,8 @@ static int start(struct server *server, const struct conf *conf)
         server->signal_fd < 0) {
         return report("cannot start");
     }
-    if (make_loop(server, conf) != 0 || make_workers(server) != 0 || start_threads(server) != 0 ||
-        start_scout(server) != 0) {
+    if (make_loop(server, conf) != 0 || make_overload_responder(server) != 0 ||
+        start_prober(server) != 0 || start_workers(server) != 0) {
         return -1;
     }
     LOG_EVENT(LOG_LEVEL_INFO, "ready",
@@ -211,7 +240,7 @@ static void reload(struct server *server)
     if (is_loaded) {
         db_health_wake(server->shared->health); // the prober lets go of the old configuration
         loop_set_client_timeout(server->shared->loop, now->conf->server.client_timeout_ms);
-        worker_refresh(server->workers[server->count]);
+        worker_refresh(server->overload_responder);
         warn_of_restart(now->conf);
         LOG_EVENT(LOG_LEVEL_INFO, "reloaded", LOG_NUMBER("pid", getpid()));
         warn_of_risks(now->conf);
@@ -305,11 +334,11 @@ static void feed_watchdog(struct server *server)
 
 // Takes what is ready while every worker is stuck. Looked at anew before each request: one that a
 // worker could answer must not be told that all are waiting.
-static void help_out(struct server *server)
+static void shed_load(struct server *server)
 {
-    struct worker *const spare = server->workers[server->count];
     const int64_t end_us = clock_monotonic_us() + (int64_t)TICK_MS * 1000;
-    while (is_stuck(server) && clock_monotonic_us() < end_us && worker_serve_ready(spare)) {
+    while (is_stuck(server) && clock_monotonic_us() < end_us &&
+           worker_serve_ready(server->overload_responder)) {
     }
 }
 
@@ -355,7 +384,7 @@ static void tick(struct server *server)
     feed_watchdog(server);
     loop_sweep(server->shared->loop);
     db_deadline_enforce(db_health_deadlines(server->shared->health), clock_monotonic_us());
-    help_out(server);
+    shed_load(server);
 }
 
 // Often enough that clients do not wait for being told that all workers are.
@@ -368,9 +397,10 @@ static int tick_ms(struct server *server)
 
 static void free_server(struct server *server)
 {
-    for (size_t i = 0; server->workers != NULL && i <= server->count; i++) {
+    for (size_t i = 0; i < server->count; i++) {
         worker_free(server->workers[i]);
     }
+    worker_free(server->overload_responder);
     free(server->workers);
     free(server->threads);
     free(server->is_joined);

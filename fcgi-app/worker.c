@@ -140,7 +140,7 @@ struct reply {
     int fd;
     unsigned id;                         // of the request
     int64_t *write_budget_us;            // the worker's
-    atomic_uint_fast64_t *requests_done; // where its end counts; NULL: the spare worker's
+    atomic_uint_fast64_t *requests_done; // where its end counts; NULL: the overload responder's
     bool is_gone;
 };
 

@@ -23,7 +23,7 @@ struct metrics *metrics_new(size_t workers, size_t others, const char *version, 
     }
     metrics->version = version;
     metrics->start_us = start_us;
-    metrics->workers = workers;
+    atomic_init(&metrics->workers, workers);
     metrics->count = shards;
     return metrics;
 }
@@ -151,8 +151,8 @@ void metrics_write(const struct metrics *metrics, struct outbuf *out)
 #undef METRICS_PUT
     put_counter(out, "bkflow_states_log_lost_total", "Log lines that could not be written.",
                 log_lost());
-    put_gauge(out, "bkflow_states_workers", "Worker threads, the spare one included.",
-              (double)metrics->workers);
+    put_gauge(out, "bkflow_states_workers", "Worker threads, the overload responder included.",
+              (double)atomic_load(&metrics->workers));
     put_gauge(out, "bkflow_states_workers_busy", "Worker threads that answer a request right now.",
               (double)busy_shards(metrics));
     put_gauge(out, "bkflow_states_start_time_seconds", "When the process started, Unix time.",

@@ -47,9 +47,9 @@ struct metrics_shard {
 
 struct metrics {
     const char *version;
-    int64_t start_us; // when the process started, wall clock
-    size_t workers;   // whose shards are the first ones
-    size_t count;     // of shards
+    int64_t start_us;      // when the process started, wall clock
+    atomic_size_t workers; // threads that answer requests; they have the first shards
+    size_t count;          // of shards
     struct metrics_shard shards[];
 };
 
@@ -58,6 +58,12 @@ struct metrics {
 struct metrics *metrics_new(size_t workers, size_t others, const char *version,
                             int64_t start_us) MUST_CHECK;
 void metrics_free(struct metrics *metrics);
+
+// Fewer threads could be started than have shards.
+static inline void metrics_set_workers(struct metrics *metrics, size_t workers)
+{
+    atomic_store(&metrics->workers, workers);
+}
 
 // Adds to a counter of one's own shard.
 static inline void metrics_add(atomic_uint_fast64_t *counter, uint64_t n)

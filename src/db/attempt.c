@@ -19,6 +19,7 @@ enum { STACK_BYTES = 1024 * 1024 };
 
 struct db_attempt {
     pthread_t thread;
+    bool has_thread;
     pthread_mutex_t mutex;
     bool is_over; // both under the mutex: whoever is last frees the attempt
     bool is_left;
@@ -170,6 +171,14 @@ static bool start_thread(struct db_attempt *attempt)
     return is_started;
 }
 
+// Where the system makes no more threads, whoever wants the connection waits as long as it takes.
+static void make_here(struct db_attempt *attempt)
+{
+    make(attempt);
+    attempt->is_over = true;
+    (void)eventfd_write(attempt->over_fd, 1);
+}
+
 struct db_attempt *db_attempt_start(const struct conf_database *conf, const struct conf_host *host,
                                     enum db_connect_use use)
 {
@@ -183,9 +192,13 @@ struct db_attempt *db_attempt_start(const struct conf_database *conf, const stru
     atomic_init(&attempt->limit_us, attempt->started_us + conf->connect_timeout_ms * 1000);
     pthread_mutex_init(&attempt->mutex, NULL);
     attempt->over_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (!copy_conf(&attempt->conf, conf) || attempt->over_fd < 0 || !start_thread(attempt)) {
+    if (!copy_conf(&attempt->conf, conf) || attempt->over_fd < 0) {
         destroy(attempt);
         return NULL;
+    }
+    attempt->has_thread = start_thread(attempt);
+    if (!attempt->has_thread) {
+        make_here(attempt);
     }
     return attempt;
 }
@@ -232,12 +245,15 @@ void db_attempt_free(struct db_attempt *attempt)
         return;
     }
     const pthread_t thread = attempt->thread;
+    const bool has_thread = attempt->has_thread;
     pthread_mutex_lock(&attempt->mutex);
     const bool is_over = attempt->is_over;
     attempt->is_left = true;
     pthread_mutex_unlock(&attempt->mutex);
     if (is_over) {
-        pthread_join(thread, NULL);
+        if (has_thread) {
+            pthread_join(thread, NULL);
+        }
         destroy(attempt);
     } else {
         pthread_detach(thread);

@@ -11,7 +11,8 @@
 
 struct db_attempt; // used by the thread that started it
 
-// Starts one with copies of all it needs. NULL: no memory, or no thread.
+// Starts one with copies of all it needs. Where no thread can be started it is over on return.
+// NULL: no memory or descriptor.
 struct db_attempt *db_attempt_start(const struct conf_database *conf, const struct conf_host *host,
                                     enum db_connect_use use) MUST_CHECK NONNULL;
 

@@ -483,7 +483,7 @@ class TestFloods:
     @pytest.fixture
     def small(self, program, database, states):
         """Descriptors for so many connections and no more: a limit that a process cannot raise."""
-        descriptors = 64 + 4 * WORKERS + self.ROOM
+        descriptors = 64 + 8 * WORKERS + self.ROOM
         responder = program.listen(
             lab_responder.settings_for(
                 database, **{"server.workers": WORKERS, "server.client_timeout": f"{CLIENT_TIMEOUT_MS}ms"}),
@@ -508,7 +508,7 @@ class TestFloods:
                              ids=["nothing", "half-a-header", "half-a-request"])
     def test_requests_that_are_not_whole_make_room(self, program, database, states, sent):
         """However long client_timeout is, and however many there are: a new client need not wait for it."""
-        descriptors = 64 + 4 * WORKERS + self.ROOM
+        descriptors = 64 + 8 * WORKERS + self.ROOM
         responder = program.listen(
             lab_responder.settings_for(database, **{"server.workers": WORKERS, "server.client_timeout": "600s"}),
             wrapper=["prlimit", f"--nofile={descriptors}:{descriptors}"])

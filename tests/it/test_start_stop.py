@@ -368,6 +368,40 @@ class TestLogAtTheStart:
             assert str(bad).encode() in done.stderr
 
 
+class TestWorkersThatDoNotStart:
+    """The system makes no more threads: those that are there serve, and it is told; without any it is an error."""
+
+    @pytest.fixture(scope="class")
+    def few_threads(self, lab):
+        library = lab.path("few_threads", ".so")
+        source = os.path.join(os.path.dirname(__file__), "few_threads.c")
+        subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+        options = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+        return lambda count: {"LD_PRELOAD": str(library), "ASAN_OPTIONS": options, "THREADS_MAX": str(count)}
+
+    def test_some(self, program, database, settings, world, finished_task, few_threads):
+        responder = program.listen(settings | {"server.workers": 8}, env=few_threads(4))
+        assert_serves(responder, finished_task)
+        responder.wait_for_log("fewer workers")
+        text = responder.ask(client.variables("/metrics")).body.decode()
+        [workers] = re.findall(r"^bkflow_states_workers (\d+)", text, re.MULTILINE)
+        assert 1 <= int(workers) - 1 < 8
+        # All of them wait, which the overload responder has to notice.
+        waiting_task = world.task([support.node()])
+        with database.locked("eri_state"):
+            waiting = [support.in_background(responder, support.states(waiting_task)) for _ in range(int(workers) - 1)]
+            database.wait_until_held_up(int(workers) - 1)
+            support.assert_error(responder.ask(support.states(finished_task)), 503, 50302)
+        for answer in waiting:
+            support.success(answer())
+        assert responder.stop() == 0
+
+    def test_none(self, program, settings, few_threads):
+        responder = program.listen(settings, env=few_threads(0), ready=False)
+        assert responder.service.wait() == 1
+        assert "cannot start" in responder.log
+
+
 class TestWorkersThatEnd:
     """A worker thread that ends by itself takes the process with it, and says so."""
 
