@@ -101,6 +101,20 @@ static void set_options(MYSQL *handle, const struct conf_database *conf, enum db
     set_security(handle, conf);
 }
 
+// The library drops a text without a word if it has no memory for it.
+static bool has_text_option(MYSQL *handle, enum mysql_option option, const char *text)
+{
+    const char *kept = NULL;
+    return text[0] == '\0' || (mysql_get_option(handle, option, &kept) == 0 && kept != NULL);
+}
+
+// Whether the options that decide whom we trust, and who we are, are set.
+static bool has_options(MYSQL *handle, const struct conf_database *conf)
+{
+    return has_text_option(handle, MYSQL_OPT_SSL_CA, conf->tls_ca) &&
+           has_text_option(handle, MYSQL_READ_DEFAULT_FILE, conf->option_file);
+}
+
 // What an option file, which the library reads while it connects, must not decide.
 static void override_option_file(MYSQL *handle)
 {
@@ -282,6 +296,11 @@ void db_connect(const struct conf_database *conf, const struct conf_host *host,
         return;
     }
     set_options(handle, conf, use);
+    if (!has_options(handle, conf)) {
+        db_connect_fail(result, CR_OUT_OF_MEMORY, "out of memory");
+        mysql_close(handle);
+        return;
+    }
     if (make_usable(handle, conf, host, use, result)) {
         result->handle = handle;
     } else {

@@ -190,6 +190,13 @@ def test_a_list_goes_on_in_further_lines(program, settings):
     assert done.returncode == 0, done.stderr
 
 
+def test_localhost_is_the_local_socket(program, settings, finished_task):
+    """As for all MySQL clients; the key socket says where it is, and port means nothing."""
+    responder = program.listen(settings | {"database.host": "localhost", "database.port": 1})
+    support.success(responder.ask(support.states(finished_task)))
+    assert responder.stop() == 0
+
+
 class TestEnvironment:
     """BKFLOW_STATES_<SECTION>_<KEY> overrides a key."""
 

@@ -74,6 +74,17 @@ def test_fails_over_and_returns(program, hosts):
     assert responder.stop() == 0
 
 
+def test_a_host_may_have_a_port_of_its_own(program, hosts):
+    """Nobody listens at the preferred one's, and nothing but the second one's own port leads anywhere."""
+    names = [f"{PREFERRED}:{scratch.free_port()}", f"{SECOND}:{hosts[SECOND].port}"]
+    responder = program.listen(settings(hosts, names, **{"database.port": 1}))
+    with pressure.Pressure(responder, TASK) as load:
+        load.wait_for_calm()
+    assert_only_from(load.answers(), SECOND)
+    assert f"host={names[0]} " in responder.log
+    assert responder.stop() == 0
+
+
 def test_does_not_return_before_the_preferred_one_is_back(program, hosts):
     """And trying it costs the second one's answers nothing."""
     responder = program.listen(settings(hosts, [HOLE, SECOND]))  # nobody listens there: refused at once

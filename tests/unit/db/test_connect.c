@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// Connecting, where the client library had no memory for an option and did not say so.
+#include "conf/conf.h"
+#include "db/connect.h"
+#include "support.h"
+
+#include <errmsg.h>
+
+static enum mysql_option dropped;
+
+int __real_mysql_options(MYSQL *handle, enum mysql_option option, const void *value);
+int __wrap_mysql_options(MYSQL *handle, enum mysql_option option, const void *value);
+
+int __wrap_mysql_options(MYSQL *handle, enum mysql_option option, const void *value)
+{
+    return option == dropped ? 0 : __real_mysql_options(handle, option, value);
+}
+
+static void complain(void *context, const char *sentence)
+{
+    (void)context;
+    print_error("%s\n", sentence);
+}
+
+static unsigned connect_without(enum mysql_option option)
+{
+    static char socket[] = "BKFLOW_STATES_DATABASE_SOCKET=/nowhere";
+    static char tls_ca[] = "BKFLOW_STATES_DATABASE_TLS_CA=/nowhere";
+    static char option_file[] = "BKFLOW_STATES_DATABASE_OPTION_FILE=/nowhere";
+    static char *const variables[] = {socket, tls_ca, option_file, NULL};
+    struct conf *const conf = conf_load(NULL, variables, complain, NULL);
+    struct db_connect_result result;
+    assert_non_null(conf);
+    dropped = option;
+    db_connect(&conf->database, &conf->database.hosts.hosts[0], DB_CONNECT_READ, &result);
+    assert_null(result.handle);
+    conf_free(conf);
+    return result.code;
+}
+
+static void a_connection_that_would_trust_or_be_somebody_else_is_not_tried(void **state)
+{
+    (void)state;
+    assert_int_equal(connect_without(MYSQL_OPT_SSL_CA), CR_OUT_OF_MEMORY);
+    assert_int_equal(connect_without(MYSQL_READ_DEFAULT_FILE), CR_OUT_OF_MEMORY);
+    assert_int_equal(connect_without(MYSQL_OPT_CONNECT_TIMEOUT), CR_CONNECTION_ERROR);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_connection_that_would_trust_or_be_somebody_else_is_not_tried),
+    };
+    return cmocka_run_group_tests_name("connect", tests, NULL, NULL);
+}
