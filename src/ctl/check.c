@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "ctl/check_database.h"
 #include "base/local_time.h"
+#include "states/service.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -138,9 +139,10 @@ static void look_at_zone(struct ctl *ctl, struct ctl_report *report)
 // Tasks of the largest size in all workers at once should leave the machine some memory.
 static void look_at_max_nodes(struct ctl *ctl, struct ctl_report *report)
 {
-    enum { BYTES_PER_NODE = 300, MEBIBYTE = 1 << 20 };
+    enum { MEBIBYTE = 1 << 20 };
     const int64_t nodes = ctl->conf->response.max_nodes;
-    const int64_t needed = nodes * BYTES_PER_NODE * ctl->conf->server.workers / MEBIBYTE;
+    const int64_t needed =
+        (int64_t)service_node_arena_bytes((size_t)nodes) * ctl->conf->server.workers / MEBIBYTE;
     const int64_t present = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / MEBIBYTE;
     struct ctl_finding finding = {.topic = {"max_nodes"}};
     ctl_report_what(&finding,

@@ -21,18 +21,11 @@ struct step {
     size_t depth;
 };
 
-static void advance(struct step *step, const struct node *root)
+static void advance(struct step *step, const struct tree *tree)
 {
-    if (step->node->first_child != NULL) {
-        step->node = step->node->first_child;
-        step->depth++;
-        return;
-    }
-    while (step->node != root && step->node->next_sibling == NULL) {
-        step->node = step->node->parent;
-        step->depth--;
-    }
-    step->node = step->node == root ? NULL : step->node->next_sibling;
+    size_t left;
+    step->node = tree_next(tree, step->node, &left);
+    step->depth += 1 - left; // a child is one deeper; each node that ended takes one back
 }
 
 static struct str id_of(const struct node *node)
@@ -121,7 +114,7 @@ static struct columns measure(const struct tree *tree)
         columns.state = wider(columns.state, ctl_out_width(state_of(step.node)));
         columns.duration = wider(columns.duration, describe_time(tree, step.node, duration).len);
         columns.count++;
-        advance(&step, tree->root);
+        advance(&step, tree);
     }
     return columns;
 }
@@ -224,7 +217,7 @@ size_t ctl_draw_tree(struct ctl_out *out, const struct tree *tree, struct local_
         draw_times(&drawing, step.node);
         draw_remarks(&drawing, step.node);
         ctl_out_print(out, "\n");
-        advance(&step, tree->root);
+        advance(&step, tree);
     }
     return drawing.columns.count;
 }

@@ -5,13 +5,12 @@
 #include "base/clock.h"
 #include "ctl/account.h"
 #include "ctl/draw.h"
+#include "states/routes.h"
+#include "states/service.h"
 #include "states/store_mysql.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/random.h>
 
 // What was found out about one task.
@@ -184,25 +183,6 @@ static void write_tree(struct view *view)
 
 // ---- the command ----
 
-// As the responder takes it: ASCII digits, from 1 on.
-static bool read_task_id(const char *text, int64_t *task_id)
-{
-    for (const char *c = text; *c != '\0'; c++) {
-        if (!isdigit((unsigned char)*c)) {
-            return false;
-        }
-    }
-    errno = 0;
-    *task_id = strtoll(text, NULL, 10);
-    return errno == 0 && *task_id > 0;
-}
-
-static size_t arena_cap(const struct conf *conf)
-{
-    enum { BYTES_PER_NODE = 512, BYTES_BESIDE_NODES = 1 << 20 }; // as the responder's workers
-    return BYTES_BESIDE_NODES + (size_t)conf->response.max_nodes * BYTES_PER_NODE;
-}
-
 static int show(struct view *view)
 {
     if (load(view) != 0) {
@@ -225,14 +205,17 @@ static void choose_account(struct ctl *ctl)
 
 int ctl_states_run(struct ctl *ctl)
 {
-    struct view view = {.ctl = ctl};
-    if (!read_task_id(ctl->arguments[0], &view.task_id)) {
+    struct view view = {
+        .ctl = ctl,
+        .task_id = routes_parse_task_id(str_from(ctl->arguments[0])),
+    };
+    if (view.task_id == 0) {
         return ctl_fault_set(&ctl->fault, CTL_USAGE,
                              "a task's id is a decimal number from 1 to 9223372036854775807");
     }
     choose_account(ctl);
     const int opened = store_mysql_new(&view.store, ctl->conf, NULL, &ctl->shard);
-    view.arena = arena_new(arena_cap(ctl->conf));
+    view.arena = arena_new(service_node_arena_bytes((size_t)ctl->conf->response.max_nodes));
     int status = CTL_FAILED;
     if (opened != 0 || view.arena == NULL) {
         ctl_fault_set(&ctl->fault, CTL_FAILED, "there is not enough memory");

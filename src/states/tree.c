@@ -154,6 +154,21 @@ static struct node *next_upwards(struct node *node, const struct node *root, uin
     return node->parent;
 }
 
+const struct node *tree_next(const struct tree *tree, const struct node *node, size_t *left)
+{
+    *left = 0;
+    if (node->first_child != NULL) {
+        return node->first_child;
+    }
+    for (*left = 1; node != tree->root; ++*left) {
+        if (node->next_sibling != NULL) {
+            return node->next_sibling;
+        }
+        node = node->parent;
+    }
+    return NULL;
+}
+
 // ---- roll-up and tag ----
 
 static void set_state(struct node *node, struct str state)

@@ -42,6 +42,12 @@ enum { TREE_TAG_BYTES = 34 };
 struct str tree_tag(const struct tree *tree, const char *zone_name,
                     char text[TREE_TAG_BYTES]) NONNULL;
 
+// The node after NODE on the way from parents to children: its first child, else the next sibling
+// of the nearest node above that has one, itself included. NULL: NODE was the last. *LEFT is how
+// many nodes end before that, the innermost first: NODE, and the parents whose last child it is.
+const struct node *tree_next(const struct tree *tree, const struct node *node,
+                             size_t *left) MUST_CHECK NONNULL;
+
 // Writes the tree as one JSON object.
 void tree_write(const struct tree *tree, struct local_time *zone, struct json_writer *json) NONNULL;
 

@@ -175,28 +175,22 @@ static void leave_node(struct writer *writer, const struct node *node)
     end_writing(writer);
 }
 
-// Down along first children, across to siblings, up to parents: no stack but the nodes' own links.
+// No stack but the nodes' own links.
 static void write_nodes(struct writer *writer)
 {
-    const struct node *const root = writer->tree->root;
-    const struct node *node = root;
+    const struct node *node = writer->tree->root;
     enter_root(writer);
-    for (;;) {
-        if (node->first_child != NULL) {
-            node = node->first_child;
-            enter_child(writer, node);
-            continue;
-        }
-        leave_node(writer, node);
-        while (node != root && node->next_sibling == NULL) {
-            node = node->parent;
+    while (node != NULL) {
+        size_t left;
+        const struct node *const next = tree_next(writer->tree, node, &left);
+        for (; left > 0; left--) {
             leave_node(writer, node);
+            node = node->parent;
         }
-        if (node == root) {
-            return;
+        if (next != NULL) {
+            enter_child(writer, next);
         }
-        node = node->next_sibling;
-        enter_child(writer, node);
+        node = next;
     }
 }
 
