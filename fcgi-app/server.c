@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "sd_notify.h"
 #include "prober_thread.h"
+#include "progress.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -18,9 +19,6 @@ enum {
     TICK_MS = 100,
     DRAIN_TICK_MS = 10,
     STUCK_TICK_MS = 10,
-    // When no worker has got on for so long, the overload responder tells clients.
-    STUCK_AFTER_US = 1000 * 1000,
-    LONGEST_LOOK_US = 2 * TICK_MS * 1000,
     CONNECTIONS_MAX = 8192,
     DESCRIPTORS_BESIDE_CONNECTIONS = 64,
     DESCRIPTORS_PER_WORKER = 8, // two for each of two connections, and for those that replace them
@@ -36,12 +34,9 @@ struct server {
     bool *is_joined;
     size_t count; // of threads
     int signal_fd;
-    uint64_t seen_turns;
-    int64_t looked_us;    // monotonic; when is_stuck last looked
-    int64_t waiting_us;   // how long no worker has been seen getting on
+    struct progress progress;
+    bool has_reported_hang;
     int64_t drain_end_us; // monotonic; 0: not draining
-    int64_t watchdog_us;  // how often the service manager wants to hear that all is well; 0: never
-    int64_t told_us;      // monotonic; when it last heard
 };
 
 // ---- starting ----
@@ -197,7 +192,8 @@ static int start(struct server *server, const struct conf *conf)
               LOG_TEXT("version", str_from(server->shared->metrics->version)),
               LOG_NUMBER("workers", (int64_t)server->count), LOG_NUMBER("pid", getpid()));
     warn_of_risks(conf);
-    server->watchdog_us = sd_notify_interval_us();
+    server->progress.watchdog_us = sd_notify_interval_us();
+    server->progress.limit_us = progress_limit_us(conf);
     sd_notify_ready();
     return 0;
 }
@@ -241,6 +237,7 @@ static void reload(struct server *server)
         db_health_wake(server->shared->health); // the prober lets go of the old configuration
         loop_set_client_timeout(server->shared->loop, now->conf->server.client_timeout_ms);
         worker_refresh(server->overload_responder);
+        server->progress.limit_us = progress_limit_us(now->conf);
         warn_of_restart(now->conf);
         LOG_EVENT(LOG_LEVEL_INFO, "reloaded", LOG_NUMBER("pid", getpid()));
         warn_of_risks(now->conf);
@@ -300,34 +297,28 @@ static bool all_busy(const struct server *server)
     return true;
 }
 
-// Time since the last look. One that comes late says that the machine stood still, or had no time
-// for this process: the workers could not get on either, and are not to blame for it.
-static int64_t since_last_look(struct server *server)
-{
-    const int64_t now_us = clock_monotonic_us();
-    const int64_t passed_us = now_us - server->looked_us;
-    server->looked_us = now_us;
-    return passed_us > LONGEST_LOOK_US ? LONGEST_LOOK_US : passed_us;
-}
-
-// Whether every worker has been waiting for the database, or a client, for too long.
 static bool is_stuck(struct server *server)
 {
-    const uint64_t requests_done = atomic_load(&server->shared->requests_done);
-    const int64_t passed_us = since_last_look(server);
-    const bool gets_on = requests_done != server->seen_turns || !all_busy(server);
-    server->seen_turns = requests_done;
-    server->waiting_us = gets_on ? 0 : server->waiting_us + passed_us;
-    return server->waiting_us >= STUCK_AFTER_US;
+    progress_look(&server->progress, atomic_load(&server->shared->requests_done), all_busy(server),
+                  clock_monotonic_us());
+    return progress_is_stuck(&server->progress);
 }
 
-// All is well as long as this thread gets round: workers that wait for the database too long are
-// told apart from a process that hangs.
+static void report_hang(struct server *server)
+{
+    const bool is_hung = progress_is_hung(&server->progress);
+    if (is_hung && !server->has_reported_hang) {
+        LOG_EVENT(LOG_LEVEL_ERROR,
+                  "all workers hang beyond every time limit: the service manager is told no more",
+                  LOG_NUMBER("seconds", server->progress.waiting_us / 1000000));
+    }
+    server->has_reported_hang = is_hung;
+}
+
 static void feed_watchdog(struct server *server)
 {
-    const int64_t now_us = clock_monotonic_us();
-    if (server->watchdog_us > 0 && now_us - server->told_us >= server->watchdog_us) {
-        server->told_us = now_us;
+    report_hang(server);
+    if (progress_feeds_watchdog(&server->progress, clock_monotonic_us())) {
         sd_notify_alive();
     }
 }
@@ -424,7 +415,7 @@ static bool drain(struct server *server)
 int server_run(const struct server_options *options, struct worker_shared *shared)
 {
     struct server server = {
-        .options = options, .shared = shared, .looked_us = clock_monotonic_us()};
+        .options = options, .shared = shared, .progress = {.looked_us = clock_monotonic_us()}};
     struct snapshot *const snapshot = snapshot_take(shared->snapshots);
     const int started = start(&server, snapshot->conf);
     snapshot_drop(snapshot);
