@@ -6,11 +6,18 @@
 int ctl_account_load(struct ctl *ctl)
 {
     const char *const path = ctl->options.password_file;
-    if (path == NULL || ctl_secret_load(&ctl->password, path) == 0) {
+    if (path == NULL) {
         return 0;
     }
-    return ctl_fault_set(&ctl->fault, CTL_FAILED, "--password-file: %s cannot be read: %s", path,
-                         strerror(errno));
+    if (ctl_secret_load(&ctl->password, path) != 0) {
+        return ctl_fault_set(&ctl->fault, CTL_FAILED, "--password-file: %s cannot be read: %s",
+                             path, strerror(errno));
+    }
+    const struct str line = {ctl->password.bytes, ctl->password.len};
+    const char *const mistake = conf_password_mistake(line);
+    return mistake == NULL ? 0
+                           : ctl_fault_set(&ctl->fault, CTL_FAILED,
+                                           "--password-file: %s cannot be used: %s", path, mistake);
 }
 
 struct conf_database ctl_account_reach(const struct ctl *ctl, const struct conf_database *database)

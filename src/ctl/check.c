@@ -45,6 +45,9 @@ static void look_at_configuration(struct ctl *ctl, struct ctl_report *report)
     if (ctl->conf == NULL) {
         finding.verdict = CTL_WRONG;
         ctl_report_what(&finding, "it cannot be used, so nothing else was looked at");
+    } else if (conf_check_reach(ctl->conf, take_mistake, &loading) != 0) {
+        finding.verdict = CTL_WRONG;
+        ctl_report_what(&finding, "the responder does not start with it");
     } else if (ctl->conf_path == NULL) {
         finding.verdict = CTL_WARNING;
         ctl_report_what(&finding, "there is no " DEFAULT_CONFIG ": all is built-in default or "

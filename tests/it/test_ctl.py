@@ -363,11 +363,17 @@ class TestAccounts:
         done = site.run("--user", ctl.ADMIN, "app", "add", CODE, settings={"database.option_file": path})
         assert done.returncode == ctl.OK, done.stderr
 
-    @pytest.mark.parametrize("text", ["wrong", ""])
-    def test_wrong_password(self, site, text):
-        path = site.secret_file("wrong", text)
+    def test_wrong_password(self, site):
+        path = site.secret_file("wrong", "wrong")
         complaint = ctl.complaint(site.run("--user", ctl.ADMIN, "--password-file", path, "app", "list"))
         assert "Access denied" in complaint and "[database]" in complaint
+
+    @pytest.mark.parametrize("text", ["", "\n", "\ufeffwrong\n", "wr\0ng\n"],
+                             ids=["empty", "empty-line", "byte-order-mark", "NUL"])
+    def test_password_file_without_a_password(self, site, text):
+        path = site.secret_file("wrong", text)
+        complaint = ctl.complaint(site.run("--user", ctl.ADMIN, "--password-file", path, "app", "list"))
+        assert f"--password-file: {path} cannot be used: it" in complaint
 
     def test_password_file_that_is_not_there(self, site):
         done = site.run("--user", ctl.ADMIN, "--password-file", "/nonexistent/file", "app", "list")

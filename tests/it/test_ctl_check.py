@@ -329,6 +329,11 @@ class TestWarnings:
         path.chmod(0o644)
         assert str(path) in self.warned(site, "password.database", settings=settings)["what"]
 
+    def test_what_the_configuration_names_is_not_there(self, site):
+        checks = check(site, ctl.FAILED, settings={"database.option_file": "/nonexistent/my.cnf"})
+        assert "option_file: /nonexistent/my.cnf cannot be read" in checks["configuration.1"]["what"]
+        assert "the responder does not start" in checks["configuration"]["what"]
+
     def test_no_configuration_file(self, site):
         """Where /etc has none, all can come from the environment."""
         env = {"BKFLOW_STATES_" + key.upper().replace(".", "_"): str(value) for key, value in site.settings().items()}
