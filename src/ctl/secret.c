@@ -13,19 +13,20 @@ enum { RANDOM_BYTES = 32 };
 int ctl_secret_generate(struct ctl_secret *secret)
 {
     static const char hex[] = "0123456789abcdef";
-    unsigned char random[RANDOM_BYTES];
+    // In the secret's own memory, so that they are wiped with it.
+    unsigned char *const random =
+        (unsigned char *)secret->bytes + sizeof secret->bytes - RANDOM_BYTES;
     // Up to 256 bytes are never cut short once the source is seeded; before, it waits.
-    const ssize_t got = getrandom(random, sizeof random, 0);
-    if (got != (ssize_t)sizeof random) {
+    const ssize_t got = getrandom(random, RANDOM_BYTES, 0);
+    if (got != RANDOM_BYTES) {
         errno = got < 0 ? errno : EIO;
         return -1;
     }
-    for (size_t i = 0; i < sizeof random; i++) {
+    for (size_t i = 0; i < RANDOM_BYTES; i++) {
         secret->bytes[2 * i] = hex[random[i] >> 4];
         secret->bytes[2 * i + 1] = hex[random[i] & 15];
     }
-    explicit_bzero(random, sizeof random);
-    secret->len = 2 * sizeof random;
+    secret->len = (size_t)2 * RANDOM_BYTES;
     secret->bytes[secret->len] = '\0';
     return 0;
 }

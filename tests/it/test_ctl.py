@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: MIT
 """Contract 4.2: the applications that bkflow-statesctl looks after can log in, or can't."""
 
+import contextlib
 import json
+import os
 import re
 import subprocess
 import time
+import types
 from concurrent import futures
 
 import ctl
+import memory
 import pytest
 import support
-from lab import client, mariadb
+from lab import client, mariadb, scratch
 
 CODE = "deploy_tool"
 SECRET = "an existing secret, long enough"
@@ -416,6 +420,29 @@ class TestSecretsStayHidden:
             assert secret.encode() not in visible + seen + logged
         listed = site.run("app", "list").stdout + site.run("--json", "app", "list").stdout
         assert rotated.encode() not in listed
+
+    def test_not_in_memory_while_the_answer_waits(self, program, site):
+        """The pipe that takes the answer is full: all that is left to do is to write it."""
+        memory.skip_if_sanitized(program)
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writer, b"x" * 4096)
+        os.set_blocking(writer, True)
+        running = subprocess.Popen([ctl.PATH, "-c", str(site.config()), "-u", ctl.ADMIN, "--password-file",
+                                    str(site.admin_password_file), "app", "add", CODE, "--secret-stdin"],
+                                   stdin=subprocess.PIPE, stdout=writer, env=ctl.environment())
+        running.stdin.write(SECRET.encode() + b"\n")
+        running.stdin.close()
+        scratch.wait_until(lambda: site.sql("SELECT 1 FROM bkflow_states_app"))
+        process = types.SimpleNamespace(service=running)
+        scratch.wait_until(lambda: not memory.find(process, [SECRET, ctl.ADMIN_PASSWORD]))
+        assert running.poll() is None
+        os.close(writer)
+        with os.fdopen(reader, "rb") as pipe:
+            assert b"is added" in pipe.read()
+        assert running.wait(timeout=30) == ctl.OK
 
     def test_an_answer_that_cannot_be_written(self, site, gate):
         """Nobody saw the secret: the program must not claim success, and says what to do."""
