@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "db/connect.h"
+#include "db/error_code.h"
 #include "db/hosts.h"
 #include "db/row.h"
 #include "db/deadline.h"
@@ -18,19 +19,6 @@ enum {
     // asked for an answer, which has to come soon.
     IDLE_US = 10 * 1000 * 1000,
     IDLE_ANSWER_US = 300 * 1000,
-};
-
-// Codes that one of the two header sets lacks.
-enum {
-    SERVER_SHUTDOWN = 1053,
-    SERVER_NOT_PREPARED = 1047, // Galera without quorum answers this on a connection that stays up
-    SERVER_QUERY_INTERRUPTED = 1317,
-    SERVER_NEEDS_REPREPARE = 1615,
-    SERVER_CONNECTION_KILLED = 1927,
-    SERVER_STATEMENT_TIMEOUT = 1969, // MariaDB
-    SERVER_QUERY_TIMEOUT = 3024,     // MySQL
-    SERVER_CLIENT_IDLE = 4031,       // MySQL
-    CLIENT_NEW_METADATA = 2057,      // a table was altered under a prepared statement
 };
 
 // A prepared statement on the connection. All zero before it is prepared and after it is closed.
@@ -51,6 +39,7 @@ struct db {
     struct db_deadline deadline;
     int64_t started_us;  // monotonic; when the statement under way was sent
     int64_t answered_us; // monotonic; when the connection was known to work last
+    bool may_repeat;     // the statement failed, and may be answered on a new connection
 };
 
 struct db *db_new(const struct conf_database *conf, struct db_health *health,
@@ -161,30 +150,6 @@ static int ensure_connected(struct db *db, struct error *err)
     return handle == NULL ? -1 : adopt(db, handle, err);
 }
 
-static bool is_lost_connection(unsigned code)
-{
-    switch (code) {
-    case CR_SERVER_GONE_ERROR:
-    case CR_SERVER_LOST:
-    case CR_MALFORMED_PACKET:
-    case CLIENT_NEW_METADATA:
-    case SERVER_NEEDS_REPREPARE:
-    case SERVER_SHUTDOWN:
-    case SERVER_NOT_PREPARED:
-    case SERVER_CONNECTION_KILLED:
-    case SERVER_CLIENT_IDLE:
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool is_time_limit(unsigned code)
-{
-    return code == SERVER_STATEMENT_TIMEOUT || code == SERVER_QUERY_TIMEOUT ||
-           code == SERVER_QUERY_INTERRUPTED;
-}
-
 void db_failback(struct db *db)
 {
     MYSQL *const better = db->connection == NULL ? NULL : db_hosts_connect_preferred(&db->hosts);
@@ -203,24 +168,37 @@ static void start_clock(struct db *db)
     db_deadline_arm(&db->deadline, db->started_us + db->conf->query_timeout_ms * 1000 + GRACE_US);
 }
 
+static bool is_late(const struct db *db)
+{
+    return clock_monotonic_us() - db->started_us >= db->conf->query_timeout_ms * 1000;
+}
+
+static enum error_kind kind_of(enum db_verdict verdict)
+{
+    switch (verdict) {
+    case DB_VERDICT_RETRY:
+    case DB_VERDICT_NEXT_HOST:
+        return ERR_DATABASE_DOWN;
+    case DB_VERDICT_TIMEOUT:
+    case DB_VERDICT_NO_ANSWER:
+        return ERR_QUERY_TIMEOUT;
+    case DB_VERDICT_FAULT:
+    case DB_VERDICT_REFUSED:
+        break;
+    }
+    return ERR_DATABASE_FAULT;
+}
+
 // Turns the server's or the client library's complaint into ours. The connection is given up where
 // it may no longer be in step with the server.
 static int fail(struct db *db, unsigned code, const char *message, struct error *err)
 {
+    const enum db_verdict verdict = db_error_code_verdict(code, is_late(db));
+    const char *const said = message[0] == '\0' ? "the connection was lost" : message;
     metrics_add(&db->shard->database_errors, 1);
-    enum error_kind kind = ERR_DATABASE_FAULT;
-    if (is_time_limit(code)) {
-        kind = ERR_QUERY_TIMEOUT;
-    } else if (is_lost_connection(code)) {
-        const bool waited =
-            clock_monotonic_us() - db->started_us >= db->conf->query_timeout_ms * 1000;
-        kind = waited ? ERR_QUERY_TIMEOUT : ERR_DATABASE_DOWN;
-        if (waited || code == SERVER_NOT_PREPARED) {
-            db_hosts_suspect(&db->hosts, code, message);
-        }
-    }
-    error_record(err, kind, "database error %u: %s", code, message);
+    error_record(err, kind_of(verdict), "database error %u: %s", code, said);
     err->server_code = code;
+    db->may_repeat = db_hosts_failed(&db->hosts, verdict, code, said);
     db_disconnect(db);
     return -1;
 }
@@ -235,6 +213,7 @@ static int fail_statement(struct db *db, const struct slot *slot, struct error *
 static int reject_answer(struct db *db, const char *what, struct error *err)
 {
     metrics_add(&db->shard->database_errors, 1);
+    db->may_repeat = db_hosts_failed(&db->hosts, DB_VERDICT_REFUSED, CR_MALFORMED_PACKET, what);
     db_disconnect(db);
     return error_set(err, ERR_DATABASE_FAULT, "unexpected answer from the database server: %s",
                      what);
@@ -321,6 +300,7 @@ static int query_once(struct db *db, unsigned slot_index, const struct db_statem
                       const struct db_parameter *parameters, struct error *err)
 {
     struct slot *const slot = &db->slots[slot_index];
+    db->may_repeat = false;
     if (slot->handle == NULL && prepare(db, slot, statement, err) != 0) {
         return -1;
     }
@@ -330,16 +310,24 @@ static int query_once(struct db *db, unsigned slot_index, const struct db_statem
 int db_query(struct db *db, unsigned slot, const struct db_statement *statement,
              const struct db_parameter *parameters, struct error *err)
 {
-    // A connection that has died while it was idle, and hosts that connect but take no queries.
-    for (size_t tries_left = db->hosts.count + 1; ensure_connected(db, err) == 0; tries_left--) {
+    const int64_t last_try_us = clock_monotonic_us() + 2 * db->conf->query_timeout_ms * 1000;
+    struct error unused; // where no further host can be reached, the statement's error is reported
+    for (size_t tries = 0; ensure_connected(db, tries == 0 ? err : &unused) == 0; tries++) {
         if (query_once(db, slot, statement, parameters, err) == 0) {
             return 0;
         }
-        if (err->kind != ERR_DATABASE_DOWN || statement->is_write || tries_left == 1) {
-            return -1;
+        if (!db->may_repeat || statement->is_write || tries == 2 * db->hosts.count ||
+            clock_monotonic_us() >= last_try_us) {
+            break;
         }
     }
+    db->may_repeat = false;
     return -1;
+}
+
+bool db_may_repeat(const struct db *db)
+{
+    return db->may_repeat;
 }
 
 int db_fetch(struct db *db, const struct db_value **row, struct error *err)
@@ -347,13 +335,18 @@ int db_fetch(struct db *db, const struct db_value **row, struct error *err)
     struct slot *const slot = db->active;
     const int outcome = mysql_stmt_fetch(slot->handle);
     if (outcome == MYSQL_NO_DATA) {
+        db_hosts_answered(&db->hosts);
         return 0;
     }
     if (outcome != 0 && outcome != MYSQL_DATA_TRUNCATED) {
         return fail_statement(db, slot, err);
     }
     *row = outcome == 0 ? db_row_read(slot->row) : NULL;
-    return *row == NULL ? reject_answer(db, "a value does not fit its column", err) : 1;
+    if (*row == NULL) {
+        return reject_answer(db, "a value does not fit its column", err);
+    }
+    db_hosts_answered(&db->hosts);
+    return 1;
 }
 
 void db_finish(struct db *db)

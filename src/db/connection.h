@@ -80,6 +80,9 @@ int db_query(struct db *db, unsigned slot, const struct db_statement *statement,
 // are the connection's and valid until the next call; 0 no more; -1.
 int db_fetch(struct db *db, const struct db_value **row, struct error *err) MUST_CHECK NONNULL;
 
+// Whether db_fetch has failed in a way that lets the statement be answered when it is run again.
+bool db_may_repeat(const struct db *db) MUST_CHECK NONNULL;
+
 // Drops what is left of the result. Must follow db_query once the caller has what it wants, also
 // after an error.
 void db_finish(struct db *db) NONNULL;

@@ -2,6 +2,7 @@
 #include "db/health.h"
 
 #include "base/clock.h"
+#include "db/error_code.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -12,17 +13,20 @@ enum {
     HOSTS_MAX = 64, // twice as many as a configuration can name; the rest is for those of old ones
     FIRST_PAUSE_US = 50 * 1000,
     LONGEST_PAUSE_US = 800 * 1000, // so that the service is right again within a second
+    CAUSES_MAX = 4,                // reported for one outage
 };
 
 struct host {
     uint64_t key;
-    int64_t retry_at_us; // monotonic; 0: all is well
-    int64_t pause_us;    // after the last failure
-    int64_t used_us;     // monotonic; when it was last asked about
-    unsigned code;       // of the last failure that was reported
-    bool is_reported;
+    int64_t retry_at_us;         // monotonic; 0: all is well
+    int64_t pause_us;            // after the last failure
+    int64_t used_us;             // monotonic; when it was last asked about
+    uint64_t failures;           // since the outage began; 0: there is none
+    int64_t since_us;            // monotonic; when it began
+    unsigned causes[CAUSES_MAX]; // that were reported
+    size_t cause_count;
     bool is_limit_reported; // that it cannot end statements
-    bool is_silent;
+    bool is_unresponsive;
 };
 
 struct db_health {
@@ -33,8 +37,8 @@ struct db_health {
     uint64_t random;   // for the jitter of pauses
     uint64_t failures; // how many there were
     bool is_closed;
-    atomic_uint silent; // hosts that are; read without the mutex, before each statement
-    atomic_bool is_scouted;
+    atomic_uint unresponsive; // hosts that are; read without the mutex, before each statement
+    atomic_bool is_probed;
 };
 
 static void init_condition(pthread_cond_t *condition)
@@ -77,11 +81,11 @@ struct db_deadline_list *db_health_deadlines(struct db_health *health)
 
 // ---- hosts ----
 
-static void set_silent(struct db_health *health, struct host *host, bool is_silent)
+static void set_unresponsive(struct db_health *health, struct host *host, bool is_unresponsive)
 {
-    if (host->is_silent != is_silent) {
-        host->is_silent = is_silent;
-        atomic_fetch_add(&health->silent, is_silent ? 1U : -1U);
+    if (host->is_unresponsive != is_unresponsive) {
+        host->is_unresponsive = is_unresponsive;
+        atomic_fetch_add(&health->unresponsive, is_unresponsive ? 1U : -1U);
     }
 }
 
@@ -96,7 +100,7 @@ static struct host *lock_host(struct db_health *health, uint64_t key)
         found = host->key == key || host->used_us < found->used_us ? host : found;
     }
     if (found->key != key) {
-        set_silent(health, found, false);
+        set_unresponsive(health, found, false);
         *found = (struct host){.key = key};
     }
     found->used_us = clock_monotonic_us();
@@ -119,34 +123,57 @@ static void postpone(struct db_health *health, struct host *host)
     host->retry_at_us = clock_monotonic_us() + host->pause_us - jitter;
 }
 
-static void tell_scout(struct db_health *health)
+static void wake_prober(struct db_health *health)
 {
     health->failures++;
     pthread_cond_signal(&health->changed);
 }
 
-bool db_health_failed(struct db_health *health, uint64_t key, unsigned code)
+static bool is_reported(const struct host *host, unsigned cause)
 {
-    struct host *const host = lock_host(health, key);
-    const bool is_news = !host->is_reported || host->code != code;
-    host->is_reported = true;
-    host->code = code;
-    postpone(health, host);
-    tell_scout(health);
-    unlock(health);
-    return is_news;
+    bool found = host->cause_count == CAUSES_MAX;
+    for (size_t i = 0; i < host->cause_count; i++) {
+        found = found || host->causes[i] == cause;
+    }
+    return found;
 }
 
-bool db_health_succeeded(struct db_health *health, uint64_t key)
+static enum db_news record_failure(struct host *host, unsigned code)
+{
+    const unsigned cause = db_error_code_is_unreachable(code) ? 0 : code;
+    const bool is_first = host->failures++ == 0;
+    if (is_first) {
+        host->since_us = clock_monotonic_us();
+        host->cause_count = 0;
+    }
+    if (is_reported(host, cause)) {
+        return DB_NEWS_NONE;
+    }
+    host->causes[host->cause_count++] = cause;
+    return is_first ? DB_NEWS_BEGIN : DB_NEWS_CAUSE;
+}
+
+enum db_news db_health_failed(struct db_health *health, uint64_t key, unsigned code)
 {
     struct host *const host = lock_host(health, key);
-    const bool is_news = host->is_reported;
-    set_silent(health, host, false);
-    host->is_reported = false;
+    const enum db_news news = record_failure(host, code);
+    postpone(health, host);
+    wake_prober(health);
+    unlock(health);
+    return news;
+}
+
+enum db_news db_health_succeeded(struct db_health *health, uint64_t key, struct db_outage *ended)
+{
+    struct host *const host = lock_host(health, key);
+    const enum db_news news = host->failures > 0 ? DB_NEWS_END : DB_NEWS_NONE;
+    *ended = (struct db_outage){host->failures, clock_monotonic_us() - host->since_us};
+    set_unresponsive(health, host, false);
+    host->failures = 0;
     host->pause_us = 0;
     host->retry_at_us = 0;
     unlock(health);
-    return is_news;
+    return news;
 }
 
 bool db_health_has_no_time_limit(struct db_health *health, uint64_t key)
@@ -158,33 +185,34 @@ bool db_health_has_no_time_limit(struct db_health *health, uint64_t key)
     return is_news;
 }
 
-bool db_health_suspect(struct db_health *health, uint64_t key)
+void db_health_suspect(struct db_health *health, uint64_t key)
 {
     struct host *const host = lock_host(health, key);
-    const bool is_news = host->retry_at_us == 0;
-    if (is_news) {
+    if (host->retry_at_us == 0) {
         postpone(health, host);
-        host->retry_at_us = health->is_scouted ? clock_monotonic_us() : host->retry_at_us;
-        tell_scout(health);
+        host->retry_at_us = health->is_probed ? clock_monotonic_us() : host->retry_at_us;
+        wake_prober(health);
     }
     unlock(health);
-    return is_news;
 }
 
-void db_health_set_unresponsive(struct db_health *health, uint64_t key)
+enum db_news db_health_set_unresponsive(struct db_health *health, uint64_t key)
 {
-    set_silent(health, lock_host(health, key), true);
+    struct host *const host = lock_host(health, key);
+    const enum db_news news = host->is_unresponsive ? DB_NEWS_NONE : record_failure(host, 0);
+    set_unresponsive(health, host, true);
     unlock(health);
+    return news;
 }
 
 bool db_health_is_unresponsive(struct db_health *health, uint64_t key)
 {
-    if (LIKELY(atomic_load_explicit(&health->silent, memory_order_relaxed) == 0)) {
+    if (LIKELY(atomic_load_explicit(&health->unresponsive, memory_order_relaxed) == 0)) {
         return false;
     }
-    const bool is_silent = lock_host(health, key)->is_silent;
+    const bool is_unresponsive = lock_host(health, key)->is_unresponsive;
     unlock(health);
-    return is_silent;
+    return is_unresponsive;
 }
 
 int64_t db_health_retry_at(struct db_health *health, uint64_t key)
@@ -198,12 +226,12 @@ int64_t db_health_retry_at(struct db_health *health, uint64_t key)
 
 void db_health_set_probed(struct db_health *health)
 {
-    atomic_store(&health->is_scouted, true);
+    atomic_store(&health->is_probed, true);
 }
 
 bool db_health_is_probed(struct db_health *health)
 {
-    return atomic_load(&health->is_scouted);
+    return atomic_load(&health->is_probed);
 }
 
 static bool wait_for_change(struct db_health *health, int64_t until_us)
@@ -228,7 +256,7 @@ void db_health_wait(struct db_health *health, uint64_t *seen, int64_t until_us)
 void db_health_wake(struct db_health *health)
 {
     pthread_mutex_lock(&health->mutex);
-    tell_scout(health);
+    wake_prober(health);
     pthread_mutex_unlock(&health->mutex);
 }
 
@@ -236,7 +264,7 @@ void db_health_close(struct db_health *health)
 {
     pthread_mutex_lock(&health->mutex);
     health->is_closed = true;
-    health->is_scouted = false;
+    health->is_probed = false;
     pthread_cond_signal(&health->changed);
     pthread_mutex_unlock(&health->mutex);
 }

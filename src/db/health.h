@@ -10,6 +10,20 @@
 
 struct db_health;
 
+// What an event means for the outage of a host.
+enum db_news {
+    DB_NEWS_NONE,
+    DB_NEWS_BEGIN, // the outage begins
+    DB_NEWS_CAUSE, // it goes on for a cause that was not reported yet
+    DB_NEWS_END,
+};
+
+// An outage that has ended.
+struct db_outage {
+    uint64_t failures;
+    int64_t duration_us;
+};
+
 // NULL: no memory.
 struct db_health *db_health_new(void) MUST_CHECK;
 void db_health_free(struct db_health *health);
@@ -20,24 +34,23 @@ struct db_deadline_list *db_health_deadlines(struct db_health *health) MUST_CHEC
 // A host is known by a KEY, a digest of all that it takes to reach it: a changed password is
 // another host, about which nothing bad is known.
 
-// Since when is a matter of the pause after the last failure, which doubles with each, up to 0.8 s,
-// and is cut short at random. Returns whether the operator should hear of it: the first failure of
-// an outage, or one with another CODE than the last.
-bool db_health_failed(struct db_health *health, uint64_t key, unsigned code) NONNULL;
+// Records a failure and schedules the next try: 50 ms, doubling to 800 ms, minus up to half as
+// jitter. CODE is the error number; those that only say that nobody answers are one cause.
+enum db_news db_health_failed(struct db_health *health, uint64_t key, unsigned code) NONNULL;
 
-// Returns whether the operator has heard of a failure before.
-bool db_health_succeeded(struct db_health *health, uint64_t key) NONNULL;
+// The host has answered. Sets ENDED for DB_NEWS_END.
+enum db_news db_health_succeeded(struct db_health *health, uint64_t key,
+                                 struct db_outage *ended) NONNULL;
 
 // The host's server cannot end statements. Returns whether the operator has not heard of it yet.
 bool db_health_has_no_time_limit(struct db_health *health, uint64_t key) NONNULL;
 
-// A statement on it got no answer in time: perhaps the host's fault, perhaps that connection's.
-// A prober looks at it at once; without one, it has a pause. Returns whether that is news.
-bool db_health_suspect(struct db_health *health, uint64_t key) NONNULL;
+// A statement failed there: perhaps the host is to blame, perhaps that connection. The prober tries
+// the host at once; without a prober, it has a pause. No outage begins by this.
+void db_health_suspect(struct db_health *health, uint64_t key) NONNULL;
 
-// It lets those who ask wait without an answer: connections to it are of no use now, until
-// db_health_succeeded.
-void db_health_set_unresponsive(struct db_health *health, uint64_t key) NONNULL;
+// The host lets the prober wait: connections to it are of no use until db_health_succeeded.
+enum db_news db_health_set_unresponsive(struct db_health *health, uint64_t key) NONNULL;
 bool db_health_is_unresponsive(struct db_health *health, uint64_t key) MUST_CHECK NONNULL;
 
 // 0: the last try went well, or there was none. Else the monotonic time to try it again.

@@ -38,9 +38,12 @@ void db_hosts_reconfigure(struct db_hosts *hosts, const struct conf_database *co
     hosts->conf = conf;
     hosts->count = conf->hosts.count;
     hosts->current = 0;
+    hosts->losses = 0;
+    hosts->has_refusals = false;
     for (size_t i = 0; i < hosts->count; i++) {
         struct db_host *const host = &hosts->hosts[i];
         host->address = conf->hosts.hosts[i];
+        host->refusal = 0;
         host->key = make_key(conf, host);
         conf_host_show(&host->address, conf->port, host->shown);
     }
@@ -55,24 +58,58 @@ void db_hosts_init(struct db_hosts *hosts, const struct conf_database *conf,
 
 // ---- how it went ----
 
-// One line per outage, not one per attempt.
+// One line when an outage begins and one when it ends, not one per attempt.
+static void report(const struct db_host *host, enum db_news news, unsigned code,
+                   const char *message)
+{
+    LOG_EVENT(news == DB_NEWS_NONE ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING,
+              news == DB_NEWS_CAUSE ? "the database host fails for another reason"
+                                    : "the database host fails",
+              LOG_TEXT("host", str_from(host->shown)), LOG_NUMBER("errno", code),
+              LOG_TEXT("error", str_from(message)));
+}
+
+static void blame(struct db_hosts *hosts, const struct db_host *host, unsigned code,
+                  const char *message)
+{
+    report(host, db_health_failed(hosts->health, host->key, code), code, message);
+}
+
+// The host let somebody wait. The prober finds out whether it is to blame; where there is none, it
+// is.
+static void suspect(struct db_hosts *hosts, const struct db_host *host, unsigned code,
+                    const char *message)
+{
+    if (db_health_is_probed(hosts->health)) {
+        db_health_suspect(hosts->health, host->key);
+    } else {
+        blame(hosts, host, code, message);
+    }
+}
+
 static void report_failure(struct db_hosts *hosts, const struct db_host *host,
                            const struct db_connect_result *result)
 {
-    const bool is_news = db_health_failed(hosts->health, host->key, result->code);
     metrics_add(&hosts->shard->database_errors, 1);
-    LOG_EVENT(is_news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "cannot connect to the database",
-              LOG_TEXT("host", str_from(host->shown)), LOG_NUMBER("errno", result->code),
-              LOG_TEXT("error", str_from(result->message)));
+    blame(hosts, host, result->code, result->message);
 }
 
-static void report_success(struct db_hosts *hosts, const struct db_host *host,
-                           const struct db_connect_result *result)
+static void report_answer(struct db_hosts *hosts, const struct db_host *host)
 {
-    const bool is_news = db_health_succeeded(hosts->health, host->key);
+    struct db_outage ended;
+    if (db_health_succeeded(hosts->health, host->key, &ended) == DB_NEWS_END) {
+        LOG_EVENT(LOG_LEVEL_WARNING, "the database host answers again",
+                  LOG_TEXT("host", str_from(host->shown)),
+                  LOG_NUMBER("failures", (int64_t)ended.failures),
+                  LOG_NUMBER("ms", ended.duration_us / 1000));
+    }
+}
+
+static void report_connection(struct db_hosts *hosts, const struct db_host *host,
+                              const struct db_connect_result *result)
+{
     metrics_add(&hosts->shard->database_connects, 1);
-    LOG_EVENT(is_news ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "connected to the database",
-              LOG_TEXT("host", str_from(host->shown)),
+    LOG_EVENT(LOG_LEVEL_DEBUG, "connected to the database", LOG_TEXT("host", str_from(host->shown)),
               LOG_TEXT("server", str_from(mysql_get_server_info(result->handle))));
     if (result->has_no_time_limit && db_health_has_no_time_limit(hosts->health, host->key)) {
         LOG_EVENT(
@@ -83,29 +120,26 @@ static void report_success(struct db_hosts *hosts, const struct db_host *host,
     }
 }
 
-bool db_hosts_report(struct db_hosts *hosts, const struct db_host *host,
-                     const struct db_connect_result *result)
+void db_hosts_report_unresponsive(struct db_hosts *hosts, const struct db_host *host)
 {
-    const bool is_connected = result->handle != NULL;
-    if (is_connected) {
-        report_success(hosts, host, result);
-    } else {
-        report_failure(hosts, host, result);
+    const enum db_news news = db_health_set_unresponsive(hosts->health, host->key);
+    if (news != DB_NEWS_NONE) {
+        report(host, news, 0, "it takes connections or statements and does not answer");
     }
-    return is_connected;
+}
+
+void db_hosts_report_probe(struct db_hosts *hosts, const struct db_host *host,
+                           const struct db_connect_result *result)
+{
+    if (result->handle == NULL) {
+        report_failure(hosts, host, result);
+        return;
+    }
+    report_connection(hosts, host, result);
+    report_answer(hosts, host);
 }
 
 // ---- connecting ----
-
-static void suspect(struct db_hosts *hosts, const struct db_host *host, unsigned code,
-                    const char *message)
-{
-    if (db_health_suspect(hosts->health, host->key)) {
-        LOG_EVENT(LOG_LEVEL_WARNING, "the database host does not answer",
-                  LOG_TEXT("host", str_from(host->shown)), LOG_NUMBER("errno", code),
-                  LOG_TEXT("error", str_from(message)));
-    }
-}
 
 // The client library numbers its own errors from 2000 to 2999; all others are a server's answer.
 static bool is_servers(unsigned code)
@@ -131,12 +165,18 @@ static MYSQL *take(struct db_hosts *hosts, size_t i, struct db_connect_result *r
                    struct error *err)
 {
     MYSQL *const handle = result->handle;
-    if (db_hosts_report(hosts, &hosts->hosts[i], result)) {
-        hosts->current = i;
-        result->handle = NULL;
-    } else {
+    if (handle == NULL) {
+        report_failure(hosts, &hosts->hosts[i], result);
         add_answer(err, &hosts->hosts[i], result->code, result->message);
+        return NULL;
     }
+    report_connection(hosts, &hosts->hosts[i], result);
+    if (!db_health_is_probed(hosts->health)) {
+        report_answer(hosts, &hosts->hosts[i]); // nobody else will
+    }
+    hosts->losses = i == hosts->current ? hosts->losses : 0;
+    hosts->current = i;
+    result->handle = NULL;
     return handle;
 }
 
@@ -159,32 +199,51 @@ static MYSQL *connect_host(struct db_hosts *hosts, size_t i, int64_t until_us, s
     return handle;
 }
 
-// Hosts that failed are left to the prober; where there is none, until their pause is over.
+// A host that failed is left to the prober; where there is none, until its pause is over.
 static bool may_try(const struct db_hosts *hosts, size_t i)
 {
-    const int64_t retry_at_us = db_health_retry_at(hosts->health, hosts->hosts[i].key);
-    return retry_at_us == 0 ||
-           (!db_health_is_probed(hosts->health) && retry_at_us <= clock_monotonic_us());
+    const struct db_host *const host = &hosts->hosts[i];
+    const int64_t retry_at_us = db_health_retry_at(hosts->health, host->key);
+    return host->refusal == 0 && (retry_at_us == 0 || (!db_health_is_probed(hosts->health) &&
+                                                       retry_at_us <= clock_monotonic_us()));
 }
 
-static bool has_other_than(const struct db_hosts *hosts, size_t i)
+static bool may_try_any(const struct db_hosts *hosts, size_t from, size_t but)
 {
-    bool has_other = false;
-    for (size_t next = i + 1; next < hosts->count; next++) {
-        has_other = has_other || may_try(hosts, next);
+    bool may = false;
+    for (size_t i = from; i < hosts->count && !may; i++) {
+        may = i != but && may_try(hosts, i);
     }
-    return has_other;
+    return may;
+}
+
+static void forget_refusals(struct db_hosts *hosts)
+{
+    for (size_t i = 0; i < hosts->count; i++) {
+        hosts->hosts[i].refusal = 0;
+    }
+    hosts->has_refusals = false;
+}
+
+// The monotonic time until which a request waits for the host I to connect.
+static int64_t patience_ends_us(const struct db_hosts *hosts, bool has_other)
+{
+    return has_other && db_health_is_probed(hosts->health)
+               ? clock_monotonic_us() + SHORT_PATIENCE_US
+               : INT64_MAX;
 }
 
 MYSQL *db_hosts_connect(struct db_hosts *hosts, struct error *err)
 {
     MYSQL *handle = NULL;
     (void)error_set(err, ERR_DATABASE_DOWN, "%s", "");
+    if (!may_try_any(hosts, 0, SIZE_MAX)) {
+        forget_refusals(hosts);
+    }
     for (size_t i = 0; handle == NULL && i < hosts->count; i++) {
         if (may_try(hosts, i)) {
-            const bool is_short = db_health_is_probed(hosts->health) && has_other_than(hosts, i);
-            const int64_t now_us = clock_monotonic_us();
-            handle = connect_host(hosts, i, is_short ? now_us + SHORT_PATIENCE_US : INT64_MAX, err);
+            const bool has_other = may_try_any(hosts, i + 1, i);
+            handle = connect_host(hosts, i, patience_ends_us(hosts, has_other), err);
         }
     }
     if (handle == NULL && err->detail[0] == '\0') {
@@ -198,17 +257,68 @@ MYSQL *db_hosts_connect_preferred(struct db_hosts *hosts)
     MYSQL *handle = NULL;
     struct error unused = {0};
     for (size_t i = 0; handle == NULL && i < hosts->current; i++) {
-        handle = may_try(hosts, i) ? connect_host(hosts, i, INT64_MAX, &unused) : NULL;
+        if (may_try(hosts, i)) {
+            handle = connect_host(hosts, i, patience_ends_us(hosts, true), &unused);
+        }
     }
     return handle;
-}
-
-void db_hosts_suspect(struct db_hosts *hosts, unsigned code, const char *message)
-{
-    suspect(hosts, &hosts->hosts[hosts->current], code, message);
 }
 
 bool db_hosts_is_unresponsive(const struct db_hosts *hosts)
 {
     return db_health_is_unresponsive(hosts->health, hosts->hosts[hosts->current].key);
+}
+
+// ---- statements ----
+
+// One lost statement may be the end of an idle connection. The second in a row is the host's fault.
+static void lose(struct db_hosts *hosts, bool is_hosts_fault, unsigned code, const char *message)
+{
+    hosts->losses++;
+    if (is_hosts_fault || hosts->losses >= 2) {
+        blame(hosts, &hosts->hosts[hosts->current], code, message);
+        hosts->losses = 0;
+    }
+}
+
+bool db_hosts_failed(struct db_hosts *hosts, enum db_verdict verdict, unsigned code,
+                     const char *message)
+{
+    struct db_host *const host = &hosts->hosts[hosts->current];
+    const bool has_other = may_try_any(hosts, 0, hosts->current);
+    switch (verdict) {
+    case DB_VERDICT_FAULT:
+        break;
+    case DB_VERDICT_REFUSED:
+        host->refusal = code;
+        hosts->has_refusals = true;
+        return has_other;
+    case DB_VERDICT_RETRY:
+        lose(hosts, false, code, message);
+        return true;
+    case DB_VERDICT_NEXT_HOST: // behind a proxy, the next host may have the same address
+        lose(hosts, has_other, code, message);
+        return true;
+    case DB_VERDICT_TIMEOUT: // the statement's fault, unless another host is faster
+        if (has_other) {
+            suspect(hosts, host, code, message);
+        }
+        break;
+    case DB_VERDICT_NO_ANSWER:
+        suspect(hosts, host, code, message);
+        return has_other;
+    }
+    return false;
+}
+
+void db_hosts_accept(struct db_hosts *hosts)
+{
+    hosts->losses = 0;
+    for (size_t i = 0; hosts->has_refusals && i < hosts->count; i++) {
+        if (i != hosts->current && hosts->hosts[i].refusal != 0) {
+            blame(hosts, &hosts->hosts[i], hosts->hosts[i].refusal,
+                  "it refuses a statement that another host answers");
+        }
+    }
+    forget_refusals(hosts);
 }

@@ -8,6 +8,7 @@
 #include "conf/conf.h"
 #include "db/health.h"
 #include "db/connect.h"
+#include "db/error_code.h"
 #include "base/error.h"
 #include "base/metrics.h"
 
@@ -17,6 +18,7 @@ struct db_host {
     struct conf_host address;
     uint64_t key;                   // in db_health
     char shown[CONF_HOST_TEXT_MAX]; // for people
+    unsigned refusal;               // the error number of a statement that it refused; 0: none
 };
 
 struct db_hosts {
@@ -27,6 +29,9 @@ struct db_hosts {
     struct db_host hosts[CONF_HOSTS_MAX];
     size_t count;
     size_t current; // the one that was connected to last
+    // Since a host answered a statement last.
+    unsigned losses;   // statements that were lost on the current host
+    bool has_refusals; // some host's refusal is set
 };
 
 // All are borrowed until the end, CONF until there is another.
@@ -44,14 +49,30 @@ MYSQL *db_hosts_connect(struct db_hosts *hosts, struct error *err) MUST_CHECK NO
 // there is none, which costs next to nothing to find out.
 MYSQL *db_hosts_connect_preferred(struct db_hosts *hosts) MUST_CHECK NONNULL;
 
-// The current host gave no answer in time, or takes no queries: CODE and MESSAGE are for the log.
-void db_hosts_suspect(struct db_hosts *hosts, unsigned code, const char *message) NONNULL;
+// Called for each statement that fails on the current host, with its error number and message, and
+// for each that is answered. A host that fails statements is not used until the prober has seen it
+// answer one: at once where the verdict is about the host, else when a second statement in a row is
+// lost, or when another host answers what this one refuses. Returns whether the statement may be
+// answered on a new connection.
+bool db_hosts_failed(struct db_hosts *hosts, enum db_verdict verdict, unsigned code,
+                     const char *message) MUST_CHECK NONNULL;
+void db_hosts_accept(struct db_hosts *hosts) NONNULL;
+static inline void db_hosts_answered(struct db_hosts *hosts)
+{
+    if (UNLIKELY(hosts->losses > 0 || hosts->has_refusals)) {
+        db_hosts_accept(hosts);
+    }
+}
+
+// The host has let the prober wait for long.
+void db_hosts_report_unresponsive(struct db_hosts *hosts, const struct db_host *host) NONNULL;
 
 // Whether the current host lets everybody wait who asks it.
 bool db_hosts_is_unresponsive(const struct db_hosts *hosts) MUST_CHECK NONNULL;
 
-// How an attempt at one host ended, for all to know: on the health, in the log, counted.
-bool db_hosts_report(struct db_hosts *hosts, const struct db_host *host,
-                     const struct db_connect_result *result) NONNULL;
+// How a probe of the host ended: in db_health, in the log, counted. Only a probe ends an outage,
+// since a worker's connection has not answered a statement yet.
+void db_hosts_report_probe(struct db_hosts *hosts, const struct db_host *host,
+                           const struct db_connect_result *result) NONNULL;
 
 #endif

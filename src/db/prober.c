@@ -126,20 +126,20 @@ static void start_if_due(struct db_prober *prober, struct target *target)
         target->attempt =
             db_attempt_start(target->hosts->conf, &target->host->address, DB_CONNECT_PROBE);
         if (target->attempt == NULL) {
-            (void)db_hosts_report(target->hosts, target->host, &no_attempt);
+            db_hosts_report_probe(target->hosts, target->host, &no_attempt);
         }
     }
 }
 
-static void look_at(struct db_prober *prober, struct target *target)
+static void look_at(struct target *target)
 {
     const struct db_connect_result *const result = db_attempt_result(target->attempt);
     if (result != NULL) {
-        (void)db_hosts_report(target->hosts, target->host, result);
+        db_hosts_report_probe(target->hosts, target->host, result);
         end_attempt(target);
     } else if (clock_monotonic_us() - db_attempt_started_us(target->attempt) >=
                UNRESPONSIVE_AFTER_US) {
-        db_health_set_unresponsive(prober->health, target->host->key);
+        db_hosts_report_unresponsive(target->hosts, target->host);
     }
 }
 
@@ -177,6 +177,6 @@ void db_prober_run_once(struct db_prober *prober)
     }
     (void)poll(attempts, count, TICK_MS);
     for (nfds_t i = 0; i < count; i++) {
-        look_at(prober, tried[i]);
+        look_at(tried[i]);
     }
 }

@@ -128,6 +128,25 @@ size_t statements_size(size_t count)
     return size;
 }
 
+void statements_add_key(struct statements_key_set *keys, struct db_parameter key)
+{
+    for (size_t i = 0; i < keys->count; i++) {
+        if (keys->list[i].number == key.number && str_equal(keys->list[i].text, key.text)) {
+            return;
+        }
+    }
+    assert(keys->count < STATEMENT_KEYS_MAX);
+    keys->list[keys->count++] = key;
+}
+
+void statements_put_keys(struct db_parameter *parameters, const struct statements_key_set *keys,
+                         size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        parameters[i] = keys->list[i < keys->count ? i : keys->count - 1];
+    }
+}
+
 const struct db_statement *statements_get(enum statement_kind kind, size_t size)
 {
     return &statements[kind][size];

@@ -67,6 +67,19 @@ enum {
 size_t statements_size(size_t count) MUST_CHECK;
 size_t statements_keys(size_t size) MUST_CHECK;
 
+// The keys of one statement, each of them once.
+struct statements_key_set {
+    struct db_parameter list[STATEMENT_KEYS_MAX];
+    size_t count;
+};
+
+// Adds the key unless it is there. At most STATEMENT_KEYS_MAX.
+void statements_add_key(struct statements_key_set *keys, struct db_parameter key) NONNULL;
+
+// Writes COUNT parameters: the keys, of which there is at least one, the last of them repeated.
+void statements_put_keys(struct db_parameter *parameters, const struct statements_key_set *keys,
+                         size_t count) NONNULL;
+
 // CALLERS take the codes, then as many names; NODES the roots, then the most rows.
 const struct db_statement *statements_get(enum statement_kind kind, size_t size) MUST_CHECK;
 

@@ -70,64 +70,60 @@ static struct db *engine_of(const struct store_mysql *store)
 
 // ---- one statement for a group ----
 
-// The keys of one statement, each of them once.
-struct keys {
-    struct db_parameter list[STATEMENT_KEYS_MAX];
-    size_t count;
-};
-
-static void add_key(struct keys *keys, struct db_parameter key)
-{
-    for (size_t i = 0; i < keys->count; i++) {
-        if (keys->list[i].number == key.number && str_equal(keys->list[i].text, key.text)) {
-            return;
-        }
-    }
-    keys->list[keys->count++] = key;
-}
-
-// Writes COUNT parameters: the keys, the last of them as often as it takes.
-static void put_keys(struct db_parameter *parameters, const struct keys *keys, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        parameters[i] = keys->list[i < keys->count ? i : keys->count - 1];
-    }
-}
-
 static int query(struct db *db, enum statement_kind kind, size_t size,
                  const struct db_parameter *parameters, struct error *err)
 {
     return db_query(db, statements_slot(kind, size), statements_get(kind, size), parameters, err);
 }
 
-// Runs a statement that takes KEYS and nothing else.
-static int query_by_keys(struct db *db, enum statement_kind kind, const struct keys *keys,
-                         struct error *err)
+// Whether a result has ended early on a connection that was lost: it is read again, once.
+static bool is_cut_off(const struct db *db, int outcome)
 {
-    const size_t size = statements_size(keys->count);
-    struct db_parameter parameters[STATEMENT_KEYS_MAX];
-    put_keys(parameters, keys, statements_keys(size));
-    return query(db, kind, size, parameters, err);
+    return outcome != 0 && db_may_repeat(db);
 }
 
-// The group that a statement is run for.
+// The group that a statement is run for, and what reads a row of it.
 struct group {
     struct lookup *const *lookups;
     size_t count;
+    void (*take)(const struct group *group, const struct db_value *values);
 };
 
-// Runs TAKE over the rows of the statement that has just been run, and ends it.
-static int take_rows(struct db *db, const struct group *group,
-                     void (*take)(const struct group *group, const struct db_value *values),
-                     struct error *err)
+static int take_rows(struct db *db, const struct group *group, struct error *err)
 {
     const struct db_value *values;
     int fetched;
     while ((fetched = db_fetch(db, &values, err)) == 1) {
-        take(group, values);
+        group->take(group, values);
     }
     db_finish(db);
     return fetched;
+}
+
+static int run_once(struct db *db, enum statement_kind kind, size_t size,
+                    const struct db_parameter *parameters, const struct group *group,
+                    struct error *err)
+{
+    return query(db, kind, size, parameters, err) != 0 ? -1 : take_rows(db, group, err);
+}
+
+// Runs a statement and reads its rows.
+static int run(struct db *db, enum statement_kind kind, size_t size,
+               const struct db_parameter *parameters, const struct group *group, struct error *err)
+{
+    const int outcome = run_once(db, kind, size, parameters, group, err);
+    return is_cut_off(db, outcome) ? run_once(db, kind, size, parameters, group, err) : outcome;
+}
+
+// Runs a statement that takes KEYS and nothing else.
+static int run_by_keys(struct db *db, enum statement_kind kind,
+                       const struct statements_key_set *keys, const struct group *group,
+                       struct error *err)
+{
+    const size_t size = statements_size(keys->count);
+    struct db_parameter parameters[STATEMENT_KEYS_MAX];
+    statements_put_keys(parameters, keys, statements_keys(size));
+    return run(db, kind, size, parameters, group, err);
 }
 
 // ---- callers ----
@@ -181,40 +177,35 @@ static void take_caller(const struct group *group, const struct db_value *values
     }
 }
 
-static int find_applications_and_users(struct db *db, const struct group *group,
-                                       const struct keys *codes, const struct keys *names,
-                                       struct error *err)
+static int find_applications_and_users(struct db *db, const struct statements_key_set *codes,
+                                       const struct statements_key_set *names,
+                                       const struct group *group, struct error *err)
 {
     const size_t size = statements_size(codes->count > names->count ? codes->count : names->count);
     struct db_parameter parameters[2 * STATEMENT_KEYS_MAX];
-    put_keys(parameters, codes, statements_keys(size));
-    put_keys(parameters + statements_keys(size), names, statements_keys(size));
-    if (query(db, STATEMENT_CALLERS, size, parameters, err) != 0) {
-        return -1;
-    }
-    return take_rows(db, group, take_caller, err);
+    statements_put_keys(parameters, codes, statements_keys(size));
+    statements_put_keys(parameters + statements_keys(size), names, statements_keys(size));
+    return run(db, STATEMENT_CALLERS, size, parameters, group, err);
 }
 
 static int find_callers(void *context, struct lookup *const lookups[], size_t count,
                         struct error *err)
 {
     const struct store_mysql *const store = context;
-    const struct group group = {lookups, count};
-    struct keys codes = {.count = 0};
-    struct keys names = {.count = 0};
+    struct group group = {lookups, count, take_caller};
+    struct statements_key_set codes = {.count = 0};
+    struct statements_key_set names = {.count = 0};
     for (size_t i = 0; i < count; i++) {
-        add_key(&codes, DB_PARAMETER_TEXT(lookups[i]->app_code));
+        statements_add_key(&codes, DB_PARAMETER_TEXT(lookups[i]->app_code));
         if (!str_is_absent(lookups[i]->username)) {
-            add_key(&names, DB_PARAMETER_TEXT(lookups[i]->username));
+            statements_add_key(&names, DB_PARAMETER_TEXT(lookups[i]->username));
         }
     }
     if (names.count > 0) {
-        return find_applications_and_users(store->interface, &group, &codes, &names, err);
+        return find_applications_and_users(store->interface, &codes, &names, &group, err);
     }
-    // A table that is not needed need not exist.
-    return query_by_keys(store->interface, STATEMENT_APPLICATIONS, &codes, err) != 0
-               ? -1
-               : take_rows(store->interface, &group, take_application, err);
+    group.take = take_application; // a table that is not needed need not exist
+    return run_by_keys(store->interface, STATEMENT_APPLICATIONS, &codes, &group, err);
 }
 
 // ---- tasks and their templates ----
@@ -280,46 +271,38 @@ static void take_task_and_template(const struct group *group, const struct db_va
 static int find_only_tasks(struct db *engine, enum statement_kind kind, const struct group *group,
                            struct error *err)
 {
-    struct keys ids = {.count = 0};
+    struct statements_key_set ids = {.count = 0};
     for (size_t i = 0; i < group->count; i++) {
-        add_key(&ids, DB_PARAMETER_NUMBER(group->lookups[i]->task_id));
+        statements_add_key(&ids, DB_PARAMETER_NUMBER(group->lookups[i]->task_id));
     }
-    if (query_by_keys(engine, kind, &ids, err) != 0) {
-        return -1;
-    }
-    return take_rows(engine, group, kind == STATEMENT_TASKS ? take_task : take_task_and_template,
-                     err);
+    return run_by_keys(engine, kind, &ids, group, err);
 }
 
 static int find_templates(struct db *interface, const struct group *group, struct error *err)
 {
-    struct keys ids = {.count = 0};
+    struct statements_key_set ids = {.count = 0};
     for (size_t i = 0; i < group->count; i++) {
         const struct lookup_task *const task = &group->lookups[i]->result.task;
         if (task->template_id != 0) {
-            add_key(&ids, DB_PARAMETER_NUMBER(task->template_id));
+            statements_add_key(&ids, DB_PARAMETER_NUMBER(task->template_id));
         }
     }
-    if (ids.count == 0) {
-        return 0;
-    }
-    if (query_by_keys(interface, STATEMENT_TEMPLATES, &ids, err) != 0) {
-        return -1;
-    }
-    return take_rows(interface, group, take_template, err);
+    return ids.count == 0 ? 0 : run_by_keys(interface, STATEMENT_TEMPLATES, &ids, group, err);
 }
 
 static int find_tasks(void *context, struct lookup *const lookups[], size_t count,
                       struct error *err)
 {
     const struct store_mysql *const store = context;
-    const struct group group = {lookups, count};
+    const struct group both = {lookups, count, take_task_and_template};
+    const struct group tasks = {lookups, count, take_task};
+    const struct group templates = {lookups, count, take_template};
     if (!store->conf->has_engine_database) {
-        return find_only_tasks(store->interface, STATEMENT_TASKS_AND_TEMPLATES, &group, err);
+        return find_only_tasks(store->interface, STATEMENT_TASKS_AND_TEMPLATES, &both, err);
     }
-    return find_only_tasks(store->engine, STATEMENT_TASKS, &group, err) != 0
+    return find_only_tasks(store->engine, STATEMENT_TASKS, &tasks, err) != 0
                ? -1
-               : find_templates(store->interface, &group, err);
+               : find_templates(store->interface, &templates, err);
 }
 
 // ---- nodes ----
@@ -388,28 +371,40 @@ static int fetch_nodes(struct db *db, struct node_rows *rows, size_t row_limit, 
     return fetched;
 }
 
-static int load_nodes(void *context, struct node_query queries[], size_t count, size_t row_limit,
-                      struct arena *arena, struct error *err)
+static int load_nodes_once(struct db *db, struct node_rows *rows, size_t row_limit,
+                           struct error *err)
 {
-    struct db *const db = engine_of(context);
-    struct node_rows rows = {.queries = queries, .count = count, .arena = arena};
-    struct keys roots = {.count = 0};
-    for (size_t i = 0; i < count; i++) {
-        queries[i].nodes = (struct node_list){0};
-        queries[i].is_complete = true;
-        add_key(&roots, DB_PARAMETER_TEXT(permit_root_id(queries[i].permit)));
+    struct statements_key_set roots = {.count = 0};
+    for (size_t i = 0; i < rows->count; i++) {
+        rows->queries[i].nodes = (struct node_list){0};
+        rows->queries[i].is_complete = true;
+        statements_add_key(&roots, DB_PARAMETER_TEXT(permit_root_id(rows->queries[i].permit)));
     }
     const size_t size = statements_size(roots.count);
     struct db_parameter parameters[STATEMENT_KEYS_MAX + 1];
-    put_keys(parameters, &roots, statements_keys(size));
+    statements_put_keys(parameters, &roots, statements_keys(size));
     // One row more than allowed shows that there are more.
     parameters[statements_keys(size)] = DB_PARAMETER_NUMBER((int64_t)row_limit + 1);
     if (query(db, STATEMENT_NODES, size, parameters, err) != 0) {
         return -1;
     }
-    const int outcome = fetch_nodes(db, &rows, row_limit, err);
+    const int outcome = fetch_nodes(db, rows, row_limit, err);
     db_finish(db);
     return outcome;
+}
+
+static int load_nodes(void *context, struct node_query queries[], size_t count, size_t row_limit,
+                      struct arena *arena, struct error *err)
+{
+    struct db *const db = engine_of(context);
+    const struct node_rows start = {.queries = queries, .count = count, .arena = arena};
+    struct node_rows rows = start;
+    const int outcome = load_nodes_once(db, &rows, row_limit, err);
+    if (!is_cut_off(db, outcome)) {
+        return outcome;
+    }
+    rows = start;
+    return load_nodes_once(db, &rows, row_limit, err);
 }
 
 // ---- the rest of the seam ----

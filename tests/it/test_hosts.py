@@ -70,7 +70,7 @@ def test_fails_over_and_returns(program, hosts):
     returning = load.answers(back)
     assert [answer.status for answer in returning if answer.status != 200] == []
     assert_only_from(load.answers(settled + 2), PREFERRED)
-    assert "connected to the database" in responder.log
+    assert "the database host answers again" in responder.log
     assert responder.stop() == 0
 
 

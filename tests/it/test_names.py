@@ -120,7 +120,7 @@ def test_a_name_without_an_answer_is_unavailable(program, hosts, names):
                                wrapper=names.wrapper)
     support.assert_error(responder.ask(support.states(TASK)), 503, 50301)
     assert responder.ask(client.variables("/readyz")).status == 503
-    assert UNKNOWN in responder.log
+    responder.wait_for_log(UNKNOWN)
     stop_in_order(responder)
 
 

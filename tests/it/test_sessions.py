@@ -116,7 +116,7 @@ def test_a_session_that_cannot_be_set_is_no_connection(program, lab):
     server.sql("SET GLOBAL init_connect = 'KILL CONNECTION_ID()'", None)
     responder = program.listen(lab_responder.settings_for(server, **{"server.workers": 1}))
     support.assert_error(responder.ask(support.states(task_id)), 503, 50301)
-    responder.wait_for_log("cannot connect to the database")
+    responder.wait_for_log("the database host fails")
     server.sql("SET GLOBAL init_connect = ''", None)
     scratch.wait_until(lambda: responder.ask(support.states(task_id)).status == 200)
     assert responder.stop() == 0

@@ -69,40 +69,102 @@ static void success_forgets_all(void **state)
     db_health_set_unresponsive(health, HOST);
     assert_true(db_health_is_unresponsive(health, HOST));
     assert_false(db_health_is_unresponsive(health, OTHER));
-    db_health_succeeded(health, HOST);
+    struct db_outage ended;
+    db_health_succeeded(health, HOST, &ended);
     assert_int_equal(db_health_retry_at(health, HOST), 0);
     assert_false(db_health_is_unresponsive(health, HOST));
     assert_in_range(pause_after_failure(HOST), 25, 70);
 }
 
-static void an_outage_is_told_once_for_each_cause(void **state)
+static void an_outage_begins_once_and_ends_once(void **state)
 {
     (void)state;
-    assert_false(db_health_succeeded(health, HOST));
-    assert_true(db_health_failed(health, HOST, REFUSED));
-    assert_false(db_health_failed(health, HOST, REFUSED));
-    assert_true(db_health_failed(health, HOST, DENIED));
-    assert_false(db_health_failed(health, HOST, DENIED));
-    assert_true(db_health_succeeded(health, HOST));
-    assert_false(db_health_succeeded(health, HOST));
-    assert_true(db_health_failed(health, HOST, DENIED));
+    struct db_outage ended;
+    assert_int_equal(db_health_succeeded(health, HOST, &ended), DB_NEWS_NONE);
+    assert_int_equal(db_health_failed(health, HOST, REFUSED), DB_NEWS_BEGIN);
+    assert_int_equal(db_health_failed(health, HOST, REFUSED), DB_NEWS_NONE);
+    assert_int_equal(db_health_failed(health, OTHER, REFUSED), DB_NEWS_BEGIN);
+    assert_int_equal(db_health_succeeded(health, HOST, &ended), DB_NEWS_END);
+    assert_int_equal(ended.failures, 2);
+    assert_int_equal(db_health_succeeded(health, HOST, &ended), DB_NEWS_NONE);
+    assert_int_equal(db_health_failed(health, HOST, REFUSED), DB_NEWS_BEGIN);
+}
+
+static void the_length_of_an_outage_counts_from_its_first_failure(void **state)
+{
+    (void)state;
+    struct db_outage ended;
+    db_health_failed(health, HOST, REFUSED);
+    usleep(20 * 1000);
+    const int64_t before_us = clock_monotonic_us();
+    db_health_failed(health, HOST, REFUSED);
+    db_health_succeeded(health, HOST, &ended);
+    assert_true(ended.duration_us >= 20 * 1000);
+    assert_true(ended.duration_us >= clock_monotonic_us() - before_us);
+}
+
+static void another_cause_is_news_once(void **state)
+{
+    (void)state;
+    db_health_failed(health, HOST, REFUSED);
+    assert_int_equal(db_health_failed(health, HOST, DENIED), DB_NEWS_CAUSE);
+    assert_int_equal(db_health_failed(health, HOST, DENIED), DB_NEWS_NONE);
+    assert_int_equal(db_health_failed(health, HOST, REFUSED), DB_NEWS_NONE);
+    assert_int_equal(db_health_failed(health, HOST, DENIED), DB_NEWS_NONE);
+}
+
+static void causes_of_one_outage_are_bounded(void **state)
+{
+    (void)state;
+    int news = 0;
+    for (unsigned code = 1000; code < 1100; code++) {
+        news += db_health_failed(health, HOST, code) != DB_NEWS_NONE;
+    }
+    assert_int_equal(news, 4);
+}
+
+static void codes_that_say_nobody_answers_are_one_cause(void **state)
+{
+    (void)state;
+    static const unsigned codes[] = {2002, 2003, 2006, 2013, 2026, 0};
+    assert_int_equal(db_health_failed(health, HOST, 2013), DB_NEWS_BEGIN);
+    for (size_t i = 0; i < COUNT_OF(codes); i++) {
+        assert_int_equal(db_health_failed(health, HOST, codes[i]), DB_NEWS_NONE);
+    }
+    assert_int_equal(db_health_failed(health, HOST, 2005), DB_NEWS_CAUSE); // the name is unknown
+}
+
+static void a_host_that_lets_wait_begins_an_outage(void **state)
+{
+    (void)state;
+    struct db_outage ended;
+    assert_int_equal(db_health_set_unresponsive(health, HOST), DB_NEWS_BEGIN);
+    assert_int_equal(db_health_set_unresponsive(health, HOST), DB_NEWS_NONE);
+    assert_int_equal(db_health_failed(health, HOST, 2013), DB_NEWS_NONE);
+    assert_int_equal(db_health_succeeded(health, HOST, &ended), DB_NEWS_END);
+    assert_int_equal(ended.failures, 2);
+    assert_false(db_health_is_unresponsive(health, HOST));
 }
 
 static void who_is_suspected_is_looked_at_at_once(void **state)
 {
     (void)state;
+    struct db_outage ended;
     db_health_set_probed(health);
-    assert_true(db_health_suspect(health, HOST));
-    assert_true(db_health_retry_at(health, HOST) != 0);
-    assert_true(db_health_retry_at(health, HOST) <= clock_monotonic_us());
-    assert_false(db_health_suspect(health, HOST));
+    db_health_suspect(health, HOST);
+    const int64_t at_us = db_health_retry_at(health, HOST);
+    assert_true(at_us != 0 && at_us <= clock_monotonic_us());
+    db_health_suspect(health, HOST);
+    assert_int_equal(db_health_retry_at(health, HOST), at_us);
+    assert_int_equal(db_health_succeeded(health, HOST, &ended), DB_NEWS_NONE); // it was no outage
+    assert_int_equal(db_health_retry_at(health, HOST), 0);
 }
 
-static void who_is_suspected_has_a_pause_where_nobody_scouts(void **state)
+static void who_is_suspected_has_a_pause_where_nobody_probes(void **state)
 {
     (void)state;
     const int64_t before_us = clock_monotonic_us();
-    assert_true(db_health_suspect(health, HOST));
+    db_health_suspect(health, HOST);
     assert_true(db_health_retry_at(health, HOST) >= before_us + 25 * 1000);
 }
 
@@ -154,17 +216,22 @@ static void closing_wakes_who_waits_and_ends_scouting(void **state)
 
 int main(void)
 {
-#define WITH_BOARD(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH_HEALTH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        WITH_BOARD(pauses_double_up_to_a_limit),
-        WITH_BOARD(pauses_differ),
-        WITH_BOARD(success_forgets_all),
-        WITH_BOARD(an_outage_is_told_once_for_each_cause),
-        WITH_BOARD(who_is_suspected_is_looked_at_at_once),
-        WITH_BOARD(who_is_suspected_has_a_pause_where_nobody_scouts),
-        WITH_BOARD(more_hosts_than_it_keeps_push_the_oldest_out),
-        WITH_BOARD(a_failure_wakes_who_waits),
-        WITH_BOARD(closing_wakes_who_waits_and_ends_scouting),
+        WITH_HEALTH(pauses_double_up_to_a_limit),
+        WITH_HEALTH(pauses_differ),
+        WITH_HEALTH(success_forgets_all),
+        WITH_HEALTH(an_outage_begins_once_and_ends_once),
+        WITH_HEALTH(the_length_of_an_outage_counts_from_its_first_failure),
+        WITH_HEALTH(another_cause_is_news_once),
+        WITH_HEALTH(causes_of_one_outage_are_bounded),
+        WITH_HEALTH(codes_that_say_nobody_answers_are_one_cause),
+        WITH_HEALTH(a_host_that_lets_wait_begins_an_outage),
+        WITH_HEALTH(who_is_suspected_is_looked_at_at_once),
+        WITH_HEALTH(who_is_suspected_has_a_pause_where_nobody_probes),
+        WITH_HEALTH(more_hosts_than_it_keeps_push_the_oldest_out),
+        WITH_HEALTH(a_failure_wakes_who_waits),
+        WITH_HEALTH(closing_wakes_who_waits_and_ends_scouting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

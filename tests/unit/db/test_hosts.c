@@ -119,7 +119,8 @@ static void a_failed_host_is_left_to_the_prober(void **state)
     }
     assert_int_equal(atomic_load(&shard.database_errors), errors);
     tcp_host_become(places[0], TCP_HOST_WELL);
-    db_health_succeeded(health, hosts.hosts[0].key);
+    struct db_outage ended;
+    db_health_succeeded(health, hosts.hosts[0].key, &ended);
     assert_connects_to(0);
 }
 
@@ -173,7 +174,8 @@ static void a_preferred_host_is_returned_to_once_it_is_well(void **state)
     assert_null(db_hosts_connect_preferred(&hosts)); // it has failed, and nobody has seen it well
     assert_int_equal(hosts.current, 1);
     tcp_host_become(places[0], TCP_HOST_WELL);
-    db_health_succeeded(health, hosts.hosts[0].key);
+    struct db_outage ended;
+    db_health_succeeded(health, hosts.hosts[0].key, &ended);
     MYSQL *const handle = db_hosts_connect_preferred(&hosts);
     assert_non_null(handle);
     assert_int_equal(hosts.current, 0);
