@@ -17,10 +17,10 @@ static int accept_cgi(void)
     return FCGX_IsCGI() ? FCGI_Accept() : -1;
 }
 
-static int write_stdout(void *context, const char *bytes, size_t len)
+static int write_stdout(void *context, char *bytes, size_t len, bool is_last)
 {
-    (void)context;
-    return FCGI_fwrite((void *)(uintptr_t)bytes, 1, len, FCGI_stdout) == len ? 0 : -1;
+    (void)context, (void)is_last;
+    return FCGI_fwrite(bytes, 1, len, FCGI_stdout) == len ? 0 : -1;
 }
 
 static size_t count_entries(char *const *environment)
@@ -88,7 +88,7 @@ int cgi_run(struct worker *worker, char *const *environment)
     struct service *const service = worker_service(worker);
     discard_body(service->conf);
     service_handle(service, vars, count, &response);
-    const bool is_sent = !response.out.failed && FCGI_fflush(FCGI_stdout) == 0;
+    const bool is_sent = !outbuf_has_failed(&response.out) && FCGI_fflush(FCGI_stdout) == 0;
     free(vars);
     free(buffer);
     return is_sent ? EXIT_SUCCESS : EXIT_FAILURE;

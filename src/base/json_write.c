@@ -9,9 +9,9 @@ _Static_assert(4 + CHUNK * LONGEST_ESCAPE <= OUTBUF_MIN_CAPACITY, "a chunk must 
 
 static void put(struct json_writer *json, const char *bytes, size_t len)
 {
-    outbuf_reserve(json->out, len);
-    memcpy(json->out->next, bytes, len);
-    json->out->next += len;
+    char *const to = outbuf_reserve(json->out, len);
+    memcpy(to, bytes, len);
+    outbuf_claim(json->out, to + len);
 }
 
 static bool begin_key(struct json_writer *json)
@@ -154,14 +154,13 @@ static inline bool copy_ordinary(char *to, const char *from, size_t len)
 
 void json_write_quote_any(struct outbuf *out, struct str text)
 {
-    outbuf_reserve(out, 1);
-    *out->next++ = '"';
+    outbuf_put(out, '"');
     for (size_t at = 0; at < text.len;) {
-        outbuf_reserve(out, CHUNK * LONGEST_ESCAPE + 4);
-        at += put_chunk(&out->next, text.ptr + at, text.len - at);
+        char *to = outbuf_reserve(out, CHUNK * LONGEST_ESCAPE + 4);
+        at += put_chunk(&to, text.ptr + at, text.len - at);
+        outbuf_claim(out, to);
     }
-    outbuf_reserve(out, 1);
-    *out->next++ = '"';
+    outbuf_put(out, '"');
 }
 
 char *json_write_quote(char *to, struct str text)
@@ -177,10 +176,10 @@ char *json_write_quote(char *to, struct str text)
 static void put_quoted(struct json_writer *json, struct str text)
 {
     if (LIKELY(text.len <= LONGEST_AT_ONCE)) {
-        outbuf_reserve(json->out, LONGEST_AT_ONCE + 2);
-        char *const behind = json_write_quote(json->out->next, text);
-        if (LIKELY(behind != NULL)) {
-            json->out->next = behind;
+        char *const to = outbuf_reserve(json->out, LONGEST_AT_ONCE + 2);
+        char *const end = json_write_quote(to, text);
+        if (LIKELY(end != NULL)) {
+            outbuf_claim(json->out, end);
             return;
         }
     }
@@ -223,8 +222,8 @@ char *json_write_put_long_number(char *to, int64_t number)
 void json_write_number(struct json_writer *json, int64_t number)
 {
     if (json_write_begin_value(json)) {
-        outbuf_reserve(json->out, JSON_WRITE_NUMBER_MAX);
-        json->out->next = json_write_put_number(json->out->next, number);
+        char *const to = outbuf_reserve(json->out, JSON_WRITE_NUMBER_MAX);
+        outbuf_claim(json->out, json_write_put_number(to, number));
         json_write_end_value(json);
     }
 }

@@ -45,8 +45,7 @@ static inline void json_write_open(struct json_writer *json)
     if (!json_write_begin_value(json)) {
         return;
     }
-    outbuf_reserve(json->out, 1);
-    *json->out->next++ = '{';
+    outbuf_put(json->out, '{');
     json->depth++;
     json->wants_key = true;
     json->has_member = false;
@@ -58,8 +57,7 @@ static inline void json_write_close(struct json_writer *json)
         json->misused = true;
         return;
     }
-    outbuf_reserve(json->out, 1);
-    *json->out->next++ = '}';
+    outbuf_put(json->out, '}');
     json->depth--;
     json_write_end_value(json);
 }
@@ -77,9 +75,9 @@ static inline void json_write_key_text(struct json_writer *json, const char *tex
         return;
     }
     const size_t skipped = json->has_member ? 0 : 1;
-    outbuf_reserve(json->out, len);
-    memcpy(json->out->next, text + skipped, len - skipped);
-    json->out->next += len - skipped;
+    char *const to = outbuf_reserve(json->out, len);
+    memcpy(to, text + skipped, len - skipped);
+    outbuf_claim(json->out, to + len - skipped);
     json->wants_key = false;
 }
 

@@ -3,49 +3,58 @@
 
 #include <assert.h>
 
-void outbuf_init(struct outbuf *out, char *bytes, size_t capacity,
-                 int (*drain)(void *context, const char *bytes, size_t len), void *context)
+void outbuf_init_with_rooms(struct outbuf *out, char *bytes, size_t head_room, size_t capacity,
+                            outbuf_sink *sink, void *context)
 {
     assert(capacity >= OUTBUF_MIN_CAPACITY);
+    char *const start = bytes + head_room;
     *out = (struct outbuf){
-        .next = bytes,
-        .end = bytes + capacity,
-        .start = bytes,
-        .drain = drain,
+        .next = start,
+        .end = start + capacity,
+        .start = start,
+        .sink = sink,
         .context = context,
     };
 }
 
-int outbuf_flush(struct outbuf *out)
+static int deliver(struct outbuf *out, bool is_last)
 {
     const size_t len = outbuf_pending(out);
     out->next = out->start;
-    if (out->failed) {
+    if (out->has_failed || (len == 0 && !is_last)) {
+        return out->has_failed ? -1 : 0;
+    }
+    if (out->sink(out->context, out->start, len, is_last) != 0) {
+        out->has_failed = true;
         return -1;
     }
-    if (len > 0 && out->drain(out->context, out->start, len) != 0) {
-        out->failed = true;
-        return -1;
-    }
-    out->drained += len;
+    out->delivered += len;
     return 0;
+}
+
+int outbuf_flush(struct outbuf *out)
+{
+    return deliver(out, false);
+}
+
+int outbuf_finish(struct outbuf *out)
+{
+    return deliver(out, true);
 }
 
 void outbuf_make_room(struct outbuf *out)
 {
-    if (outbuf_flush(out) != 0) {
-        out->failed = true;
-    }
+    (void)deliver(out, false);
 }
 
 void outbuf_write(struct outbuf *out, const char *bytes, size_t len)
 {
     while (len > 0) {
-        outbuf_reserve(out, 1);
-        const size_t room = (size_t)(out->end - out->next);
+        char *const to = outbuf_reserve(out, 1);
+        const size_t room = (size_t)(out->end - to);
         const size_t n = len < room ? len : room;
-        memcpy(out->next, bytes, n);
-        out->next += n;
+        memcpy(to, bytes, n);
+        outbuf_claim(out, to + n);
         bytes += n;
         len -= n;
     }

@@ -91,8 +91,9 @@ static int write_json(struct ctl_out *out, const char *bytes, size_t len)
     return 0;
 }
 
-static int drain(void *context, const char *bytes, size_t len)
+static int write_out(void *context, char *bytes, size_t len, bool is_last)
 {
+    (void)is_last;
     struct ctl_out *const out = context;
     return out->is_json ? write_json(out, bytes, len) : write_all(out, bytes, len);
 }
@@ -111,7 +112,7 @@ static bool wants_colour(int fd)
 void ctl_out_init(struct ctl_out *out, int fd)
 {
     *out = (struct ctl_out){.fd = fd, .has_colour = wants_colour(fd)};
-    outbuf_init(&out->buffer, out->bytes, sizeof out->bytes, drain, out);
+    outbuf_init(&out->buffer, out->bytes, sizeof out->bytes, write_out, out);
     out->has_utf8 = setlocale(LC_CTYPE, "") != NULL && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 }
 

@@ -288,9 +288,5 @@ struct outbuf *http_body(struct http_response *response)
 
 void http_end(struct http_response *response)
 {
-    if (response->end != NULL) {
-        response->end(response);
-    } else if (outbuf_flush(&response->out) != 0) {
-        response->out.failed = true;
-    }
+    (void)outbuf_finish(&response->out);
 }

@@ -67,9 +67,6 @@ struct http_response {
     enum http_state state;
     int status;
     bool is_head_only; // the client asked with HEAD
-    // What delivers the rest and ends the answer, set by the transport; NULL: just empty the
-    // buffer. Whether all was taken shows in the buffer.
-    void (*end)(struct http_response *response);
 };
 
 // Begins the head; must be the first call.
@@ -81,7 +78,7 @@ void http_header(struct http_response *response, const char *name, struct str va
 // Ends the head. The body's buffer, or NULL when this answer must have no body (HEAD, 304).
 struct outbuf *http_body(struct http_response *response) MUST_CHECK NONNULL;
 
-// Ends the answer; must be the last call.
+// Ends the answer; must be the last call. Whether all was delivered shows in the buffer.
 void http_end(struct http_response *response) NONNULL;
 
 #endif

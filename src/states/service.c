@@ -114,11 +114,11 @@ static void end_exchange(struct exchange *exchange)
     struct service *const service = exchange->service;
     const struct outbuf *const out = &exchange->response->out;
     http_end(exchange->response);
-    const uint64_t bytes = out->drained;
+    const uint64_t bytes = outbuf_delivered(out);
     const int64_t total_us = clock_monotonic_us() - exchange->started_us;
     metrics_request(service->shard, exchange->outcome, total_us);
     metrics_add(&service->shard->bytes, bytes);
-    metrics_add(&service->shard->hangups, out->failed);
+    metrics_add(&service->shard->hangups, outbuf_has_failed(out));
     request_log_fault(exchange);
     request_log_slow(exchange, total_us);
     request_log_access(exchange, total_us, bytes);

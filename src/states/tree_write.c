@@ -7,7 +7,7 @@ struct writer {
     const struct tree *tree;
     struct local_time *zone;
     struct outbuf *out;
-    char *to; // in the reserved room; out->next stands still meanwhile
+    char *to; // in the reserved room, not claimed yet
     struct str root_id;
     // The members that every node has in common, made once; absent when they are out of the
     // ordinary.
@@ -28,13 +28,12 @@ _Static_assert((int)NODE_ROOM <= (int)OUTBUF_MIN_CAPACITY, "a node must fit the 
 
 static void begin_writing(struct writer *writer)
 {
-    outbuf_reserve(writer->out, NODE_ROOM);
-    writer->to = writer->out->next;
+    writer->to = outbuf_reserve(writer->out, NODE_ROOM);
 }
 
 static void end_writing(struct writer *writer)
 {
-    writer->out->next = writer->to;
+    outbuf_claim(writer->out, writer->to);
 }
 
 #define PUT(writer, literal) put_literal((writer), literal, sizeof(literal) - 1)

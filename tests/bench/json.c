@@ -66,9 +66,9 @@ static void make_row(struct row *rows, int i)
     memcpy(row->values, values, sizeof values);
 }
 
-static int drop(void *context, const char *bytes, size_t len)
+static int drop(void *context, char *bytes, size_t len, bool is_last)
 {
-    (void)context, (void)bytes, (void)len;
+    (void)context, (void)bytes, (void)len, (void)is_last;
     return 0;
 }
 
@@ -107,7 +107,7 @@ static uint64_t run_once(const struct row *rows, struct arena *arena, struct loc
     times[STEP_LINK] += linked - kept;
     times[STEP_WRITE] += written - linked;
     arena_reset(arena);
-    return out.drained + outbuf_pending(&out);
+    return outbuf_delivered(&out) + outbuf_pending(&out);
 }
 
 static uint64_t run_round(const struct row *rows, struct arena *arena, double ns[STEPS])

@@ -117,8 +117,9 @@ struct answer {
     bool is_made;
 };
 
-static int collect(void *context, const char *bytes, size_t len)
+static int collect(void *context, char *bytes, size_t len, bool is_last)
 {
+    (void)is_last;
     struct answer *const answer = context;
     REQUIRE(len <= OUTPUT_MAX - answer->len);
     memcpy(answer->bytes + answer->len, bytes, len);

@@ -100,7 +100,7 @@ void stage_begin(struct stage *stage)
     stage->sink->len = 0;
     stage->sink->calls = 0;
     stage->response = (struct http_response){0};
-    outbuf_init(&stage->response.out, stage->buffer, STAGE_BUFFER_BYTES, sink_drain, stage->sink);
+    outbuf_init(&stage->response.out, stage->buffer, STAGE_BUFFER_BYTES, sink_take, stage->sink);
 }
 
 int stage_end(struct stage *stage)

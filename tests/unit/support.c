@@ -77,10 +77,11 @@ void sink_clear(struct sink *sink)
     sink->bytes[0] = '\0';
 }
 
-int sink_drain(void *context, const char *bytes, size_t len)
+int sink_take(void *context, char *bytes, size_t len, bool is_last)
 {
     struct sink *const sink = context;
     sink->calls++;
+    sink->is_finished = is_last;
     if (sink->fail_at != 0 && sink->calls >= sink->fail_at) {
         return -1;
     }

@@ -46,6 +46,7 @@ struct sink {
     char *bytes; // SINK_BYTES of them, and one more for a NUL
     size_t len;
     unsigned calls;
+    bool is_finished;   // the last call was said to be the last
     unsigned fail_at;   // the call that fails, counted from 1, and all after it; 0: none
     size_t largest;     // bytes in one call
     uint64_t total;     // bytes in all
@@ -55,7 +56,7 @@ struct sink {
 struct sink *sink_new(void);
 void sink_free(struct sink *sink);
 void sink_clear(struct sink *sink);
-int sink_drain(void *context, const char *bytes, size_t len);
+int sink_take(void *context, char *bytes, size_t len, bool is_last);
 struct str sink_text(const struct sink *sink);
 
 // ---- JSON ----

@@ -16,7 +16,7 @@ static void begin(size_t capacity)
 {
     sink_clear(fixture.sink);
     char *const buffer = fixture.bytes + GUARDED_MAX - capacity; // up to the guard
-    outbuf_init(&fixture.out, buffer, capacity, sink_drain, fixture.sink);
+    outbuf_init(&fixture.out, buffer, capacity, sink_take, fixture.sink);
     json_write_init(&fixture.json, &fixture.out);
 }
 

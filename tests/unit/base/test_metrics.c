@@ -39,7 +39,7 @@ static struct str scrape(void)
     char buffer[OUTBUF_MIN_CAPACITY];
     struct outbuf out;
     sink_clear(fixture.sink);
-    outbuf_init(&out, buffer, sizeof buffer, sink_drain, fixture.sink);
+    outbuf_init(&out, buffer, sizeof buffer, sink_take, fixture.sink);
     metrics_write(fixture.metrics, &out);
     assert_int_equal(outbuf_flush(&out), 0);
     return sink_text(fixture.sink);

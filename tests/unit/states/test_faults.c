@@ -416,7 +416,7 @@ static bool fail_drain(const struct request *request, unsigned n, const char *us
 {
     stage->sink->fail_at = n;
     const int status = handle(request);
-    const bool has_failed = stage->response.out.failed;
+    const bool has_failed = outbuf_has_failed(&stage->response.out);
     check_number(request->name, status, request->status);
     check_number(request->name, has_failed, stage->sink->calls >= n);
     // What did get out is how the usual answer begins: no second answer, no error in its middle.
@@ -526,7 +526,7 @@ static void requests_that_fail_by_chance_leave_the_service_in_order(void **state
         alloc_watch_start(dice_below(&dice, 3) == 0 ? 1 + dice_below(&dice, 8) : 0);
         (void)handle(request);
         alloc_watch_stop();
-        if (!stage->response.out.failed) {
+        if (!outbuf_has_failed(&stage->response.out)) {
             expect_whole(request);
         }
         assert_int_equal(arena_used(stage->service.arena), 0);

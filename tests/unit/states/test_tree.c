@@ -47,7 +47,7 @@ static struct str write_tree(void)
     struct outbuf out;
     struct json_writer json;
     sink_clear(fixture.sink);
-    outbuf_init(&out, buffer, sizeof buffer, sink_drain, fixture.sink);
+    outbuf_init(&out, buffer, sizeof buffer, sink_take, fixture.sink);
     json_write_init(&json, &out);
     tree_write(&fixture.tree, &fixture.zone, &json);
     assert_true(json_write_is_whole(&json));

@@ -34,8 +34,9 @@ struct passing {
     uint64_t bytes;
 };
 
-static int look(void *context, const char *bytes, size_t len)
+static int look(void *context, char *bytes, size_t len, bool is_last)
 {
+    (void)is_last;
     struct passing *const passing = context;
     for (size_t i = 0; i < len; i++) {
         const char c = bytes[i];

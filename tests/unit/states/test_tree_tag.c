@@ -45,7 +45,7 @@ static void write_json(const struct tree *tree)
     struct outbuf out;
     struct json_writer json;
     sink_clear(fixture.sink);
-    outbuf_init(&out, buffer, sizeof buffer, sink_drain, fixture.sink);
+    outbuf_init(&out, buffer, sizeof buffer, sink_take, fixture.sink);
     json_write_init(&json, &out);
     tree_write(tree, &fixture.zone, &json);
     assert_int_equal(outbuf_flush(&out), 0);
