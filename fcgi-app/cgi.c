@@ -96,11 +96,11 @@ int cgi_run(struct worker *worker, char *const *environment)
 
 void cgi_apologize(void)
 {
-    static const char answer[] =
+    static char answer[] =
         "Status: 500 Internal Server Error\r\nContent-Type: application/json\r\n"
         "Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n\r\n"
         "{\"result\":false,\"message\":\"Internal error\",\"code\":50001,\"data\":null,\"trace_id\":\"\"}";
-    if (accept_cgi() < 0 || write_stdout(NULL, answer, sizeof answer - 1) != 0) {
+    if (accept_cgi() < 0 || write_stdout(NULL, answer, sizeof answer - 1, true) != 0) {
         LOG_EVENT(LOG_LEVEL_ERROR, "not even an error answer could be written",
                   LOG_NUMBER("code", 50001));
     }

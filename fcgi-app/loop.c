@@ -239,19 +239,36 @@ static struct loop_conn *take(struct loop *loop, void *mark)
     return conn;
 }
 
-enum loop_event loop_wait(struct loop *loop, int timeout_ms, struct loop_conn **conn)
+// Waits once. Returns how many events came; those that lead to connections are in CONNS.
+static int wait_once(struct loop *loop, int timeout_ms, struct loop_conn *conns[], size_t max,
+                     size_t *count, bool *is_stopped)
 {
-    do {
-        struct epoll_event event;
-        if (epoll_wait(loop->epoll_fd, &event, 1, timeout_ms) <= 0) {
+    struct epoll_event events[LOOP_BATCH_MAX];
+    const int ready = epoll_wait(loop->epoll_fd, events, (int)max, timeout_ms);
+    for (int i = 0; i < ready; i++) {
+        if (events[i].data.ptr == &stop_mark) {
+            *is_stopped = true;
+            continue;
+        }
+        struct loop_conn *const conn = take(loop, events[i].data.ptr);
+        if (conn != NULL) {
+            conns[(*count)++] = conn;
+        }
+    }
+    return ready;
+}
+
+enum loop_event loop_wait(struct loop *loop, int timeout_ms, struct loop_conn *conns[], size_t max,
+                          size_t *count)
+{
+    bool is_stopped = false;
+    *count = 0;
+    while (*count == 0 && !is_stopped) {
+        if (wait_once(loop, timeout_ms, conns, max, count, &is_stopped) <= 0) {
             return LOOP_NOTHING;
         }
-        if (event.data.ptr == &stop_mark) {
-            return LOOP_STOPPED;
-        }
-        *conn = take(loop, event.data.ptr);
-    } while (*conn == NULL);
-    return LOOP_CONNECTION;
+    }
+    return *count > 0 ? LOOP_CONNECTIONS : LOOP_STOPPED;
 }
 
 void loop_close(struct loop *loop, struct loop_conn *conn)

@@ -28,15 +28,18 @@ void loop_set_client_timeout(struct loop *loop, int64_t client_timeout_ms) NONNU
 
 // What a wait brought.
 enum loop_event {
-    LOOP_CONNECTION, // *conn has bytes, or is new: serve it, then give it back, let it go or close
-                     // it
-    LOOP_NOTHING,    // the time is over
-    LOOP_STOPPED,    // draining, and the last connection is gone
+    LOOP_CONNECTIONS, // they have bytes, or are new: serve each, then give it back, let it go or
+                      // close it
+    LOOP_NOTHING,     // the time is over
+    LOOP_STOPPED,     // draining, and the last connection is gone
 };
 
-// Waits up to TIMEOUT_MS (-1: without limit). Any thread.
-enum loop_event loop_wait(struct loop *loop, int timeout_ms,
-                          struct loop_conn **conn) MUST_CHECK NONNULL;
+enum { LOOP_BATCH_MAX = 16 };
+
+// Waits up to TIMEOUT_MS (-1: without limit), and takes up to MAX (at most LOOP_BATCH_MAX)
+// connections. Any thread.
+enum loop_event loop_wait(struct loop *loop, int timeout_ms, struct loop_conn *conns[], size_t max,
+                          size_t *count) MUST_CHECK NONNULL;
 
 // How a worker ends its turn with a connection, which it must not touch any more then. Give back:
 // more bytes are awaited.

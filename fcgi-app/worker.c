@@ -4,17 +4,19 @@
 #include "base/clock.h"
 #include "db/library.h"
 #include "base/log.h"
+#include "reply.h"
 #include "states/store_mysql.h"
 #include "states/store_overloaded.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
+    // How many connections with bytes a worker takes at once.
+    WORKER_GROUP_MAX = SERVICE_GROUP_MAX,
     READ_BYTES = 64 * 1024,
     // A worker without work for so long gives its database connections back: a server may have few
     // for an account, and processes that rest must not keep them. Often enough, too, for an old
@@ -24,18 +26,36 @@ enum {
     OVERLOADED_WRITE_BUDGET_US = 50 * 1000,
 };
 
+// What a connection is to do next.
+enum next {
+    NEXT_BYTES,  // wait for more of them
+    NEXT_LET_GO, // all is answered
+    NEXT_CLOSE,  // the client is gone, or not to be understood
+};
+
+// A connection that this worker serves, from the bytes read at once to the last answer to them.
+struct turn {
+    struct worker *worker;
+    struct loop_conn *conn; // NULL: the turn is over
+    struct reply reply;
+    enum next next;
+    size_t used; // of the input
+    size_t len;
+    char input[READ_BYTES];
+};
+
 struct worker {
     struct worker_shared *shared;
     struct snapshot *snapshot;
     unsigned generation; // of the snapshot
     struct service service;
-    bool sheds_load;         // the overload responder: it has no database
-    int64_t write_budget_us; // how long this turn's connection may still keep us waiting
+    bool sheds_load; // the overload responder: it has no database
     struct http_var vars[FCGI_CONN_VARS_MAX];
-    char input[READ_BYTES];
-    // One record's header, its content, and what ends a request, to leave in one write.
-    char output[FCGI_HEADER_LEN + WORKER_BUFFER_BYTES + FCGI_CONN_END_BYTES];
+    struct http_response response; // the answer under way
+    char output[REPLY_HEAD_ROOM + WORKER_BUFFER_BYTES + REPLY_TAIL_ROOM];
+    struct turn turns[WORKER_GROUP_MAX];
 };
+_Static_assert(WORKER_BUFFER_BYTES <= FCGI_MAX_LENGTH, "the buffer's content must fit one record");
 
 // ---- making one ----
 
@@ -133,80 +153,94 @@ struct service *worker_service(struct worker *worker)
     return &worker->service;
 }
 
-// ---- writing ----
+// ---- one connection's turn ----
 
-// One answer on its way out.
-struct reply {
-    int fd;
-    unsigned id;                         // of the request
-    int64_t *write_budget_us;            // the worker's
-    atomic_uint_fast64_t *requests_done; // where its end counts; NULL: the overload responder's
-    bool is_gone;
-};
-
-// Waits until the socket takes bytes. The time waited is taken off the patience of the whole turn,
-// so that a web server that reads a byte now and then cannot hold the worker, however many requests
-// it has sent at once.
-static bool wait_writable(struct reply *reply)
+// Begins a turn with a connection that has bytes: reads once.
+static void begin_turn(struct worker *worker, struct turn *turn, struct loop_conn *conn)
 {
-    const int64_t before_us = clock_monotonic_us();
-    struct pollfd waiting = {.fd = reply->fd, .events = POLLOUT};
-    const int timeout_ms = (int)((*reply->write_budget_us + 999) / 1000);
-    const int ready = timeout_ms <= 0 ? 0 : poll(&waiting, 1, timeout_ms);
-    *reply->write_budget_us -= clock_monotonic_us() - before_us;
-    return ready > 0 || (ready < 0 && errno == EINTR);
-}
-
-static int send_all(struct reply *reply, const char *bytes, size_t len)
-{
-    while (len > 0 && !reply->is_gone) {
-        const ssize_t sent = send(reply->fd, bytes, len, MSG_NOSIGNAL);
-        if (sent > 0) {
-            bytes += sent;
-            len -= (size_t)sent;
-        } else if (errno == EAGAIN ? !wait_writable(reply) : errno != EINTR) {
-            reply->is_gone = true;
-        }
+    turn->worker = worker;
+    turn->conn = conn;
+    turn->reply = (struct reply){
+        .fd = conn->fd,
+        .write_budget_us = worker->sheds_load
+                               ? OVERLOADED_WRITE_BUDGET_US
+                               : worker->service.conf->server.client_timeout_ms * 1000,
+        .requests_done = worker->sheds_load ? NULL : &worker->shared->requests_done,
+    };
+    turn->used = turn->len = 0;
+    const ssize_t got = recv(conn->fd, turn->input, sizeof turn->input, 0);
+    if (got > 0) {
+        turn->len = (size_t)got;
+        turn->next = NEXT_BYTES;
+    } else {
+        turn->next = got < 0 && (errno == EAGAIN || errno == EINTR) ? NEXT_BYTES : NEXT_CLOSE;
     }
-    return reply->is_gone ? -1 : 0;
 }
 
-// The drain of a response: BYTES stand in the worker's output, behind room for a record header.
-static int send_record(void *context, const char *bytes, size_t len)
+static void end_turn(struct turn *turn)
 {
-    struct reply *const reply = context;
-    char *const record = (char *)(uintptr_t)bytes - FCGI_HEADER_LEN;
-    fcgi_put_header(record, FCGI_STDOUT, reply->id, len);
-    return send_all(reply, record, FCGI_HEADER_LEN + len);
+    struct loop *const loop = turn->worker->shared->loop;
+    struct loop_conn *const conn = turn->conn;
+    explicit_bzero(turn->input, turn->len); // it held credentials
+    turn->conn = NULL;
+    switch (turn->next) {
+    case NEXT_BYTES:
+        loop_give_back(loop, conn);
+        break;
+    case NEXT_LET_GO:
+        loop_let_go(loop, conn);
+        break;
+    case NEXT_CLOSE:
+        loop_close(loop, conn);
+        break;
+    }
 }
-_Static_assert(WORKER_BUFFER_BYTES <= FCGI_MAX_LENGTH, "the buffer's content must fit one record");
 
-// The end of a response: what is left in its buffer and the end of the request, in one write.
-static void send_end(struct http_response *response)
+static enum next after_reply(const struct turn *turn)
 {
-    struct outbuf *const out = &response->out;
-    struct reply *const reply = out->context;
-    const size_t len = outbuf_pending(out);
-    // Before it can be read: who asks again at once must not be told that no worker gets on.
-    if (reply->requests_done != NULL) {
-        atomic_fetch_add(reply->requests_done, 1);
+    if (turn->reply.is_gone) {
+        return NEXT_CLOSE;
     }
-    // Behind the buffer there is room for the end; in front of it, for a record header.
-    char *const record = len == 0 ? out->next : out->start - FCGI_HEADER_LEN;
-    if (len > 0) {
-        fcgi_put_header(record, FCGI_STDOUT, reply->id, len);
-    }
-    fcgi_put_end(out->next, reply->id);
-    const char *const end = out->next + FCGI_CONN_END_BYTES;
-    out->next = out->start;
-    out->failed = out->failed || send_all(reply, record, (size_t)(end - record)) != 0;
-    out->drained += out->failed ? 0 : len;
+    return turn->conn->records.is_over ? NEXT_LET_GO : NEXT_BYTES;
 }
 
-// ---- serving ----
+static bool is_over(const struct turn *turn)
+{
+    return turn->used == turn->len || turn->next != NEXT_BYTES;
+}
 
-static void add_request(struct worker *worker, struct fcgi_conn *records,
-                        struct service_client client)
+// ---- a request in the group ----
+
+static struct http_response *open_response(void *context)
+{
+    struct turn *const turn = context;
+    struct worker *const worker = turn->worker;
+    worker->response = (struct http_response){.status = 0};
+    outbuf_init_with_rooms(&worker->response.out, worker->output, REPLY_HEAD_ROOM,
+                           WORKER_BUFFER_BYTES, reply_send_record, &turn->reply);
+    return &worker->response;
+}
+
+static bool is_ready(void *context)
+{
+    const struct turn *const turn = context;
+    return reply_is_ready(&turn->reply);
+}
+
+// The request is answered. Its connection goes back at once: others of the group may take longer.
+static void end_request(void *context)
+{
+    struct turn *const turn = context;
+    reply_count(&turn->reply);
+    fcgi_conn_request_done(&turn->conn->records);
+    turn->next = after_reply(turn);
+    if (is_over(turn)) {
+        end_turn(turn);
+    }
+}
+
+static void add_to_group(struct worker *worker, struct fcgi_conn *records,
+                         struct service_client client)
 {
     struct service *const service = &worker->service;
     size_t count;
@@ -223,120 +257,68 @@ static void add_request(struct worker *worker, struct fcgi_conn *records,
     }
 }
 
-static struct http_response *open_response(void *context)
+// Adds the complete request of the turn's connection.
+static void add_request(struct turn *turn)
 {
-    return context;
-}
-
-static bool is_ready(void *context)
-{
-    (void)context;
-    return true;
-}
-
-// What a connection is to do next.
-enum next {
-    NEXT_BYTES,  // wait for more of them
-    NEXT_LET_GO, // all is answered
-    NEXT_CLOSE,  // the client is gone, or not to be understood
-};
-
-static enum next after_reply(const struct reply *reply, const struct fcgi_conn *records)
-{
-    if (reply->is_gone) {
-        return NEXT_CLOSE;
-    }
-    return records->is_over ? NEXT_LET_GO : NEXT_BYTES;
-}
-
-// Answers the complete request of CONN.
-static enum next serve_request(struct worker *worker, struct loop_conn *conn)
-{
-    worker_refresh(worker);
-    struct reply reply = {
-        .fd = conn->fd,
-        .id = conn->records.id,
-        .write_budget_us = &worker->write_budget_us,
-        .requests_done = worker->sheds_load ? NULL : &worker->shared->requests_done,
-    };
-    struct http_response response = {.end = send_end};
-    outbuf_init(&response.out, worker->output + FCGI_HEADER_LEN, WORKER_BUFFER_BYTES, send_record,
-                &reply);
+    struct loop_conn *const conn = turn->conn;
+    turn->reply.id = conn->records.id;
+    turn->reply.is_counted = false;
     atomic_store(&conn->deadline_us, 0); // from here on the time limits are the database's and ours
     conn->has_served = true;
-    add_request(worker, &conn->records,
-                (struct service_client){open_response, is_ready, &response});
-    service_run(&worker->service);
-    fcgi_conn_request_done(&conn->records);
-    return after_reply(&reply, &conn->records);
+    add_to_group(turn->worker, &conn->records,
+                 (struct service_client){open_response, is_ready, end_request, turn});
 }
 
-static enum next send_reply(struct worker *worker, struct loop_conn *conn)
+// Works through the turn's bytes up to its next complete request, which joins the group, or to
+// their end, which ends the turn. Returns whether there is a request.
+static bool advance(struct turn *turn)
 {
-    struct reply reply = {.fd = conn->fd, .write_budget_us = &worker->write_budget_us};
-    (void)send_all(&reply, conn->records.reply, conn->records.reply_len);
-    return after_reply(&reply, &conn->records);
-}
-
-// Works through bytes just read.
-static enum next consume(struct worker *worker, struct loop_conn *conn, const char *bytes,
-                         size_t len)
-{
-    enum next next = NEXT_BYTES;
-    while (len > 0 && next == NEXT_BYTES) {
+    struct fcgi_conn *const records = &turn->conn->records;
+    while (!is_over(turn)) {
         size_t used;
-        switch (fcgi_conn_consume(&conn->records, bytes, len, &used)) {
+        const enum fcgi_event event =
+            fcgi_conn_consume(records, turn->input + turn->used, turn->len - turn->used, &used);
+        turn->used += used;
+        switch (event) {
         case FCGI_EVENT_MORE:
             break;
         case FCGI_EVENT_REQUEST:
-            next = serve_request(worker, conn);
-            break;
+            add_request(turn);
+            return true;
         case FCGI_EVENT_REPLY:
-            next = send_reply(worker, conn);
+            (void)reply_send(&turn->reply, records->reply, records->reply_len);
+            turn->next = after_reply(turn);
             break;
         case FCGI_EVENT_BROKEN:
-            metrics_add(&worker->service.shard->protocol_errors, 1);
-            next = NEXT_CLOSE;
+            metrics_add(&turn->worker->service.shard->protocol_errors, 1);
+            turn->next = NEXT_CLOSE;
             break;
         }
-        bytes += used;
-        len -= used;
     }
-    return next;
+    end_turn(turn);
+    return false;
 }
 
-// Reads once and works through it.
-static enum next serve_bytes(struct worker *worker, struct loop_conn *conn)
+// One request of each connection at a time: pipelined ones follow in the next group.
+static bool gather_group(struct worker *worker, size_t count)
 {
-    const ssize_t got = recv(conn->fd, worker->input, sizeof worker->input, 0);
-    if (got < 0) {
-        return errno == EAGAIN || errno == EINTR ? NEXT_BYTES : NEXT_CLOSE;
+    bool has_any = false;
+    for (size_t i = 0; i < count; i++) {
+        has_any |= worker->turns[i].conn != NULL && advance(&worker->turns[i]);
     }
-    const enum next next = got > 0 ? consume(worker, conn, worker->input, (size_t)got) : NEXT_CLOSE;
-    if (got > 0) {
-        explicit_bzero(worker->input, (size_t)got); // it held credentials
-    }
-    return next;
+    return has_any;
 }
 
-static void serve_connection(struct worker *worker, struct loop_conn *conn)
+static void serve(struct worker *worker, struct loop_conn *const conns[], size_t count)
 {
-    struct loop *const loop = worker->shared->loop;
-    worker->write_budget_us = worker->sheds_load
-                                  ? OVERLOADED_WRITE_BUDGET_US
-                                  : worker->service.conf->server.client_timeout_ms * 1000;
-    switch (serve_bytes(worker, conn)) {
-    case NEXT_BYTES:
-        loop_give_back(loop, conn);
-        break;
-    case NEXT_LET_GO:
-        loop_let_go(loop, conn);
-        break;
-    case NEXT_CLOSE:
-        loop_close(loop, conn);
-        break;
+    worker_refresh(worker);
+    for (size_t i = 0; i < count; i++) {
+        begin_turn(worker, &worker->turns[i], conns[i]);
     }
-    // The answer is out: this costs no request.
+    while (gather_group(worker, count)) {
+        service_run(&worker->service);
+    }
+    // The answers are out: this costs no request.
     worker->service.store.ops->failback(worker->service.store.context);
 }
 
@@ -355,13 +337,15 @@ void *worker_run(void *argument)
         return NULL;
     }
     for (;;) {
-        struct loop_conn *conn;
-        const enum loop_event event = loop_wait(worker->shared->loop, REST_AFTER_MS, &conn);
+        struct loop_conn *conns[WORKER_GROUP_MAX];
+        size_t count;
+        const enum loop_event event =
+            loop_wait(worker->shared->loop, REST_AFTER_MS, conns, WORKER_GROUP_MAX, &count);
         if (event == LOOP_STOPPED) {
             break;
         }
-        if (event == LOOP_CONNECTION) {
-            serve_connection(worker, conn);
+        if (event == LOOP_CONNECTIONS) {
+            serve(worker, conns, count);
         } else {
             rest(worker);
         }
@@ -375,10 +359,10 @@ void *worker_run(void *argument)
 bool worker_serve_ready(struct worker *worker)
 {
     struct loop_conn *conn;
-    worker_refresh(worker);
-    if (loop_wait(worker->shared->loop, 0, &conn) != LOOP_CONNECTION) {
+    size_t count;
+    if (loop_wait(worker->shared->loop, 0, &conn, 1, &count) != LOOP_CONNECTIONS) {
         return false;
     }
-    serve_connection(worker, conn);
+    serve(worker, &conn, 1);
     return true;
 }

@@ -44,6 +44,16 @@ void metrics_request(struct metrics_shard *shard, int outcome, int64_t duration_
     metrics_add(&shard->duration_us, (uint64_t)duration_us);
 }
 
+void metrics_group(struct metrics_shard *shard, size_t count)
+{
+    size_t bucket = 0;
+    while (bucket + 1 < METRICS_GROUP_BUCKETS && count > (size_t)1 << bucket) {
+        bucket++;
+    }
+    metrics_add(&shard->groups[bucket], 1);
+    metrics_add(&shard->grouped, count);
+}
+
 static void put(struct outbuf *out, const char *format, ...) PRINTF_LIKE(2, 3);
 
 static void put(struct outbuf *out, const char *format, ...)
@@ -120,6 +130,21 @@ static void put_durations(const struct metrics *metrics, struct outbuf *out)
     put(out, "%s_sum %.6f\n%s_count %" PRIu64 "\n", name, (double)total_us / 1e6, name, count);
 }
 
+static void put_groups(const struct metrics *metrics, struct outbuf *out)
+{
+    static const char name[] = "bkflow_states_group_requests";
+    put_head(out, name, "histogram", "Requests that a worker answered together.");
+    uint64_t count = 0;
+    for (size_t i = 0; i < METRICS_GROUP_BUCKETS; i++) {
+        count +=
+            sum(metrics, offsetof(struct metrics_shard, groups) + i * sizeof(atomic_uint_fast64_t));
+        put(out, "%s_bucket{le=\"%d\"} %" PRIu64 "\n", name, 1 << i, count);
+    }
+    put(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, count);
+    const uint64_t requests = sum(metrics, offsetof(struct metrics_shard, grouped));
+    put(out, "%s_sum %" PRIu64 "\n%s_count %" PRIu64 "\n", name, requests, name, count);
+}
+
 static void put_counter(struct outbuf *out, const char *name, const char *help, uint64_t value)
 {
     put_head(out, name, "counter", help);
@@ -145,6 +170,7 @@ void metrics_write(const struct metrics *metrics, struct outbuf *out)
 {
     put_requests(metrics, out);
     put_durations(metrics, out);
+    put_groups(metrics, out);
 #define METRICS_PUT(member, name, help)                                                            \
     put_counter(out, name, help, sum(metrics, offsetof(struct metrics_shard, member)));
     METRICS_COUNTERS(METRICS_PUT)

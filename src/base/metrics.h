@@ -32,13 +32,18 @@ enum {
     METRICS_OUTCOMES = METRICS_FAILED + ERR_KIND_COUNT
 };
 
-enum { METRICS_BUCKETS = 14 };
+enum {
+    METRICS_BUCKETS = 14,
+    METRICS_GROUP_BUCKETS = 5, // up to 1, 2, 4, 8 and 16 requests
+};
 
 // One thread writes, any thread reads.
 struct metrics_shard {
     atomic_uint_fast64_t outcomes[METRICS_OUTCOMES];
     atomic_uint_fast64_t buckets[METRICS_BUCKETS + 1]; // by duration; the last is all above
     atomic_uint_fast64_t duration_us;
+    atomic_uint_fast64_t groups[METRICS_GROUP_BUCKETS]; // by how many requests they had
+    atomic_uint_fast64_t grouped;                       // requests in them
 #define METRICS_MEMBER(member, ...) atomic_uint_fast64_t member;
     METRICS_COUNTERS(METRICS_MEMBER)
 #undef METRICS_MEMBER
@@ -74,6 +79,9 @@ static inline void metrics_add(atomic_uint_fast64_t *counter, uint64_t n)
 
 // Counts one finished request.
 void metrics_request(struct metrics_shard *shard, int outcome, int64_t duration_us) NONNULL;
+
+// Counts a group of COUNT requests, 1 to 16, that are answered together.
+void metrics_group(struct metrics_shard *shard, size_t count) NONNULL;
 
 // Writes all in the Prometheus text format, version 0.0.4.
 void metrics_write(const struct metrics *metrics, struct outbuf *out) NONNULL;

@@ -123,6 +123,7 @@ static void end_exchange(struct exchange *exchange)
     request_log_slow(exchange, total_us);
     request_log_access(exchange, total_us, bytes);
     arena_reset(exchange->arena);
+    exchange->client.end(exchange->client.context);
 }
 
 static int answer_ready(struct exchange *exchange)
@@ -241,6 +242,7 @@ static void answer_large(struct service *service, struct exchange_list *large)
 void service_run(struct service *service)
 {
     struct service_group *const group = service->group;
+    metrics_group(service->shard, group->count);
     const struct exchange_list admitted = admission_run(service);
     struct exchange_list large = loading_run(service, &admitted);
     answer_all_but(group, &large);
@@ -263,10 +265,15 @@ static bool is_always_ready(void *context)
     return true;
 }
 
+static void do_nothing(void *context)
+{
+    (void)context;
+}
+
 void service_handle(struct service *service, const struct http_var *vars, size_t count,
                     struct http_response *response)
 {
     service_add(service, vars, count,
-                (struct service_client){open_response, is_always_ready, response});
+                (struct service_client){open_response, is_always_ready, do_nothing, response});
     service_run(service);
 }

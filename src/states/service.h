@@ -55,6 +55,8 @@ struct service_client {
     struct http_response *(*open)(void *context);
     // Whether the client takes bytes right now; one that does not is answered after the others.
     bool (*is_ready)(void *context);
+    // Called once, when the request is over and nothing of it is needed any more.
+    void (*end)(void *context);
     void *context;
 };
 

@@ -121,10 +121,15 @@ static bool is_ready(void *context)
     return true;
 }
 
+static void end(void *context)
+{
+    (void)context;
+}
+
 void stage_refuse(struct stage *stage, enum error_kind kind)
 {
     service_add_refused(&stage->service, kind,
-                        (struct service_client){open_response, is_ready, &stage->response});
+                        (struct service_client){open_response, is_ready, end, &stage->response});
     service_run(&stage->service);
 }
 

@@ -97,8 +97,9 @@ static int connect_client(void)
 static struct loop_conn *ready_connection(void)
 {
     struct loop_conn *conn = NULL;
-    const enum loop_event event = loop_wait(fixture.loop, 0, &conn);
-    assert_true((event == LOOP_CONNECTION) == (conn != NULL));
+    size_t count;
+    const enum loop_event event = loop_wait(fixture.loop, 0, &conn, 1, &count);
+    assert_true((event == LOOP_CONNECTIONS) == (count == 1));
     return conn;
 }
 
@@ -432,12 +433,13 @@ static void the_last_connection_stops_the_loop(void **state)
 {
     (void)state;
     struct loop_conn *conn;
+    size_t count;
     const int client = answered_client();
     loop_drain(fixture.loop);
-    assert_int_equal(loop_wait(fixture.loop, 0, &conn), LOOP_NOTHING);
+    assert_int_equal(loop_wait(fixture.loop, 0, &conn, 1, &count), LOOP_NOTHING);
     close(client);
     for (unsigned worker = 0; worker < 3; worker++) {
-        assert_int_equal(loop_wait(fixture.loop, 0, &conn), LOOP_STOPPED);
+        assert_int_equal(loop_wait(fixture.loop, 0, &conn, 1, &count), LOOP_STOPPED);
     }
 }
 
