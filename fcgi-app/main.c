@@ -167,12 +167,14 @@ static int serve(struct config_ref *snapshots, const char *conf_path)
         .metrics = metrics_new((size_t)conf->server.workers + 1, SERVER_SHARDS_BESIDE_WORKERS,
                                PACKAGE_VERSION, clock_system.wall_us()),
         .limiter = make_limiter(),
+        .refusals = refusals_new(),
         .health = db_health_new(),
     };
     int status = EXIT_FAILURE;
-    const bool is_prepared =
-        shared.metrics != NULL && shared.limiter != NULL && shared.health != NULL &&
-        local_time_use_zone(conf->response.timezone) == 0 && db_library_init() == 0;
+    const bool is_prepared = shared.metrics != NULL && shared.limiter != NULL &&
+                             shared.refusals != NULL && shared.health != NULL &&
+                             local_time_use_zone(conf->response.timezone) == 0 &&
+                             db_library_init() == 0;
     if (!is_prepared) {
         LOG_EVENT(LOG_LEVEL_ERROR, "cannot start", LOG_TEXT("error", str_from(strerror(errno))));
     } else if (listen_open(&conf->server.listen, &source) == 0) {
@@ -183,6 +185,7 @@ static int serve(struct config_ref *snapshots, const char *conf_path)
     }
     metrics_free(shared.metrics);
     limiter_free(shared.limiter);
+    refusals_free(shared.refusals);
     db_health_free(shared.health);
     return status;
 }

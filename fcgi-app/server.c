@@ -375,6 +375,7 @@ static void tick(struct server *server)
     feed_watchdog(server);
     loop_sweep(server->shared->loop);
     db_deadline_enforce(db_health_deadlines(server->shared->health), clock_monotonic_us());
+    refusals_report(server->shared->refusals, clock_monotonic_us());
     shed_load(server);
 }
 

@@ -101,6 +101,7 @@ struct worker *worker_new(struct worker_shared *shared, size_t shard, bool has_d
         .conf = conf,
         .gateways = worker->snapshot->gateways,
         .limiter = shared->limiter,
+        .refusals = shared->refusals,
         .clock = &clock_system,
         .auth = auth_new(),
         .group =

@@ -15,6 +15,7 @@ struct worker_shared {
     struct config_ref *snapshots;
     struct metrics *metrics;
     struct limiter *limiter;
+    struct refusals *refusals;
     struct db_health *health;
     atomic_uint_fast64_t
         requests_done; // answers that workers have ended, for noticing that none gets on

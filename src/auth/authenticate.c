@@ -68,13 +68,27 @@ void auth_fill_lookup(const struct conf *conf, const struct credentials *credent
     lookup->username = conf->auth.user_table_check ? credentials->username : STR_ABSENT;
 }
 
+// For the log alone.
+static const char *refusal_reason(const struct lookup_application *app)
+{
+    if (!app->exists) {
+        return "unknown application";
+    }
+    return app->is_enabled ? "wrong secret" : "disabled application";
+}
+
 static int judge_direct(struct auth *auth, const struct conf *conf,
                         const struct credentials *credentials, const struct lookup_result *result,
                         int64_t now_us, struct error *err)
 {
-    if (!secret_holds(auth->hasher, &result->app, credentials->secret, now_us)) {
-        return error_set(err, ERR_CREDENTIALS_WRONG,
-                         "unknown or disabled application, or wrong secret");
+    bool holds;
+    if (secret_check(auth->hasher, &result->app, credentials->secret, now_us, &holds, err) != 0) {
+        return -1;
+    }
+    // A code that is known may be logged; another text could be a secret in the wrong place.
+    err->app = result->app.exists ? credentials->app_code : STR_ABSENT;
+    if (!holds) {
+        return error_set(err, ERR_CREDENTIALS_WRONG, "%s", refusal_reason(&result->app));
     }
     if (conf->auth.user_table_check && !result->user_is_active) {
         return error_set(err, ERR_USER_UNKNOWN, "unknown or inactive user");

@@ -137,6 +137,13 @@ void auth_gateway_free(struct auth_gateway *gateway)
 
 // ---- the signature ----
 
+// How much of a name from a token goes into the log.
+static int shown_length(struct str name)
+{
+    enum { SHOWN_MAX = 64 };
+    return name.len < SHOWN_MAX ? (int)name.len : SHOWN_MAX;
+}
+
 // Each step says why it refuses, for the log; the client only learns that the token is refused.
 static int check_signature(struct auth_gateway *gateway, const struct conf *conf,
                            const struct gateways *gateways, const struct jwt *jwt,
@@ -144,13 +151,15 @@ static int check_signature(struct auth_gateway *gateway, const struct conf *conf
 {
     enum jwt_algorithm algorithm;
     if (jwt_algorithm_named(jwt->algorithm, &algorithm) != 0 || !gateways->allows[algorithm]) {
-        return error_set(err, ERR_TOKEN_REFUSED, "token: algorithm not allowed");
+        return error_set(err, ERR_TOKEN_REFUSED, "token: gateway_algorithms does not allow %.*s",
+                         shown_length(jwt->algorithm), jwt->algorithm.ptr);
     }
     const struct str name =
         str_is_absent(jwt->key_id) ? str_from(conf->auth.gateway_default) : jwt->key_id;
     const struct known_gateway *const known = find_gateway(gateways, name);
     if (known == NULL) {
-        return error_set(err, ERR_TOKEN_REFUSED, "token: unknown gateway");
+        return error_set(err, ERR_TOKEN_REFUSED, "token: there is no gateway_key_%.*s",
+                         shown_length(name), name.ptr);
     }
     for (size_t i = 0; i < known->key_count; i++) {
         switch (jwt_verify(gateway->verifier, jwt, known->keys[i], algorithm)) {

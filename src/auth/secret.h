@@ -6,6 +6,7 @@
 
 #include "auth/lookup.h"
 #include "base/base.h"
+#include "base/error.h"
 
 // For many digests: the algorithm is fetched once, which costs more than a digest. Used by one
 // thread.
@@ -21,9 +22,11 @@ bool secret_hasher_digest(struct secret_hasher *hasher, const uint8_t salt[LOOKU
                           uint8_t digest[LOOKUP_DIGEST_BYTES]) MUST_CHECK NONNULL;
 
 // Whether SECRET is the application's, or the one rotated out that still holds at NOW_US. Takes the
-// same work for an unknown application, a disabled one, and a wrong secret.
-bool secret_holds(struct secret_hasher *hasher, const struct lookup_application *app,
-                  struct str secret, int64_t now_us) MUST_CHECK NONNULL;
+// same work for an unknown application, a disabled one, and a wrong secret. -1 when it cannot be
+// digested, for want of memory: that is no wrong secret.
+int secret_check(struct secret_hasher *hasher, const struct lookup_application *app,
+                 struct str secret, int64_t now_us, bool *holds,
+                 struct error *err) MUST_CHECK NONNULL;
 
 // For one digest. false for want of memory, too.
 bool secret_digest(const uint8_t salt[LOOKUP_SALT_BYTES], struct str secret,

@@ -15,10 +15,9 @@ struct open {
 struct reader {
     const char *at;
     const char *end;
-    char *room;         // where the next decoded byte goes; all strings together have room
-    struct hash *names; // of the members of all objects so far
+    char *room; // where the next decoded byte goes; all strings together have room
+    struct hash names[JSON_MEMBERS_MAX]; // of the members of all objects so far
     size_t name_count;
-    size_t name_room;
     uint64_t opened; // objects and arrays so far
     struct open open[JSON_DEPTH_MAX];
     unsigned depth;
@@ -211,18 +210,8 @@ static bool add_member(struct reader *reader, struct str name)
 // Notes a name as a hash of itself and its object.
 static bool add_name(struct reader *reader, struct str name)
 {
-    if (reader->name_count == reader->name_room) {
-        const size_t room = 2 * reader->name_room + 16;
-        struct hash *const names = arena_alloc(reader->arena, room, sizeof *names);
-        if (names == NULL) {
-            reader->lacks_memory = true;
-            return false;
-        }
-        if (reader->name_count > 0) {
-            memcpy(names, reader->names, reader->name_count * sizeof *names);
-        }
-        reader->names = names;
-        reader->name_room = room;
+    if (reader->name_count == JSON_MEMBERS_MAX) {
+        return false;
     }
     struct hash hash = hash_start(innermost(reader)->number);
     hash_text(&hash, name.ptr, name.len);
@@ -318,7 +307,6 @@ static int compare_hashes(const void *left, const void *right)
     return memcmp(left, right, sizeof(struct hash));
 }
 
-// Sorting keeps a text of many members from taking quadratic time.
 static bool are_distinct(struct hash *names, size_t count)
 {
     qsort(names, count, sizeof *names, compare_hashes);
@@ -336,18 +324,29 @@ static bool is_document(struct reader *reader, struct str text)
            are_distinct(reader->names, reader->name_count);
 }
 
+// Member by member: a designated initializer would clear the table of names, too.
+static void start(struct reader *reader, struct str text, struct arena *arena,
+                  struct json_members *members)
+{
+    reader->at = text.ptr;
+    reader->end = str_skip(text, text.len).ptr;
+    reader->room = arena_text(arena, text.len + 1);
+    reader->lacks_memory = reader->room == NULL;
+    reader->name_count = 0;
+    reader->opened = 0;
+    reader->depth = 0;
+    reader->wants_value = false;
+    reader->arena = arena;
+    reader->members = members;
+    reader->last = NULL;
+}
+
 int json_members_read(struct str text, const char *what, enum error_kind refusal,
                       struct arena *arena, struct json_members *members, struct error *err)
 {
     *members = (struct json_members){.first = NULL};
-    struct reader reader = {
-        .at = text.ptr,
-        .end = str_skip(text, text.len).ptr,
-        .room = arena_text(arena, text.len + 1),
-        .arena = arena,
-        .members = members,
-    };
-    reader.lacks_memory = reader.room == NULL;
+    struct reader reader;
+    start(&reader, text, arena, members);
     const bool is_good = !reader.lacks_memory && text.len > 0 && is_document(&reader, text);
     members->count = reader.name_count;
     if (reader.lacks_memory) {

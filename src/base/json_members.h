@@ -9,7 +9,10 @@
 #include "base/base.h"
 #include "base/error.h"
 
-enum { JSON_DEPTH_MAX = 8 }; // objects and arrays within each other
+enum {
+    JSON_DEPTH_MAX = 8,     // objects and arrays within each other
+    JSON_MEMBERS_MAX = 256, // of all objects together
+};
 
 // A member of the outermost object. Texts are decoded and live in the arena.
 struct json_member {
@@ -25,9 +28,9 @@ struct json_members {
 };
 
 // Reads TEXT, which must be one object in UTF-8 with nothing but white space around it, at most
-// JSON_DEPTH_MAX deep. In no object may two members have the same name, and no string may hold
-// U+0000 or half of a surrogate pair. Else the error is of kind REFUSAL; ERR_NO_MEMORY where the
-// arena has no room. WHAT names the text in the error's detail.
+// JSON_DEPTH_MAX deep, with at most JSON_MEMBERS_MAX members. In no object may two members have the
+// same name, and no string may hold U+0000 or half of a surrogate pair. Else the error is of kind
+// REFUSAL; ERR_NO_MEMORY where the arena has no room. WHAT names the text in the error's detail.
 int json_members_read(struct str text, const char *what, enum error_kind refusal,
                       struct arena *arena, struct json_members *members,
                       struct error *err) MUST_CHECK NONNULL;

@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "states/exchange_priv.h"
 
+enum { PATH_MAX_BYTES = 200 };
+
 static size_t rows_of(const struct exchange *exchange)
 {
     return exchange->query == NULL ? 0 : exchange->query->nodes.count;
@@ -23,6 +25,43 @@ void request_log_fault(const struct exchange *exchange)
               LOG_NUMBER("task_id", exchange->match.task_id),
               LOG_TEXT("cause", str_from(error_label(kind))),
               LOG_TEXT("detail", str_from(exchange->err.detail)));
+}
+
+// A path may hold what belongs into a query string, where credentials would be: that is left out.
+static struct str path_for_log(struct str path)
+{
+    size_t len = 0;
+    while (len < path.len && len < PATH_MAX_BYTES && strchr("?&=;#", path.ptr[len]) == NULL) {
+        len++;
+    }
+    return (struct str){path.ptr, len};
+}
+
+void request_log_refusal(const struct exchange *exchange)
+{
+    const enum error_kind kind = exchange->err.kind;
+    if (exchange->outcome < METRICS_FAILED || error_status(kind) >= 500 ||
+        !refusals_count(exchange->service->refusals, exchange->address, kind,
+                        exchange->started_us)) {
+        return;
+    }
+    char address[CIDR_ADDRESS_TEXT];
+    struct log_field fields[7] = {
+        LOG_TEXT("trace_id", exchange->request_id),
+        LOG_TEXT("address", cidr_address_text(exchange->address, address)),
+        LOG_TEXT("cause", str_from(error_label(kind))),
+        LOG_TEXT("detail", str_from(exchange->err.detail)),
+    };
+    size_t count = 4;
+    if (exchange->match.task_id != 0) {
+        fields[count++] = LOG_NUMBER("task_id", exchange->match.task_id);
+    } else if (exchange->request.path_info.len > 0) {
+        fields[count++] = LOG_TEXT("path", path_for_log(exchange->request.path_info));
+    }
+    if (!str_is_absent(exchange->err.app)) {
+        fields[count++] = LOG_TEXT("app", exchange->err.app);
+    }
+    log_event(LOG_LEVEL_INFO, "request refused", fields, count);
 }
 
 void request_log_access(const struct exchange *exchange, int64_t total_us, uint64_t bytes)

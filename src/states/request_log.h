@@ -10,6 +10,9 @@ struct exchange;
 // An event of its own for a fault of ours or the database's.
 void request_log_fault(const struct exchange *exchange) NONNULL;
 
+// Why a request was refused, as often as refusals lets it.
+void request_log_refusal(const struct exchange *exchange) NONNULL;
+
 // With [log] slow: where the time went, for a request that took longer.
 void request_log_slow(const struct exchange *exchange, int64_t total_us) NONNULL;
 

@@ -120,6 +120,7 @@ static void end_exchange(struct exchange *exchange)
     metrics_add(&service->shard->bytes, bytes);
     metrics_add(&service->shard->hangups, outbuf_has_failed(out));
     request_log_fault(exchange);
+    request_log_refusal(exchange);
     request_log_slow(exchange, total_us);
     request_log_access(exchange, total_us, bytes);
     arena_reset(exchange->arena);

@@ -13,6 +13,7 @@
 #include "conf/conf.h"
 #include "http/http.h"
 #include "http/request_id.h"
+#include "states/refusals.h"
 #include "states/store.h"
 
 enum { SERVICE_GROUP_MAX = STORE_GROUP_MAX };
@@ -38,6 +39,7 @@ struct service {
     const struct conf *conf;
     const struct gateways *gateways; // belongs to the configuration
     struct limiter *limiter;         // shared with the other workers
+    struct refusals *refusals;       // likewise
     const struct clock *clock;
     struct store store;
     struct auth *auth;

@@ -10,6 +10,7 @@ static struct {
     const unsigned char *end;
     struct ref_json values[VALUES_MAX];
     size_t value_count;
+    size_t member_count;
     char text[TEXT_MAX];
     size_t text_len;
 } reader;
@@ -232,7 +233,8 @@ static bool take_member_name(const struct ref_json *object, struct ref_json *mem
 {
     struct str name;
     skip_blanks();
-    if (!take_string(&name) || is_known(object, name)) {
+    if (!take_string(&name) || is_known(object, name) ||
+        ++reader.member_count > REF_JSON_MEMBERS_MAX) {
         return false;
     }
     member->name = name;
@@ -293,6 +295,7 @@ static void start(struct str text)
     reader.at = (const unsigned char *)text.ptr;
     reader.end = reader.at + text.len;
     reader.value_count = 0;
+    reader.member_count = 0;
     reader.text_len = 0;
 }
 

@@ -386,7 +386,9 @@ class TestLog:
         responder.ask(support.states(404_404, {"X-Request-Id": "json-log"}))
         responder.stop()
         events = [json.loads(line) for line in path.read_text().splitlines()]
-        assert len([event for event in events if "json-log" in event.values()]) == 2
+        told = [event for event in events if "json-log" in event.values()]
+        assert [len([event for event in told if message in event.values()])
+                for message in ("request", "request refused")] == [2, 1]
 
     def test_access_is_off_by_default(self, program, settings, finished_task):
         responder = program.listen(settings)

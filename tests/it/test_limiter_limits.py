@@ -258,8 +258,8 @@ def test_access_log_tells_them(program, database, finished_task):
     responder = program.listen(lab_responder.settings_for(database, **{"auth.failure_limit": 1, "log.access": "on"}))
     for name in ("first", "second"):
         responder.ask(request(finished_task, WRONG, "192.0.2.1", {"X-Request-Id": name}))
-    responder.wait_for_log("second")
-    line = next(line for line in responder.log.splitlines() if "second" in line)
+    responder.wait_for_log("request trace_id=second")
+    line = next(line for line in responder.log.splitlines() if "request trace_id=second" in line)
     assert "status=429" in line and "cause=too_many_failures" in line
     assert responder.stop() == 0
 

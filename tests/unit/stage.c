@@ -54,11 +54,13 @@ struct stage *stage_new(char *const *environment)
     assert_non_null(stage->conf);
     stage->gateways = gateways_load(stage->conf, complain, NULL);
     stage->limiter = limiter_new(1);
+    stage->refusals = refusals_new();
     stage->metrics = metrics_new(1, 0, "test", 0);
     stage->sink = sink_new();
     stage->buffer = guarded_new(STAGE_BUFFER_BYTES);
     assert_non_null(stage->gateways);
     assert_non_null(stage->limiter);
+    assert_non_null(stage->refusals);
     assert_non_null(stage->metrics);
     assert_int_equal(local_time_use_zone(stage->conf->response.timezone), 0);
     set_up_facts(&stage->fake);
@@ -66,6 +68,7 @@ struct stage *stage_new(char *const *environment)
         .conf = stage->conf,
         .gateways = stage->gateways,
         .limiter = stage->limiter,
+        .refusals = stage->refusals,
         .clock = &fixed_clock,
         .store = {.ops = &fake_store_ops, .context = &stage->fake},
         .auth = auth_new(),
@@ -90,6 +93,7 @@ void stage_free(struct stage *stage)
     guarded_free(stage->buffer, STAGE_BUFFER_BYTES);
     metrics_free(stage->metrics);
     limiter_free(stage->limiter);
+    refusals_free(stage->refusals);
     gateways_free(stage->gateways);
     conf_free(stage->conf);
     free(stage);

@@ -27,6 +27,7 @@ struct stage {
     struct conf *conf;
     struct gateways *gateways;
     struct limiter *limiter;
+    struct refusals *refusals;
     struct metrics *metrics;
     struct fake_store fake;
     struct service service;

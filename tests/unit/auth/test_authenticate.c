@@ -767,8 +767,8 @@ static void a_digest_that_fails_lets_nobody_in(void **state)
     assert_true(steps >= 3);
     for (unsigned n = 1; n <= steps; n++) {
         watch.fail_at = n;
-        assert_int_not_equal(trace_of(&good, true, "demo-secret").code, 0);
-        assert_int_not_equal(trace_of(&zero, true, "demo-secret").code, 0);
+        assert_int_equal(trace_of(&good, true, "demo-secret").code, 50004);
+        assert_int_equal(trace_of(&zero, true, "demo-secret").code, 50004);
     }
     watch.fail_at = 0;
     assert_int_equal(judge(&good, true, "demo-secret"), 0);
@@ -849,6 +849,25 @@ static void for_gateway_credentials_no_caller_is_looked_up(void **state)
     assert_text(lookup.username, NULL);
 }
 
+// For the log alone: the answers are the same.
+static void the_log_learns_what_is_wrong_and_of_which_application(void **state)
+{
+    (void)state;
+    struct lookup_application app = rotated_app(NOW_US + 1);
+    assert_int_equal(judge(&app, true, "wrong"), 40102);
+    assert_string_equal(fixture.err.detail, "wrong secret");
+    assert_text(fixture.err.app, "demo_app");
+    assert_int_equal(judge(&app, false, "demo-secret"), 40103);
+    assert_text(fixture.err.app, "demo_app");
+    app.is_enabled = false;
+    assert_int_equal(judge(&app, true, "demo-secret"), 40102);
+    assert_string_equal(fixture.err.detail, "disabled application");
+    app = (struct lookup_application){.exists = false};
+    assert_int_equal(judge(&app, true, "demo-secret"), 40102);
+    assert_string_equal(fixture.err.detail, "unknown application");
+    assert_text(fixture.err.app, NULL); // it may be a secret in the wrong place
+}
+
 static void digests_of_secrets_are_wiped(void **state)
 {
     (void)state;
@@ -898,6 +917,7 @@ int main(void)
         WITH_FIXTURE(the_lookup_names_application_and_user),
         WITH_FIXTURE(a_user_that_does_not_count_is_not_looked_up),
         WITH_FIXTURE(for_gateway_credentials_no_caller_is_looked_up),
+        WITH_FIXTURE(the_log_learns_what_is_wrong_and_of_which_application),
         WITH_FIXTURE(digests_of_secrets_are_wiped),
     };
     return cmocka_run_group_tests_name("auth", tests, NULL, NULL);

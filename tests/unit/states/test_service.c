@@ -995,11 +995,58 @@ static void one_good_and_one_bad_request(void)
     stage->fake.task.exists = true;
 }
 
-static void requests_are_not_logged_unless_wanted(void **state)
+static void good_requests_are_not_logged_unless_wanted(void **state)
 {
     (void)state;
     char *const text = logged(LOG_LEVEL_DEBUG, one_good_and_one_bad_request);
-    assert_string_equal(text, "");
+    assert_null(strstr(text, "good-1"));
+    assert_non_null(strstr(text,
+                           "request refused trace_id=bad-1 address=127.0.0.1 "
+                           "cause=no_task detail=\"no such task\" task_id=10 app=demo_app\n"));
+    free(text);
+}
+
+static void refused_requests(void)
+{
+    for (int i = 0; i < 3; i++) {
+        (void)ask("GET", "/nowhere/%s", "10.1.0.1");
+    }
+    (void)ask("GET", "/x?bk_app_secret=demo-secret", "10.1.0.2");
+    (void)ask("GET", "/y&bk_app_secret=demo-secret", "10.1.0.3");
+    (void)ask("GET", "/bk_app_secret=demo-secret", "10.1.0.4");
+    (void)ask("GET", "/task/x/get_task_states_by_app", "10.1.0.5");
+    (void)ask("POST", STAGE_PATH, "unix:");
+    (void)get_with_credentials("{\"bk_app_code\":\"demo-secret\",\"bk_app_secret\":\"demo_app\","
+                               "\"bk_username\":\"admin\"}");
+    (void)get_with_credentials(
+        "{\"bk_app_code\":\"demo_app\",\"bk_app_secret\":\"x\",\"bk_username\":\"admin\"}");
+    (void)get_with_credentials("{\"bk_app_code\":\"demo_app\",\"bk_app_secret\":\"demo-secret\","
+                               "\"bk_username\":\"nobody\"}");
+}
+
+static void refusals_are_logged_with_their_reason_and_without_secrets(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "address=10.1.0.1 cause=unknown_path detail=\"unknown path\" path=",
+        "address=10.1.0.2 cause=unknown_path detail=\"unknown path\" path=/x\n",
+        "address=10.1.0.3 cause=unknown_path detail=\"unknown path\" path=/y\n",
+        "address=10.1.0.4 cause=unknown_path detail=\"unknown path\" path=/bk_app_secret\n",
+        "address=10.1.0.5 cause=task_id detail=\"no task id, or no such call\" path=/task/x/",
+        "address=unknown cause=method detail=\"method not allowed\" task_id=10\n",
+        "cause=credentials_wrong detail=\"unknown application\" task_id=10\n",
+        "cause=user_unknown detail=\"unknown or inactive user\" task_id=10 app=demo_app\n",
+    };
+    char *const text = logged(LOG_LEVEL_INFO, refused_requests);
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        if (strstr(text, lines[i]) == NULL) {
+            print_error("no \"%s\" in:\n%s", lines[i], text);
+            fail();
+        }
+    }
+    assert_null(strstr(text, "demo-secret"));
+    const char *const first = strstr(text, "10.1.0.1");
+    assert_null(strstr(first + 1, "10.1.0.1 ")); // the others of the minute are held back
     free(text);
 }
 
@@ -1204,7 +1251,8 @@ int main(void)
         ON_STAGE(each_request_is_counted_by_its_outcome),
         ON_STAGE(bytes_are_counted_with_their_heads),
         ON_STAGE(a_client_that_hangs_up_is_counted_and_the_next_is_answered),
-        ON_STAGE(requests_are_not_logged_unless_wanted),
+        ON_STAGE(good_requests_are_not_logged_unless_wanted),
+        ON_STAGE(refusals_are_logged_with_their_reason_and_without_secrets),
         ON_STAGE(with_access_on_each_request_is_a_line),
         ON_STAGE(a_fault_is_logged_with_its_trace_id_and_detail),
         ON_STAGE(an_outage_does_not_fill_the_log),
