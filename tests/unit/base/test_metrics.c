@@ -122,24 +122,48 @@ static void buckets_are_cumulative_and_include_their_limit(void **state)
     assert_sample("bkflow_states_request_duration_seconds_sum", 3620.001002);
 }
 
-static void the_limits_of_buckets_ascend(void **state)
+static void groups_fall_into_buckets_by_their_requests(void **state)
 {
     (void)state;
-    static const char mark[] = "_bucket{le=\"";
+    static const size_t sizes[] = {1, 1, 2, 3, 4, 5, 8, 9, 16};
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        metrics_group(&fixture.metrics->shards[i % SHARDS], sizes[i]);
+    }
+    scrape();
+#define GROUPS "bkflow_states_group_requests"
+    assert_sample(GROUPS "_bucket{le=\"1\"}", 2);
+    assert_sample(GROUPS "_bucket{le=\"2\"}", 3);
+    assert_sample(GROUPS "_bucket{le=\"4\"}", 5);
+    assert_sample(GROUPS "_bucket{le=\"8\"}", 7);
+    assert_sample(GROUPS "_bucket{le=\"16\"}", 9);
+    assert_sample(GROUPS "_bucket{le=\"+Inf\"}", 9);
+    assert_sample(GROUPS "_sum", 49);
+    assert_sample(GROUPS "_count", 9);
+}
+
+static unsigned count_ascending_buckets(const char *mark)
+{
     double last = 0;
     unsigned buckets = 0;
     struct str rest = scrape();
     while (rest.len > 0) {
         const struct str line = str_cut(&rest, '\n');
-        const char *const at = memmem(line.ptr, line.len, mark, sizeof mark - 1);
+        const char *const at = memmem(line.ptr, line.len, mark, strlen(mark));
         if (at != NULL) {
-            const double limit = strtod(at + sizeof mark - 1, NULL); // +Inf is understood too
+            const double limit = strtod(at + strlen(mark), NULL); // +Inf is understood too
             assert_true(limit > last);
             last = limit;
             buckets++;
         }
     }
-    assert_int_equal(buckets, METRICS_BUCKETS + 1);
+    return buckets;
+}
+
+static void the_limits_of_buckets_ascend(void **state)
+{
+    (void)state;
+    assert_int_equal(count_ascending_buckets(BUCKET "{le=\""), METRICS_BUCKETS + 1);
+    assert_int_equal(count_ascending_buckets(GROUPS "_bucket{le=\""), METRICS_GROUP_BUCKETS + 1);
 }
 
 static void gauges_tell_workers_start_and_version(void **state)
@@ -270,6 +294,7 @@ int main(void)
         WITH_FIXTURE(counters_are_summed_over_the_shards),
         WITH_FIXTURE(every_outcome_is_counted_under_its_status_and_cause),
         WITH_FIXTURE(buckets_are_cumulative_and_include_their_limit),
+        WITH_FIXTURE(groups_fall_into_buckets_by_their_requests),
         WITH_FIXTURE(the_limits_of_buckets_ascend),
         WITH_FIXTURE(gauges_tell_workers_start_and_version),
         WITH_FIXTURE(every_line_is_of_the_text_format),
