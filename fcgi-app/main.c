@@ -201,16 +201,19 @@ static int print_config(const char *path)
     return EXIT_SUCCESS;
 }
 
+static void print_note(void *context, const char *sentence)
+{
+    (void)context;
+    printf("Note: %s.\n", sentence);
+}
+
 static int check_config(const struct conf *conf, const char *path)
 {
     if (preflight_check(conf, NULL, complain_to_stderr, NULL) != 0) {
         return EXIT_CONFIG;
     }
     printf("%s: no mistakes\n", path == NULL ? "built-in defaults" : path);
-    const char *const risk = conf_risk(conf);
-    if (risk != NULL) {
-        printf("Note: %s.\n", risk);
-    }
+    conf_tell_risks(conf, print_note, NULL);
     return EXIT_SUCCESS;
 }
 

@@ -47,12 +47,10 @@ static int report(const char *what)
     return -1;
 }
 
-static void warn_of_risks(const struct conf *conf)
+static void warn_of_risk(void *context, const char *sentence)
 {
-    const char *const risk = conf_risk(conf);
-    if (risk != NULL) {
-        LOG_EVENT(LOG_LEVEL_WARNING, risk, LOG_NUMBER("pid", getpid()));
-    }
+    (void)context;
+    LOG_EVENT(LOG_LEVEL_WARNING, sentence, LOG_NUMBER("pid", getpid()));
 }
 
 // As many connections as descriptors allow, after raising that limit as far as it goes.
@@ -191,7 +189,7 @@ static int start(struct server *server, const struct conf *conf)
     LOG_EVENT(LOG_LEVEL_INFO, "ready",
               LOG_TEXT("version", str_from(server->shared->metrics->version)),
               LOG_NUMBER("workers", (int64_t)server->count), LOG_NUMBER("pid", getpid()));
-    warn_of_risks(conf);
+    conf_tell_risks(conf, warn_of_risk, NULL);
     server->progress.watchdog_us = sd_notify_interval_us();
     server->progress.limit_us = progress_limit_us(conf);
     sd_notify_ready();
@@ -240,7 +238,7 @@ static void reload(struct server *server)
         server->progress.limit_us = progress_limit_us(now->conf);
         warn_of_restart(now->conf);
         LOG_EVENT(LOG_LEVEL_INFO, "reloaded", LOG_NUMBER("pid", getpid()));
-        warn_of_risks(now->conf);
+        conf_tell_risks(now->conf, warn_of_risk, NULL);
     } else {
         LOG_EVENT(LOG_LEVEL_ERROR, "reload refused, the old configuration stays",
                   LOG_NUMBER("pid", getpid()));

@@ -263,11 +263,31 @@ void conf_free(struct conf *conf)
 
 // ---- what a loaded configuration says of itself ----
 
-const char *conf_risk(const struct conf *conf)
+static bool is_all_local(const struct conf_hosts *hosts)
 {
-    return conf->auth.direct && !conf->auth.user_table_check
-               ? "user_table_check = off: an application's secret speaks for any user name"
-               : NULL;
+    bool is_local = true;
+    for (size_t i = 0; i < hosts->count; i++) {
+        is_local = is_local && conf_host_is_local(&hosts->hosts[i]);
+    }
+    return is_local;
+}
+
+// A port that somebody chose, and that nothing uses.
+static bool has_unused_port(const struct conf_database *database)
+{
+    enum { USUAL_PORT = 3306 };
+    return database->port != USUAL_PORT && is_all_local(&database->hosts);
+}
+
+void conf_tell_risks(const struct conf *conf, conf_complain *note, void *context)
+{
+    if (conf->auth.direct && !conf->auth.user_table_check) {
+        note(context, "user_table_check = off: an application's secret speaks for any user name");
+    }
+    if (has_unused_port(&conf->database) || has_unused_port(&conf->engine_database)) {
+        note(context, "the database's port is not used: without a host, or with localhost, the "
+                      "connection goes through the local socket; 127.0.0.1 is TCP");
+    }
 }
 
 // ---- reload ----

@@ -155,8 +155,9 @@ void conf_print(const struct conf *conf, FILE *file) NONNULL;
 // The commented reference file: every key with its explanation and default.
 void conf_print_reference(FILE *file) NONNULL;
 
-// A sentence on what the operator should be aware of though it is no mistake; NULL if nothing.
-const char *conf_risk(const struct conf *conf) MUST_CHECK NONNULL;
+// Tells NOTE, a sentence each, what the operator should be aware of though it is no mistake.
+void conf_tell_risks(const struct conf *conf, conf_complain *note, void *context)
+    __attribute__((nonnull(1, 2)));
 
 // Reports what is missing that every request needs, though the configuration is in order by itself:
 // an account, and files that cannot be read. -1 if anything is.

@@ -12,37 +12,46 @@ struct reach {
     struct conf_mistakes *mistakes;
 };
 
-static bool is_certificate(const char *line)
+static bool is_line(const char *line, const char *beginning)
 {
-    return strncmp(line, "-----BEGIN ", 11) == 0 && strstr(line, "CERTIFICATE-----") != NULL;
+    return strncmp(line, beginning, strlen(beginning)) == 0 &&
+           strstr(line, "CERTIFICATE-----") != NULL;
 }
 
-// Reads all of the file. Whether it holds a certificate; ERRNO is set if it cannot be read.
-static bool holds_certificate(const char *path)
+// Why the open file holds no PEM certificates; NULL: it does.
+static const char *certificate_mistake(FILE *file)
 {
-    FILE *const file = fopen(path, "re");
     char line[256];
-    bool is_found = false;
-    if (file == NULL) {
-        return false;
-    }
+    unsigned begun = 0;
+    unsigned ended = 0;
     errno = 0;
     while (fgets(line, sizeof line, file) != NULL) {
-        is_found = is_found || is_certificate(line);
+        begun += is_line(line, "-----BEGIN ");
+        ended += is_line(line, "-----END ");
     }
-    const int error = errno;
-    fclose(file);
-    errno = error;
-    return is_found && error == 0;
+    if (errno != 0) {
+        return strerror(errno);
+    }
+    if (begun == 0) {
+        return "it holds no PEM certificate";
+    }
+    return begun != ended ? "a certificate in it is cut off" : NULL;
 }
 
 static void check_tls_ca(const struct reach *reach)
 {
     const char *const path = reach->database->tls_ca;
-    errno = 0;
-    if (path[0] != '\0' && !holds_certificate(path)) {
+    if (path[0] == '\0') {
+        return;
+    }
+    FILE *const file = fopen(path, "re");
+    const char *const mistake = file == NULL ? strerror(errno) : certificate_mistake(file);
+    if (mistake != NULL) {
         conf_mistake(reach->mistakes, "[%s] tls_ca: %s cannot be used: %s", reach->section, path,
-                     errno == 0 ? "it holds no PEM certificate" : strerror(errno));
+                     mistake);
+    }
+    if (file != NULL) {
+        fclose(file);
     }
 }
 

@@ -139,6 +139,28 @@ def test_what_would_fail_every_request_is_a_mistake(program, settings, key, valu
     assert message in done.stderr.decode()
 
 
+@pytest.mark.parametrize("host, is_told", [("", True), ("localhost", True), ("127.0.0.1", False), ("localhost, db1", False)])
+def test_a_port_that_nothing_uses_is_told(program, settings, host, is_told):
+    done = check(program, settings | {"database.host": host, "database.port": 3307})
+    assert done.returncode == 0, done.stderr
+    assert ("Note: the database's port is not used" in done.stdout.decode()) == is_told
+    done = check(program, settings | {"database.host": host, "database.port": 3306})
+    assert b"Note" not in done.stdout
+
+
+def test_a_certificate_that_is_cut_off(program, lab, settings):
+    path = lab.write("authority", ".pem", "-----BEGIN CERTIFICATE-----\nMIIB\n")
+    done = check(program, settings | {"database.tls_ca": path})
+    assert done.returncode == CONFIGURATION
+    assert "a certificate in it is cut off" in done.stderr.decode()
+
+
+def test_a_log_that_cannot_be_opened_ends_the_start(program, settings):
+    done = program.run("--config", program.config(settings | {"log.target": "file:/nonexistent/x.log"}))
+    assert done.returncode == CONFIGURATION
+    assert b"[log] target: file:/nonexistent/x.log cannot be opened: No such file" in done.stderr
+
+
 def test_what_the_option_file_may_give_can_be_left_out(program, lab, settings):
     path = lab.write("my", ".cnf", "[client]\nuser = somebody\ndatabase = bkflow\n")
     done = check(program, settings | {"database.option_file": path, "database.user": "", "database.name": ""})

@@ -470,11 +470,16 @@ class TestReload:
 
     def test_bad_settings_change_nothing(self, responder, finished_task):
         good = responder.settings
-        for bad in ({"auth.query_credentials": "maybe"}, {"auth.no_such_key": "1"}, {"response.language": "xx"}):
+        for bad in ({"auth.query_credentials": "maybe"}, {"auth.no_such_key": "1"}, {"response.language": "xx"},
+                    {"database.tls_ca": "/nonexistent/ca.pem"}, {"database.option_file": "/nonexistent/my.cnf"},
+                    {"database.user": ""}, {"log.target": "file:/nonexistent/x.log"},
+                    {"server.listen": "unix:/nonexistent/x.sock"}):
             self.reload(responder, good | {"status.healthz": "off"} | bad)
             assert responder.ask(client.variables("/healthz")).status == 200
             assert_serves(responder, finished_task)
-        assert "no_such_key" in responder.log
+        for word in ("no_such_key", "/nonexistent/ca.pem", "/nonexistent/my.cnf", "user is empty",
+                     "[log] target: nothing can be made in /nonexistent", "[server] listen: nothing can be made"):
+            assert word in responder.log
 
     def test_another_database_password_counts(self, responder, database, finished_task):
         """Connections that stand are made anew with it."""
