@@ -44,7 +44,7 @@ static bool look_at_connection(struct ctl_schema *schema, const struct conf_data
         ctl_report_what(&finding, "%s@%s in database %s of %s at %s", server->user, server->host,
                         server->database, server->version, where);
     } else {
-        struct ctl_fault fault;
+        struct ctl_fault fault = {.what = ""};
         ctl_fault_explain(&fault, &err);
         finding.verdict = CTL_WRONG;
         ctl_report_what(&finding, "%s", fault.what);

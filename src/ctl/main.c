@@ -16,7 +16,7 @@
 static void take_mistake(void *context, const char *sentence)
 {
     struct ctl *const ctl = context;
-    struct ctl_fault mistake;
+    struct ctl_fault mistake = {.what = ""};
     ctl_fault_set(&mistake, CTL_CONFIGURATION, "%s", sentence);
     ctl_fault_print(&mistake, &ctl->errors);
 }
@@ -71,7 +71,7 @@ static int finish_output(struct ctl *ctl, int status)
     if (ctl_out_finish(&ctl->out) == 0) {
         return status;
     }
-    struct ctl_fault lost;
+    struct ctl_fault lost = {.what = ""};
     const bool was_done = ctl->unseen.what[0] != '\0';
     ctl_fault_set(&lost, 0, "standard output cannot be written: %s%s%s", strerror(errno),
                   was_done ? "; " : "", ctl->unseen.what);
