@@ -208,6 +208,7 @@ static void await(struct loop *loop, struct loop_conn *conn)
 {
     const int operation = conn->is_registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
     conn->is_registered = true;
+    atomic_store(&conn->is_waiting, true);
     if (watch(loop, operation, conn->fd, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, conn) != 0) {
         loop_close(loop, conn);
     }
@@ -229,8 +230,7 @@ static struct loop_conn *take(struct loop *loop, void *mark)
     if (conn == NULL) {
         return NULL;
     }
-    // Pairs with the last store in loop_conn_wait and loop_conn_linger.
-    (void)atomic_load(&conn->deadline_us);
+    (void)atomic_exchange(&conn->is_waiting, false);
     if (conn->is_lingering) {
         end_turn(loop, conn, loop_conn_drop_late_bytes(conn));
         return NULL;

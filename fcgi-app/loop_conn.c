@@ -61,7 +61,6 @@ bool loop_conn_wait(struct loop_conn *conn, int64_t timeout_us)
     const bool is_idle = fcgi_conn_is_idle(&conn->records) && conn->has_served;
     const int64_t deadline_us = is_idle ? 0 : next_deadline(conn, now_us, timeout_us);
     atomic_store(&conn->waiting_since_us, is_idle ? now_us : conn->began_us);
-    // Last: the next owner, who loads it first, sees all that was written before.
     atomic_store(&conn->deadline_us, deadline_us);
     return is_idle;
 }

@@ -17,6 +17,9 @@ struct loop_conn {
     // Monotonic; since when the client has been idle, or has owed the rest of a request. 0 while a
     // worker owns the connection.
     atomic_int_fast64_t waiting_since_us;
+    // The loop owns it. Set last by the worker that gives it back and cleared first by the next
+    // one, which so sees all that was written before.
+    atomic_bool is_waiting;
     int64_t began_us;   // monotonic; when the request under way began. The owner's
     bool is_registered; // with epoll
     bool has_served;    // a request was complete once: from then on it may stay idle
