@@ -32,7 +32,16 @@ HOSTILE = {
     "time_zone": ["--default-time-zone=+09:00"],
     "another_version": ["--version=8.0.36"],
     "an_ancient_version": ["--version=5.5.8"],
+    "option_file": [],  # the client library's
 }
+OPTION_FILE = """
+[bkflow-states]
+init-command = SET autocommit = 0, sql_select_limit = 1, sql_mode = 'ORACLE'
+default-character-set = latin1
+report-data-truncation = 0
+reconnect = 1
+local-infile = 1
+"""
 
 # What root, who makes the changes behind the responder's back, must say first on such a server.
 OWN_SESSION = "SET autocommit = 1, tx_read_only = 0"
@@ -41,7 +50,7 @@ OWN_SESSION = "SET autocommit = 1, tx_read_only = 0"
 class Served:
     """A server with options, a responder and a site for bkflow-statesctl, and a task with Chinese in it."""
 
-    def __init__(self, lab, program, options):
+    def __init__(self, lab, program, name):
         self.server = mariadb.MariaDB(lab, "hostile-sessions").start()
         self.site = ctl.Site(self.server, lab)
         self.secret = self.site.add(CODE)
@@ -52,9 +61,11 @@ class Served:
         self.task_id = world.task(
             [support.node(), support.node("one", state=CHINESE), support.node("two")], template_id=template)
         self.server.stop()
-        self.server.options = options
+        self.server.options = HOSTILE[name]
         self.server.start()
-        self.responder = program.listen(self.site.settings(**{"server.workers": 1}))
+        options = lab.write("options", ".cnf", OPTION_FILE)
+        self.settings = {"database.option_file": options} if name == "option_file" else {}
+        self.responder = program.listen(self.site.settings(**{"server.workers": 1} | self.settings))
 
     def ask(self):
         credentials = client.credentials(CODE, self.secret, support.USER)
@@ -75,7 +86,7 @@ class Served:
 
 @pytest.fixture(scope="module", params=HOSTILE)
 def served(request, lab, program):
-    made = Served(lab, program, HOSTILE[request.param])
+    made = Served(lab, program, request.param)
     yield made
     made.end()
 
@@ -90,11 +101,11 @@ def test_answers_are_fresh_whole_and_right(served):
 
 def test_what_the_tool_changes_is_changed(served):
     assert served.ask().status == 200
-    served.site.administer_json("app", "disable", CODE)
+    served.site.administer_json("app", "disable", CODE, settings=served.settings)
     support.assert_error(served.ask(), 401, 40102)
-    served.site.administer_json("app", "enable", CODE)
+    served.site.administer_json("app", "enable", CODE, settings=served.settings)
     assert served.ask().status == 200
-    assert len(served.site.json("app", "list")["apps"]) == 2
+    assert len(served.site.json("app", "list", settings=served.settings)["apps"]) == 2
 
 
 def test_nothing_is_left_open_for_others_to_wait_for(served):
@@ -105,7 +116,7 @@ def test_nothing_is_left_open_for_others_to_wait_for(served):
 
 def test_the_servers_limit_holds(served):
     assert served.ask().status == 200
-    report = json.loads(served.site.run("--json", "check").stdout)
+    report = json.loads(served.site.run("--json", "check", settings=served.settings).stdout)
     assert report["checks"]["time_limit.database"]["verdict"] == "ok", report
 
 
