@@ -48,9 +48,8 @@ static void skip_white_space(struct reader *reader)
 
 // ---- strings ----
 
-static int take_hex_digit(struct reader *reader)
+static int hex_digit(char c)
 {
-    const char c = reader->at < reader->end ? *reader->at++ : '\0';
     if (c >= '0' && c <= '9') {
         return c - '0';
     }
@@ -58,12 +57,15 @@ static int take_hex_digit(struct reader *reader)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-// The four digits after "\u", or -1.
-static int32_t take_unit(struct reader *reader)
+// The UTF-16 unit of the "\\uXXXX" that TEXT begins with, or -1.
+static int32_t unit_of(struct str text)
 {
+    if (text.len < 6 || text.ptr[0] != '\\' || text.ptr[1] != 'u') {
+        return -1;
+    }
     int32_t unit = 0;
-    for (int i = 0; i < 4; i++) {
-        const int digit = take_hex_digit(reader);
+    for (size_t i = 2; i < 6; i++) {
+        const int digit = hex_digit(text.ptr[i]);
         if (digit < 0) {
             return -1;
         }
@@ -72,31 +74,43 @@ static int32_t take_unit(struct reader *reader)
     return unit;
 }
 
-// After "\u": one UTF-16 unit, or the two of a surrogate pair (RFC 8259, section 7).
+// RFC 8259, section 7: characters beyond U+FFFF are two units, a surrogate pair.
+size_t json_members_escape(struct str text, uint32_t *point)
+{
+    const int32_t unit = unit_of(text);
+    if (unit >= 0xD800 && unit < 0xDC00) {
+        const int32_t low = unit_of(str_skip(text, 6));
+        *point = (uint32_t)(0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00));
+        return low >= 0xDC00 && low <= 0xDFFF ? 12 : 0;
+    }
+    *point = (uint32_t)unit;
+    return unit > 0 && (unit < 0xDC00 || unit > 0xDFFF) ? 6 : 0;
+}
+
 static bool take_code_point(struct reader *reader)
 {
-    int32_t point = take_unit(reader);
-    if (point >= 0xD800 && point < 0xDC00) {
-        const int32_t low = take(reader, '\\') && take(reader, 'u') ? take_unit(reader) : -1;
-        if (low < 0xDC00 || low > 0xDFFF) {
-            return false;
-        }
-        point = 0x10000 + ((point - 0xD800) << 10) + (low - 0xDC00);
-    } else if (point <= 0 || (point >= 0xDC00 && point <= 0xDFFF)) {
+    uint32_t point;
+    char sequence[UTF8_MAX];
+    const struct str rest = {reader->at, (size_t)(reader->end - reader->at)};
+    const size_t step = json_members_escape(rest, &point);
+    if (step == 0) {
         return false;
     }
-    char sequence[UTF8_MAX];
-    const size_t len = utf8_encode((uint32_t)point, sequence);
+    const size_t len = utf8_encode(point, sequence);
     memcpy(reader->room, sequence, len);
     reader->room += len;
+    reader->at += step;
     return true;
 }
 
+// At a backslash.
 static bool take_escape(struct reader *reader)
 {
     static const char names[] = "\"\\/bfnrt";
     static const char meanings[] = "\"\\/\b\f\n\r\t";
-    if (take(reader, 'u')) {
+    reader->at++;
+    if (is_at(reader, 'u')) {
+        reader->at--;
         return take_code_point(reader);
     }
     const char c = reader->at < reader->end ? *reader->at++ : '\0';
@@ -116,7 +130,7 @@ static bool take_string(struct reader *reader, struct str *text)
         return false;
     }
     while (!take(reader, '"')) {
-        if (take(reader, '\\')) {
+        if (is_at(reader, '\\')) {
             if (!take_escape(reader)) {
                 return false;
             }

@@ -35,4 +35,8 @@ int json_members_read(struct str text, const char *what, enum error_kind refusal
                       struct arena *arena, struct json_members *members,
                       struct error *err) MUST_CHECK NONNULL;
 
+// The code point of the escape "\\uXXXX", or of the pair of them, that TEXT begins with. Returns
+// the bytes that it takes, 0 where it is U+0000, half of a pair, or none.
+size_t json_members_escape(struct str text, uint32_t *point) MUST_CHECK NONNULL;
+
 #endif

@@ -2,6 +2,7 @@
 #include "base/json_read.h"
 
 #include "base/json_members.h"
+#include "base/utf8.h"
 
 #include <json.h>
 
@@ -9,6 +10,29 @@
 static json_object *unwrap(const struct json_value *value)
 {
     return (json_object *)(uintptr_t)value;
+}
+
+// TEXT, in which all escapes are good, with UTF-8 in place of those beyond ASCII: json-c, up to
+// 0.16 at least, reads U+1D800 to U+1DFFF and their like in higher planes as halves of pairs.
+// Absent: no memory.
+static struct str without_escapes(struct str text, struct arena *arena)
+{
+    char *const bytes = arena_text(arena, text.len + 1);
+    size_t len = 0;
+    for (size_t at = 0; bytes != NULL && at < text.len;) {
+        uint32_t point = 0;
+        const size_t step = json_members_escape(str_skip(text, at), &point);
+        if (step > 0 && point >= 0x80) {
+            len += utf8_encode(point, bytes + len);
+            at += step;
+        } else {
+            const size_t kept = text.ptr[at] == '\\' ? 2 : 1; // "\\" before a "u" is no escape
+            memcpy(bytes + len, text.ptr + at, kept);
+            len += kept;
+            at += kept;
+        }
+    }
+    return (struct str){bytes, len};
 }
 
 // Not strict: json-c 0.18 then refuses every byte above 0x7F, and from 0.18 on large integers.
@@ -60,7 +84,8 @@ int json_read_object(struct str text, const char *what, enum error_kind refusal,
         return -1;
     }
     // That it is JSON is settled: json-c can only have lacked memory.
-    json_object *const parsed = parse(text);
+    const struct str unescaped = without_escapes(text, arena);
+    json_object *const parsed = str_is_absent(unescaped) ? NULL : parse(unescaped);
     if (!is_complete(parsed, &written)) {
         json_object_put(parsed);
         return error_set(err, ERR_NO_MEMORY, "%s: json-c", what);

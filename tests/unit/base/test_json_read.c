@@ -121,6 +121,20 @@ static void what_strict_versions_of_json_c_refuse_is_read(void **state)
     json_read_free(object);
 }
 
+// json-c 0.16 takes them for halves of surrogate pairs.
+static void characters_whose_low_bits_look_like_surrogates_are_read(void **state)
+{
+    (void)state;
+    struct json_value *object;
+    assert_int_equal(read_object(STR("{\"\\ud836\\udc00\":\"\\ud837\\uDE00\\ud876\\udC00\","
+                                     "\"b\":\"\\\\ud836\\u0041\\u00e9\\n\\\"\"}"),
+                                 &object),
+                     0);
+    assert_text(json_read_string(json_read_member(object, "\U0001D800")), "\U0001DE00\U0002D800");
+    assert_text(json_read_string(json_read_member(object, "b")), "\\ud836A\u00e9\n\"");
+    json_read_free(object);
+}
+
 static void depth_is_that_of_json_members(void **state)
 {
     (void)state;
@@ -201,6 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_ARENA(members_are_found_with_their_types),
         WITH_ARENA(what_strict_versions_of_json_c_refuse_is_read),
+        WITH_ARENA(characters_whose_low_bits_look_like_surrogates_are_read),
         WITH_ARENA(depth_is_that_of_json_members),
         WITH_ARENA(what_is_no_json_is_refused_whatever_json_c_says),
         WITH_ARENA(without_memory_in_json_c_the_error_is_ours),
