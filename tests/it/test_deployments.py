@@ -375,17 +375,45 @@ class TestLogRotation:
         assert "after-the-rotation" not in (folder / "bkflow-states.log.1").read_text()
         assert responder.stop() == 0
 
+    @pytest.mark.parametrize("owner, status", [("root", 0), ("account", -signal.SIGHUP)])
+    def test_signals_no_process_but_the_accounts_own(self, stage, owner, status):
+        """Whatever the account writes into its pid file. The process sleeps until a byte comes, or HUP."""
+        if os.geteuid() != 0:
+            pytest.skip("needs root, as logrotate does")
+        account = webserver.web_user()
+        command = ["cat"] if owner == "root" else ["setpriv", "--reuid", account, "--clear-groups", "cat"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            process.stdin.write(b"x")
+            process.stdin.flush()
+            assert process.stdout.read(1) == b"x"  # so it is no longer on its way to be another user's
+            pid_file = stage.lab.write("pid", "", str(process.pid))
+            pid_file.chmod(0o644)
+            self._postrotate(account, pid_file)
+            process.stdin.close()
+            assert process.wait() == status
+
+    @staticmethod
+    def _postrotate(account, pid_file):
+        text = (webserver.CONF / "logrotate" / "bkflow-states").read_text()
+        script = text.partition("    postrotate\n")[2].partition("    endscript\n")[0]
+        for there, here in {"/run/systemd/system": "/nonexistent", "/run/bkflow-states/pid": pid_file,
+                            "-u bkflow-states": f"-u {account}"}.items():
+            script = script.replace(there, str(here))
+        subprocess.run(["sh", "-c", script], check=True, timeout=20, stderr=subprocess.DEVNULL)
+
     @staticmethod
     def _rotate(stage, folder, pid_file):
         text = (webserver.CONF / "logrotate" / "bkflow-states").read_text()
         user, group = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
         for there, here in {"/var/log/bkflow-states": folder, "/run/bkflow-states/pid": pid_file,
                             "/run/systemd/system": "/nonexistent",
+                            "runuser -u bkflow-states": f"runuser -u {user}",
                             "bkflow-states bkflow-states\n": f"{user} {group}\n"}.items():
             assert there in text
             text = text.replace(there, str(here))
         if os.geteuid() != 0:
-            text = text.replace(f"    su {user} {group}\n", "")  # nobody but root may change over
+            # Nobody but root may change over.
+            text = text.replace(f"    su {user} {group}\n", "").replace(f"runuser -u {user} --", "")
         config = stage.lab.write("logrotate", ".conf", text)
         config.chmod(0o644)
         done = subprocess.run([lab_scratch.find_program("logrotate"), "--force", "--state", folder / "state", config],
