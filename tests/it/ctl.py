@@ -10,7 +10,7 @@ import subprocess
 
 import support
 from conftest import BUILDDIR
-from lab import mariadb
+from lab import mariadb, scratch
 from lab import responder as lab_responder
 
 OK, FAILED, USAGE, CONFIGURATION = 0, 1, 2, 78
@@ -23,8 +23,7 @@ _numbers = itertools.count(1)
 
 def execute(arguments, stdin=b"", env=None, **options):
     """Run the tool to its end, in a locale with UTF-8 and without a terminal."""
-    return subprocess.run([PATH, *map(str, arguments)], input=stdin, capture_output=True, timeout=60, check=False,
-                          env=environment(env), **options)
+    return scratch.run([PATH, *arguments], stdin, env=environment(env), **options)
 
 
 def environment(env=None):

@@ -37,3 +37,9 @@ def find(responder, texts):
 def resident_kilobytes(responder):
     with open(f"/proc/{responder.service.pid}/status", encoding="ascii") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
+
+
+def anonymous_kilobytes(responder):
+    """What the process has written to, and no file is behind."""
+    with open(f"/proc/{responder.service.pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("RssAnon:"))

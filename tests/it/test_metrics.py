@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """/metrics: what promtool thinks of it, and that it counts what happened."""
 
+import json
 import re
 import subprocess
 import time
@@ -101,3 +102,21 @@ def test_durations_are_those_of_the_requests(program, database, world):
     slow = 'bkflow_states_request_duration_seconds_bucket{le="0.25"}'
     assert value(text, "bkflow_states_request_duration_seconds_count") > value(text, slow)
     assert responder.stop() == 0
+
+
+def test_time_in_the_database_is_logged(program, database, finished_task):
+    """As long as the table was locked at least, and no longer than the request took."""
+    responder = program.listen(lab_responder.settings_for(
+        database, **{"log.access": "on", "log.format": "json", "server.workers": 1}))
+    with database.locked("eri_state"):
+        answer = support.in_background(responder, support.states(finished_task))
+        database.wait_until_held_up()
+        started = time.monotonic()
+        time.sleep(0.2)
+        held_us = (time.monotonic() - started) * 1e6
+    support.success(answer())
+    responder.ask(client.variables("/healthz"))
+    assert responder.stop() == 0
+    states, healthz = (event for event in map(json.loads, responder.log.splitlines()) if event["message"] == "request")
+    assert held_us <= states["database_us"] <= states["total_us"]
+    assert healthz["database_us"] == 0

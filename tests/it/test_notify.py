@@ -3,6 +3,7 @@
 
 import contextlib
 import socket
+import time
 
 import pytest
 from lab import responder as lab_responder
@@ -49,6 +50,19 @@ def test_the_watchdog_is_fed(program, database, manager):
     assert heard(listening) == ["READY=1"]
     for _ in range(3):
         assert listening.recv(4096) == b"WATCHDOG=1"
+    assert responder.stop() == 0
+
+
+def test_the_watchdog_is_fed_no_more_often_than_it_needs(program, database, manager):
+    """Twice in each of its intervals, here 2 s, and not at every tick."""
+    listening, name = manager
+    started = time.monotonic()
+    responder = program.listen(lab_responder.settings_for(database),
+                               env={"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "2000000"})
+    assert heard(listening) == ["READY=1"]
+    for _ in range(3):
+        assert listening.recv(4096) == b"WATCHDOG=1"
+    assert time.monotonic() - started > 1.5
     assert responder.stop() == 0
 
 

@@ -149,8 +149,8 @@ class TestInheritedSocket:
         """As sd_listen_fds(3) does."""
         script = 'LISTEN_PID=$$ exec "$@"'
         config = program.config(settings)
-        done = subprocess.run(["sh", "-c", script, "sh", program.path, "--config", config], capture_output=True,
-                              env=lab_responder.environment({"LISTEN_FDS": count}), timeout=30, check=False)
+        done = lab_scratch.run(["sh", "-c", script, "sh", program.path, "--config", config],
+                               env=lab_responder.environment({"LISTEN_FDS": count}))
         assert done.returncode == 78
         assert b"LISTEN_FDS" in done.stderr
 
@@ -237,8 +237,8 @@ class TestPlainCgi:
 def run_closed(program, closed, *arguments, env=None, stdin=subprocess.DEVNULL):
     """The program without some of the descriptors 0 to 2, as a shell's `>&-` starts it."""
     script = 'exec "$@" ' + " ".join(f"{number}>&-" for number in closed)
-    return subprocess.run(["sh", "-c", script, "sh", program.path, *map(str, arguments)], stdin=stdin,
-                          capture_output=True, env=lab_responder.environment(env), timeout=60, check=False)
+    return lab_scratch.run(["sh", "-c", script, "sh", program.path, *arguments], stdin,
+                           env=lab_responder.environment(env))
 
 
 class TestClosedDescriptors:
@@ -550,8 +550,7 @@ class TestReload:
         for thread in threads:
             thread.start()
         for count in range(20):
-            responder.reload(responder.settings | {"response.language": ("en", "zh-cn")[count % 2]})
-            time.sleep(0.03)
+            self.reload(responder, responder.settings | {"response.language": ("en", "zh-cn")[count % 2]})
         done.set()
         for thread in threads:
             thread.join()

@@ -4,9 +4,9 @@
 import contextlib
 import functools
 import os
+import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
 
@@ -55,8 +55,7 @@ class Program:
 
     def run(self, *arguments, env=None, stdin=b""):
         """Run to the end, as --check-config, --help or plain CGI do."""
-        return subprocess.run([self.path, *map(str, arguments)], input=stdin, capture_output=True,
-                              env=environment(env), timeout=30, check=False)
+        return lab.run([self.path, *arguments], stdin, env=environment(env))
 
     def cgi(self, settings, variables, stdin=b""):
         """One request in the plain CGI way: variables in the environment, the answer on stdout.
@@ -75,7 +74,7 @@ class Program:
         settings = {"server.listen": f"unix:{path}"} | settings
         config = self.config(settings)
         argv = [*wrapper, self.path, "--config", config]
-        service = self.scratch.start("bkflow-states", argv, env=environment(env))
+        service = self.scratch.start("bkflow-states", argv, is_bounded=True, env=environment(env))
         return Responder(service, config, settings, _address(settings["server.listen"]), ready)
 
     def spawn_fcgi(self, settings):
@@ -83,7 +82,7 @@ class Program:
         path = self.scratch.path("fcgi", ".sock")
         config = self.config(settings)
         argv = [lab.find_program("spawn-fcgi"), "-n", "-s", path, "--", self.path, "--config", config]
-        return Responder(self.scratch.start("bkflow-states", argv), config, settings, path)
+        return Responder(self.scratch.start("bkflow-states", argv, is_bounded=True), config, settings, path)
 
     def activate(self, settings):
         """Started as by a systemd socket unit, with LISTEN_FDS."""
@@ -98,7 +97,7 @@ class Program:
         config = self.config(settings)
         numbers = [one.fileno() for one in sockets]
         argv = [sys.executable, "-c", ACTIVATE, ",".join(map(str, numbers)), self.path, "--config", config]
-        service = self.scratch.start("bkflow-states", argv, env=environment(), pass_fds=numbers)
+        service = self.scratch.start("bkflow-states", argv, is_bounded=True, env=environment(), pass_fds=numbers)
         return Responder(service, config, settings, address, ready)
 
 
@@ -134,9 +133,13 @@ class Responder:
             time.sleep(lab.POLL_SECONDS)
 
     def reload(self, settings):
-        """Write other settings into the configuration file and send HUP."""
+        """Put a file with other settings in the place of the configuration and send HUP. Not into the file itself: the
+        program may still be about to read it, because of an earlier HUP, and would find it empty."""
         self.settings = settings
-        self.config_path.write_text(config_text(settings), encoding="utf-8")
+        written = self.config_path.with_suffix(".new")
+        written.write_text(config_text(settings), encoding="utf-8")
+        shutil.copymode(self.config_path, written)
+        written.rename(self.config_path)
         self.service.send_signal(signal.SIGHUP)
 
     def stop(self):

@@ -18,6 +18,9 @@ import time
 POLL_SECONDS = 0.02
 # To end what will never happen, not to measure: machines that run tests may stall for seconds.
 PATIENCE_SECONDS = 40.0
+# Far above what any test wants to see. A program that writes on without end is ended by SIGXFSZ.
+LARGEST_OUTPUT = 64 << 20
+BOUNDED = ("prlimit", f"--fsize={LARGEST_OUTPUT}", "--")
 
 
 class Scratch:
@@ -54,16 +57,29 @@ class Scratch:
         return service
 
 
-class Service:
-    """A child process. It is stopped by its process id and dies with us if we are killed."""
+def run(argv, stdin=b"", **options):
+    """Like subprocess.run with its output captured, of which there is a bounded amount."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        source = {"stdin": stdin} if isinstance(stdin, int) else {"input": stdin}
+        options = {"timeout": PATIENCE_SECONDS, "check": False} | source | options
+        done = subprocess.run([*BOUNDED, *map(str, argv)], stdout=out, stderr=err, **options)
+        for file in (out, err):
+            file.seek(0)
+        done.stdout, done.stderr = out.read(), err.read()
+    return done
 
-    def __init__(self, argv, log_path, **popen_options):
+
+class Service:
+    """A child process. It is stopped by its process id and dies with us if we are killed. `is_bounded`: it writes no
+    file, and so no log, larger than LARGEST_OUTPUT."""
+
+    def __init__(self, argv, log_path, is_bounded=False, **popen_options):
         self.name = os.path.basename(str(argv[0]))
         self.log_path = log_path
         with open(log_path, "ab") as log:
-            # setpriv keeps the process id: it executes the program in its own place.
+            # Both keep the process id: they execute the program in their own place.
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", *map(str, argv)],
+                ["setpriv", "--pdeathsig", "KILL", "--", *(BOUNDED if is_bounded else ()), *map(str, argv)],
                 stdin=popen_options.pop("stdin", subprocess.DEVNULL),
                 stdout=log,
                 stderr=log,

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""What the program uses while nothing is asked of it, and what a reload leaves behind: counts, never times, so a
+machine that stands still makes no difference."""
+
+import os
+import pathlib
+import time
+
+import memory
+import pytest
+import support
+from lab import jwt
+from lab import responder as lab_responder
+
+TICK_SECONDS = 0.1  # the server's own: it looks for what is late
+SECONDS = 3
+RELOADS = 100
+
+
+def threads(responder):
+    """Thread id to the number of times that it has waited."""
+    counts = {}
+    for status in pathlib.Path(f"/proc/{responder.service.pid}/task").glob("*/status"):
+        fields = dict(line.split(":\t", 1) for line in status.read_text(encoding="utf-8").splitlines())
+        counts[int(status.parent.name)] = int(fields["voluntary_ctxt_switches"])
+    return counts
+
+
+def cpu_seconds(responder):
+    """User and system time, as proc_pid_stat(5) counts them."""
+    stat = pathlib.Path(f"/proc/{responder.service.pid}/stat").read_text(encoding="ascii", errors="replace")
+    fields = stat.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def watch(responder):
+    """While SECONDS pass: how often each thread was woken, the CPU time, and how many ticks there were time for."""
+    started, before, used = time.monotonic(), threads(responder), cpu_seconds(responder)
+    time.sleep(SECONDS)
+    woken = {thread: count - before.get(thread, 0) for thread, count in threads(responder).items()}
+    used = cpu_seconds(responder) - used
+    return woken, used, (time.monotonic() - started) / TICK_SECONDS
+
+
+@pytest.fixture
+def settings(database):
+    return lab_responder.settings_for(database)
+
+
+def test_only_the_tick_wakes_an_idle_program(program, settings, finished_task):
+    """The main thread once or twice for each, all others not at all. A few are allowed for what the last request did."""
+    responder = program.listen(settings)
+    support.success(responder.ask(support.states(finished_task)))
+    woken, used, ticks = watch(responder)
+    main = woken.pop(responder.service.pid)
+    assert main <= 2 * ticks + 10
+    assert all(count <= 5 for count in woken.values()), woken
+    assert used < SECONDS * 0.1
+    assert responder.stop() == 0
+
+
+def test_a_host_that_is_away_costs_a_few_tries_a_second(program, settings, finished_task):
+    """It is tried for as long as it takes, with pauses of up to 0.8 s, by no thread that spins."""
+    hosts = {"database.host": "127.0.0.1:1, localhost"}
+    responder = program.listen(settings | hosts)
+    support.success(responder.ask(support.states(finished_task)))
+    woken, used, ticks = watch(responder)
+    assert sum(woken.values()) <= 10 * ticks
+    assert used < SECONDS * 0.3
+    assert responder.stop() == 0
+
+
+def test_reloads_leave_no_memory_behind(program, lab, settings, finished_task):
+    """A hundred of them, with gateway keys, each taken over by the only worker. What one configuration takes is far
+    more than a hundredth of what is allowed."""
+    memory.skip_if_sanitized(program)
+    keys = {"auth.gateway": "on", "auth.gateway_key_main": jwt.Key(lab).public_path}
+    responder = program.listen(settings | keys | {"server.workers": 1})
+
+    def reload(count):
+        for _ in range(count):
+            since = len(responder.log)
+            responder.reload(responder.settings)
+            responder.wait_for_log("reloaded", since=since)
+            support.success(responder.ask(support.states(finished_task)))
+
+    reload(RELOADS // 4)
+    before = memory.anonymous_kilobytes(responder)
+    reload(RELOADS)
+    assert memory.anonymous_kilobytes(responder) - before < 2 * RELOADS
+    assert responder.stop() == 0
