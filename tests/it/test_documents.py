@@ -14,6 +14,7 @@ import shlex
 import subprocess
 
 import pytest
+import yaml
 from lab import documents, mariadb, sandbox
 from lab.scratch import wait_until
 
@@ -29,7 +30,7 @@ STAND_INS = {
 
 # What is no command: our configuration, which test_configuration has checked, that of other programs, which
 # test_scale.py and test_replica.py run with, and, without a language, what is only to be looked at.
-LOOKED_AT = ("", "ini", "nginx", "lighttpd", "apache", "haproxy", "cnf")
+LOOKED_AT = ("", "ini", "nginx", "lighttpd", "apache", "haproxy", "cnf", "yaml")
 
 # Blocks that run elsewhere: what stands in them and, for being run, in these files.
 ELSEWHERE = {
@@ -343,6 +344,44 @@ def test_configuration(site, name):
     site.machine.root("test -e /etc/bkflow-states.gateway.pem || "
                       "openssl genrsa 2048 2>/dev/null | openssl rsa -pubout -out /etc/bkflow-states.gateway.pem")
     site.machine.root(f"bkflow-states --check-config --config /dev/stdin <<'END'\n{configurations()[name]}\nEND")
+
+
+def container():
+    [text] = [text for (name, language), text in fenced().items() if language == "yaml"]
+    [described] = yaml.safe_load(text)["containers"]
+    return described
+
+
+def test_container(site):
+    """What a container's engine does, as far as it matters here: a first process with nothing but its environment, the
+    variables of a Service named like the program among it; probes; TERM."""
+    described = container()
+    variables = {variable["name"]: variable["value"] for variable in described["env"]}
+    assert variables.pop("BKFLOW_STATES_DATABASE_HOST")
+    variables |= {"BKFLOW_STATES_DATABASE_SOCKET": "/run/mysqld/mysqld.sock",
+                  "BKFLOW_STATES_SERVICE_HOST": "10.0.0.1", "BKFLOW_STATES_PORT": "tcp://10.0.0.1:9001",
+                  "BKFLOW_STATES_PORT_9001_TCP_ADDR": "10.0.0.1"}
+    environment = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
+    site.no_program()
+    site.machine.root(f"""
+        mkdir -p /run/bkflow-states /run/secrets/bkflow-states
+        cp /etc/bkflow-states.password /run/secrets/bkflow-states/password
+        chown -R bkflow-states /run/bkflow-states /run/secrets/bkflow-states
+        env -i PATH="$PATH" {environment} unshare --pid --fork \
+            setpriv --reuid bkflow-states --regid bkflow-states --clear-groups \
+            sh -c '[ $$ = 1 ] && exec {shlex.join(described["command"])}' >/run/container.log 2>&1 &
+        echo $! >/run/container.pid""")
+    for probe in ("livenessProbe", "readinessProbe"):
+        wait_until(lambda probe=probe: site.machine.run(
+            shlex.join(described[probe]["exec"]["command"]), user="root").status == 0)
+    site.machine.root("""
+        [ "$(cat /run/container.pid)" != "" ]
+        for exe in /proc/[0-9]*/exe; do
+            [ "$(readlink "$exe")" != /usr/local/bin/bkflow-states ] || kill -TERM "${exe//[!0-9]/}"
+        done
+        while kill -0 "$(cat /run/container.pid)" 2>/dev/null; do sleep 0.02; done
+        grep -q stopped /run/container.log""")
+    assert site.machine.run(shlex.join(described["livenessProbe"]["exec"]["command"]), user="root").status != 0
 
 
 def inline_commands():
