@@ -78,6 +78,7 @@ static void close_slot(struct slot *slot)
 void db_disconnect(struct db *db)
 {
     db_deadline_detach(&db->deadline);
+    db_hosts_end_failback(&db->hosts);
     if (db->connection != NULL) {
         mysql_close(db->connection);
         db->connection = NULL;
@@ -152,7 +153,7 @@ static int ensure_connected(struct db *db, struct error *err)
 
 void db_failback(struct db *db)
 {
-    MYSQL *const better = db->connection == NULL ? NULL : db_hosts_connect_preferred(&db->hosts);
+    MYSQL *const better = db->connection == NULL ? NULL : db_hosts_failback(&db->hosts);
     struct error unused;
     if (better != NULL) {
         db_disconnect(db);

@@ -252,15 +252,38 @@ MYSQL *db_hosts_connect(struct db_hosts *hosts, struct error *err)
     return handle;
 }
 
-MYSQL *db_hosts_connect_preferred(struct db_hosts *hosts)
+static void start_failback(struct db_hosts *hosts)
 {
-    MYSQL *handle = NULL;
-    struct error unused = {0};
-    for (size_t i = 0; handle == NULL && i < hosts->current; i++) {
+    for (size_t i = 0; hosts->failback == NULL && i < hosts->current; i++) {
         if (may_try(hosts, i)) {
-            handle = connect_host(hosts, i, patience_ends_us(hosts, true), &unused);
+            hosts->failback = db_attempt_start(hosts->conf, &hosts->hosts[i].address, hosts->use);
+            hosts->failback_to = i;
         }
     }
+}
+
+void db_hosts_end_failback(struct db_hosts *hosts)
+{
+    db_attempt_free(hosts->failback);
+    hosts->failback = NULL;
+}
+
+MYSQL *db_hosts_failback(struct db_hosts *hosts)
+{
+    struct error unused = {0};
+    if (LIKELY(hosts->current == 0)) {
+        return NULL;
+    }
+    if (hosts->failback == NULL) {
+        start_failback(hosts);
+    }
+    struct db_connect_result *const result =
+        hosts->failback == NULL ? NULL : db_attempt_result(hosts->failback);
+    if (result == NULL) {
+        return NULL;
+    }
+    MYSQL *const handle = take(hosts, hosts->failback_to, result, &unused);
+    db_hosts_end_failback(hosts);
     return handle;
 }
 

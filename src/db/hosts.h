@@ -14,6 +14,8 @@
 
 #include <mysql.h>
 
+struct db_attempt;
+
 struct db_host {
     struct conf_host address;
     uint64_t key;                   // in db_health
@@ -28,7 +30,9 @@ struct db_hosts {
     enum db_connect_use use;
     struct db_host hosts[CONF_HOSTS_MAX];
     size_t count;
-    size_t current; // the one that was connected to last
+    size_t current;              // the one that was connected to last
+    struct db_attempt *failback; // at a preferred host; NULL: none is under way
+    size_t failback_to;
     // Since a host answered a statement last.
     unsigned losses;   // statements that were lost on the current host
     bool has_refusals; // some host's refusal is set
@@ -45,9 +49,13 @@ void db_hosts_reconfigure(struct db_hosts *hosts, const struct conf_database *co
 // server_code the code of one of them: of a server that refused, if any did.
 MYSQL *db_hosts_connect(struct db_hosts *hosts, struct error *err) MUST_CHECK NONNULL;
 
-// Connects to a host that is preferred to the current one and is known to be well again. NULL:
-// there is none, which costs next to nothing to find out.
-MYSQL *db_hosts_connect_preferred(struct db_hosts *hosts) MUST_CHECK NONNULL;
+// Between requests: returns a connection to a host that is preferred to the current one and is
+// known to be well again. Waits for nothing: the first call starts to connect, a later one returns
+// the connection once it is made. NULL: there is none, which costs next to nothing to find out.
+MYSQL *db_hosts_failback(struct db_hosts *hosts) MUST_CHECK NONNULL;
+
+// Gives up a failback that has begun. Must be called before HOSTS goes.
+void db_hosts_end_failback(struct db_hosts *hosts) NONNULL;
 
 // Called for each statement that fails on the current host, with its error number and message, and
 // for each that is answered. A host that fails statements is not used until the prober has seen it

@@ -43,6 +43,7 @@ static bool is_idle(void *unused)
 static int tear_down(void **state)
 {
     (void)state;
+    db_hosts_end_failback(&hosts);
     for (size_t i = 0; i < count; i++) {
         tcp_host_free(places[i]);
     }
@@ -63,6 +64,13 @@ static void assert_connects_to(size_t i)
 static bool has_failed(size_t i)
 {
     return db_health_retry_at(health, hosts.hosts[i].key) != 0;
+}
+
+// As the prober finds it.
+static void let_answer(size_t i)
+{
+    struct db_outage ended;
+    db_health_succeeded(health, hosts.hosts[i].key, &ended);
 }
 
 // ---- connecting ----
@@ -119,8 +127,7 @@ static void a_failed_host_is_left_to_the_prober(void **state)
     }
     assert_int_equal(atomic_load(&shard.database_errors), errors);
     tcp_host_become(places[0], TCP_HOST_WELL);
-    struct db_outage ended;
-    db_health_succeeded(health, hosts.hosts[0].key, &ended);
+    let_answer(0);
     assert_connects_to(0);
 }
 
@@ -165,22 +172,72 @@ static void a_silent_host_without_another_has_connect_timeout(void **state)
 
 // ---- going back ----
 
+static MYSQL *better;
+
+static bool fails_back(void *unused)
+{
+    (void)unused;
+    better = db_hosts_failback(&hosts);
+    return better != NULL;
+}
+
 static void a_preferred_host_is_returned_to_once_it_is_well(void **state)
 {
     (void)state;
     START(TCP_HOST_REFUSES, TCP_HOST_WELL);
     db_health_set_probed(health);
     assert_connects_to(1);
-    assert_null(db_hosts_connect_preferred(&hosts)); // it has failed, and nobody has seen it well
+    for (int i = 0; i < 5; i++) { // it has failed, and nobody has seen it well
+        assert_false(fails_back(NULL));
+        assert_false(db_library_is_busy());
+    }
     assert_int_equal(hosts.current, 1);
     tcp_host_become(places[0], TCP_HOST_WELL);
-    struct db_outage ended;
-    db_health_succeeded(health, hosts.hosts[0].key, &ended);
-    MYSQL *const handle = db_hosts_connect_preferred(&hosts);
-    assert_non_null(handle);
+    let_answer(0);
+    wait_for(fails_back, NULL);
     assert_int_equal(hosts.current, 0);
-    mysql_close(handle);
-    assert_null(db_hosts_connect_preferred(&hosts)); // there is none before the first
+    assert_int_equal(mysql_ping(better), 0);
+    mysql_close(better);
+    assert_false(fails_back(NULL)); // there is none before the first
+    assert_int_equal(tcp_host_logins(places[0]), 1);
+}
+
+// Nobody waits for it, and it is tried once: by this connection, not by each request.
+static void a_preferred_host_that_falls_silent_again_costs_nothing(void **state)
+{
+    (void)state;
+    START(TCP_HOST_REFUSES, TCP_HOST_WELL);
+    db_health_set_probed(health);
+    assert_connects_to(1);
+    tcp_host_become(places[0], TCP_HOST_SILENT);
+    let_answer(0);
+    for (int i = 0; i < 1000; i++) {
+        assert_false(fails_back(NULL));
+    }
+    assert_int_equal(hosts.current, 1);
+    tcp_host_become(places[0], TCP_HOST_WELL);
+    wait_for(fails_back, NULL);
+    mysql_close(better);
+    assert_int_equal(tcp_host_logins(places[0]), 1);
+}
+
+static bool is_blamed(void *unused)
+{
+    assert_false(fails_back(unused));
+    return has_failed(0);
+}
+
+static void a_preferred_host_that_refuses_again_is_left_to_the_prober(void **state)
+{
+    (void)state;
+    START(TCP_HOST_REFUSES, TCP_HOST_WELL);
+    db_health_set_probed(health);
+    assert_connects_to(1);
+    let_answer(0);
+    assert_false(has_failed(0));
+    wait_for(is_blamed, NULL);
+    assert_false(fails_back(NULL));
+    assert_false(db_library_is_busy());
 }
 
 // ---- the configuration ----
@@ -294,6 +351,10 @@ int main(void)
         cmocka_unit_test_teardown(a_silent_host_gives_way_to_another, tear_down),
         cmocka_unit_test_teardown(a_silent_host_without_another_has_connect_timeout, tear_down),
         cmocka_unit_test_teardown(a_preferred_host_is_returned_to_once_it_is_well, tear_down),
+        cmocka_unit_test_teardown(a_preferred_host_that_falls_silent_again_costs_nothing,
+                                  tear_down),
+        cmocka_unit_test_teardown(a_preferred_host_that_refuses_again_is_left_to_the_prober,
+                                  tear_down),
         cmocka_unit_test_teardown(a_reload_replaces_the_hosts, tear_down),
         cmocka_unit_test_teardown(a_host_that_stays_is_known_as_before, tear_down),
         cmocka_unit_test_teardown(a_host_that_is_reached_in_another_way_is_another, tear_down),
