@@ -214,6 +214,14 @@ static void closing_wakes_who_waits_and_ends_scouting(void **state)
     assert_false(db_health_is_probed(health));
 }
 
+static void a_server_without_a_time_limit_is_reported_once(void **state)
+{
+    (void)state;
+    assert_true(db_health_has_no_time_limit(health, HOST));
+    assert_false(db_health_has_no_time_limit(health, HOST));
+    assert_true(db_health_has_no_time_limit(health, OTHER));
+}
+
 int main(void)
 {
 #define WITH_HEALTH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -232,6 +240,7 @@ int main(void)
         WITH_HEALTH(more_hosts_than_it_keeps_push_the_oldest_out),
         WITH_HEALTH(a_failure_wakes_who_waits),
         WITH_HEALTH(closing_wakes_who_waits_and_ends_scouting),
+        WITH_HEALTH(a_server_without_a_time_limit_is_reported_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
