@@ -72,7 +72,7 @@ static void start(void)
         .password_file = "",
         .name = "somewhere",
         .connect_timeout_ms = 30000,
-        .query_timeout_ms = 30000,
+        .query_timeout_ms = 30050,
         .tls_ca = "",
         .option_file = conf.option_file == NULL ? "" : conf.option_file,
     };
@@ -221,6 +221,23 @@ static void other_widths_are_converted(void **state)
     assert_int_equal(row[COUNT].number, -7);
     assert_int_equal(row[FLAG].number, -128);
     assert_text(row[TEXT].text, "");
+    db_finish(db);
+}
+
+static void a_column_that_is_always_null_has_any_type(void **state)
+{
+    (void)state;
+    const struct db_value *row;
+    script_start(&script, 0);
+    script_prepared(&script, 1, "NNNNN");
+    script_result(&script, "NNNNN", 0, 1);
+    for (unsigned i = 0; i < COLUMN_COUNT; i++) {
+        script_null(&script);
+    }
+    start();
+    assert_int_equal(query(&statement), 0);
+    assert_int_equal(db_fetch(db, &row, &err), 1);
+    assert_true(row[NUMBER].is_null && row[TEXT].is_null && row[TIME].is_null);
     db_finish(db);
 }
 
@@ -443,8 +460,8 @@ static void the_session_is_set_by_one_statement(void **state)
                                         "sql_mode='",
                                         "'READ-COMMITTED'",
                                         "tx_read_only=1",
-                                        "max_execution_time=30000*/",
-                                        "max_statement_time=30.000*/",
+                                        "max_execution_time=30050*/",
+                                        "max_statement_time=30.050*/",
                                         "sql_select_limit=18446744073709551615"};
     for (size_t i = 0; i < COUNT_OF(parts); i++) {
         check(parts[i], has_text(fake_server_received(server), parts[i]));
@@ -531,6 +548,7 @@ int main(void)
         cmocka_unit_test_teardown(null_is_no_value, tear_down),
         cmocka_unit_test_teardown(the_zero_date_is_null, tear_down),
         cmocka_unit_test_teardown(other_widths_are_converted, tear_down),
+        cmocka_unit_test_teardown(a_column_that_is_always_null_has_any_type, tear_down),
         cmocka_unit_test_teardown(a_text_too_long_is_no_value, tear_down),
         cmocka_unit_test_teardown(numbers_too_large_are_no_values, tear_down),
         cmocka_unit_test_teardown(times_that_do_not_exist_are_no_values, tear_down),
