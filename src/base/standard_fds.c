@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include "base/standard_fds.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 int standard_fds_open(void)
 {
-    // From below: open takes the lowest free number, which is the one that was found closed.
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        const int direction = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", direction) != fd) {
+        if (fcntl(fd, F_GETFD) >= 0) {
+            continue;
+        }
+        const int opened = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+        if (opened < 0) {
             return -1;
         }
+        assert(opened == fd); // the lowest number that is free
     }
     return 0;
 }
