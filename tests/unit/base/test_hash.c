@@ -115,6 +115,23 @@ static void texts_of_one_byte_repeated_differ_by_their_length(void **state)
     assert_int_equal(count_equal(b, COUNT_OF(zeros)), 0);
 }
 
+static void all_texts_of_one_and_two_bytes_differ(void **state)
+{
+    (void)state;
+    enum { TEXTS = 256 + 65536 };
+    static uint64_t a[TEXTS];
+    static uint64_t b[TEXTS];
+    for (size_t i = 0; i < TEXTS; i++) {
+        const size_t len = i < 256 ? 1 : 2;
+        const size_t value = i < 256 ? i : i - 256;
+        const char bytes[2] = {(char)value, (char)(value >> 8)};
+        a[i] = digest(bytes, len).a;
+        b[i] = digest(bytes, len).b;
+    }
+    assert_int_equal(count_equal(a, TEXTS), 0);
+    assert_int_equal(count_equal(b, TEXTS), 0);
+}
+
 static void two_texts_cannot_trade_bytes(void **state)
 {
     (void)state;
@@ -182,6 +199,7 @@ int main(void)
         cmocka_unit_test(table_hashes_of_ids_spread_as_chance_would),
         cmocka_unit_test(every_bit_of_a_text_changes_both_lanes),
         cmocka_unit_test(texts_of_one_byte_repeated_differ_by_their_length),
+        cmocka_unit_test(all_texts_of_one_and_two_bytes_differ),
         cmocka_unit_test(two_texts_cannot_trade_bytes),
         cmocka_unit_test(no_text_makes_a_lane_forget),
         cmocka_unit_test(no_usual_word_makes_a_lane_forget),
