@@ -89,12 +89,19 @@ static bool can_bind(const struct addrinfo *address)
     return is_bound;
 }
 
-static void check_tcp(const struct conf_listen *listen, struct conf_mistakes *mistakes)
+static void check_tcp(const struct conf_listen *listen, bool may_look_up,
+                      struct conf_mistakes *mistakes)
 {
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    const struct addrinfo hints = {
+        .ai_socktype = SOCK_STREAM,
+        .ai_flags = may_look_up ? AI_PASSIVE : AI_PASSIVE | AI_NUMERICHOST,
+    };
     const char *const host = strcmp(listen->host, "*") == 0 ? NULL : listen->host;
     struct addrinfo *addresses;
     const int failure = getaddrinfo(host, listen->port, &hints, &addresses);
+    if (failure == EAI_NONAME && !may_look_up) {
+        return;
+    }
     if (failure != 0) {
         conf_mistake(mistakes, "%s: %s: %s", listen_key, listen->host, gai_strerror(failure));
         return;
@@ -111,7 +118,8 @@ static void check_tcp(const struct conf_listen *listen, struct conf_mistakes *mi
     }
 }
 
-static void check_listen(const struct conf_listen *listen, struct conf_mistakes *mistakes)
+static void check_listen(const struct conf_listen *listen, bool may_look_up,
+                         struct conf_mistakes *mistakes)
 {
     switch (listen->kind) {
     case CONF_LISTEN_INHERITED:
@@ -120,7 +128,7 @@ static void check_listen(const struct conf_listen *listen, struct conf_mistakes 
         check_unix(listen, mistakes);
         break;
     case CONF_LISTEN_TCP:
-        check_tcp(listen, mistakes);
+        check_tcp(listen, may_look_up, mistakes);
         break;
     }
 }
@@ -137,7 +145,7 @@ int preflight_check(const struct conf *conf, const struct conf *running, conf_co
     struct conf_mistakes mistakes = {.complain = complain, .context = context};
     check_log(conf, &mistakes);
     if (running == NULL || !is_same_listen(&conf->server.listen, &running->server.listen)) {
-        check_listen(&conf->server.listen, &mistakes);
+        check_listen(&conf->server.listen, running == NULL, &mistakes);
     }
     return mistakes.count == 0 ? 0 : -1;
 }

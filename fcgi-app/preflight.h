@@ -7,8 +7,8 @@
 #include "conf/conf.h"
 
 // RUNNING is the configuration in effect, whose listening socket exists; NULL: none is. Makes no
-// file and leaves no socket. Looks up [server] listen if that is a name. -1 after reporting what is
-// wrong.
+// file and leaves no socket. Without RUNNING it looks up [server] listen if that is a name: a
+// reload waits for no name server. -1 after reporting what is wrong.
 int preflight_check(const struct conf *conf, const struct conf *running, conf_complain *complain,
                     void *context) MUST_CHECK __attribute__((nonnull(1, 3)));
 

@@ -119,6 +119,8 @@ HOSTS_17 = ", ".join(f"db{number}" for number in range(17))
     ("database.user", "", "[database] user is empty"),
     ("database.name", "", "[database] name is empty"),
     ("engine_database.user", "", "[engine_database] user is empty"),
+    ("engine_database.name", "", "[engine_database] name is empty"),
+    ("engine_database.option_file", "/nonexistent/my.cnf", "[engine_database] option_file: /nonexistent/my.cnf cannot"),
     ("database.tls_ca", "/nonexistent/ca.pem", "/nonexistent/ca.pem cannot be used: No such file"),
     ("database.tls_ca", "/etc", "/etc cannot be used: Is a directory"),
     ("database.tls_ca", "/etc/passwd", "it holds no PEM certificate"),
@@ -137,6 +139,8 @@ def test_what_would_fail_every_request_is_a_mistake(program, settings, key, valu
     done = check(program, settings | {key: value})
     assert done.returncode == CONFIGURATION
     assert message in done.stderr.decode()
+    if "[engine" not in message:
+        assert b"engine_database" not in done.stderr, "what it inherits is reported once"
 
 
 @pytest.mark.parametrize("host, is_told", [("", True), ("localhost", True), ("127.0.0.1", False), ("localhost, db1", False)])

@@ -489,6 +489,14 @@ class TestReload:
         self.reload(responder, responder.settings | {"database.password": database.config()["password"]})
         assert_serves(responder, finished_task)
 
+    def test_a_name_to_listen_at_is_not_looked_up(self, responder):
+        """Nothing waits for a name server; the next start, and --check-config, tell."""
+        self.reload(responder, responder.settings | {"server.listen": "tcp:nobody.invalid:9000"})
+        assert "nobody.invalid" not in responder.log
+        assert "[server] listen" in responder.log
+        self.reload(responder, responder.settings | {"server.listen": "tcp:192.0.2.1:9000"})
+        assert "cannot listen on 192.0.2.1, port 9000" in responder.log
+
     def test_a_setting_that_needs_a_restart_is_named(self, responder, finished_task):
         self.reload(responder, responder.settings | {"server.workers": 7})
         responder.wait_for_log("workers")
