@@ -61,6 +61,7 @@ enum {
     NODE_COLUMN_IGNORED,
     NODE_COLUMN_STARTED,
     NODE_COLUMN_ARCHIVED,
+    NODE_COLUMN_WIDTH,
 };
 
 // The size index for COUNT keys, and how many keys it takes.

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/json_write.h"
 #include "states/node_row.h"
+#include "states/statements.h"
 #include "states/tree.h"
 
 #include <stdio.h>
@@ -29,7 +30,7 @@ struct row {
     char id[ID_BYTES + 1];
     char parent[ID_BYTES + 1];
     char version[ID_BYTES + 1];
-    struct db_value values[NODE_WIDTH];
+    struct db_value values[NODE_COLUMN_WIDTH];
 };
 
 enum step { STEP_KEEP, STEP_LINK, STEP_WRITE, STEPS };
@@ -51,7 +52,8 @@ static void make_row(struct row *rows, int i)
     snprintf(row->id, sizeof row->id, "n%032x", (unsigned)i * 2654435761U);
     snprintf(row->version, sizeof row->version, "v%032x", (unsigned)i * 2246822519U);
     snprintf(row->parent, sizeof row->parent, "%s", rows[i == 0 ? 0 : (i - 1) / SIBLINGS].id);
-    const struct db_value values[NODE_WIDTH] = {
+    const struct db_value values[NODE_COLUMN_WIDTH] = {
+        text_value(rows[0].id),
         text_value(row->id),
         text_value(row->parent),
         text_value("FINISHED"),

@@ -120,6 +120,18 @@ def median(samples):
     return {name: statistics.median(sample[name] for sample in samples) for name in samples[0]}
 
 
+def groups(responder):
+    """How many groups the responder has answered, and how many requests were in them."""
+    text = responder.ask({"REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "SERVER_PROTOCOL": "HTTP/1.1",
+                          "REMOTE_ADDR": "127.0.0.1", "PATH_INFO": "/metrics"}).body.decode()
+    return tuple(int(re.search(rf"^bkflow_states_group_requests_{name} (\d+)$", text, re.MULTILINE).group(1))
+                 for name in ("count", "sum"))
+
+
+def mean_group(before, after):
+    return (after[1] - before[1]) / (after[0] - before[0])
+
+
 class Load:
     """The FastCGI load generator, straight on a socket."""
 

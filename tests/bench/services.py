@@ -159,10 +159,30 @@ def _pkg_config(*names):
     return shlex.split(done.stdout)
 
 
+ENGINE = "bkflow_engine"
+# Settings of a responder whose engine tables are in a database of their own, as in a standard installation.
+SECOND_DATABASE = {"engine_database.name": ENGINE}
+
+
 def start_database(scratch):
     server = mariadb.MariaDB(scratch).start()
     _fill(server)
+    _copy_engine_tables(server)
     return server, _pid(server)
+
+
+def _copy_engine_tables(server):
+    user = server.config()["user"]
+    server.sql(f"CREATE DATABASE {ENGINE}; GRANT SELECT ON {ENGINE}.* TO '{user}'@'%'", None)
+    for table in ("task_taskinstance", "eri_state"):
+        server.sql(f"CREATE TABLE {ENGINE}.{table} LIKE {mariadb.DATABASE}.{table}; "
+                   f"INSERT INTO {ENGINE}.{table} SELECT * FROM {mariadb.DATABASE}.{table}; "
+                   f"ANALYZE TABLE {ENGINE}.{table}", None)
+
+
+def make_covering_index(server):
+    server.load("replica_index.sql")
+    server.sql("ANALYZE TABLE eri_state")
 
 
 def _fill(server):
