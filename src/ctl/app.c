@@ -21,7 +21,7 @@ struct job {
     struct applications *apps;
     struct arena *arena;
     struct str code;
-    struct apps_record *record; // NULL: there is no such application
+    struct application *record; // NULL: there is no such application
     struct error err;
 };
 
@@ -257,7 +257,7 @@ static void print_moment(struct ctl *ctl, int64_t us)
     ctl_out_print(&ctl->out, "%.*s", (int)len, text);
 }
 
-static bool has_previous(const struct apps_record *record)
+static bool has_previous(const struct application *record)
 {
     return record->previous_until_us != CLOCK_NO_TIME &&
            record->previous_until_us > clock_system.wall_us();
@@ -298,7 +298,7 @@ static int write_rotated(const struct job *job, const struct ctl_secret *secret,
 static int64_t read_until(struct job *job)
 {
     const int64_t grace = job->ctl->options.grace_seconds;
-    struct apps_record *now;
+    struct application *now;
     if (applications_find(job->apps, job->code, job->arena, &now, &job->err) == 0 && now != NULL) {
         return now->previous_until_us;
     }

@@ -84,15 +84,16 @@ const char *applications_code_mistake(struct str code)
     if (mistake != NULL) {
         return mistake;
     }
-    return count_characters(code) > APPS_CODE_MAX ? "longer than 128 characters" : NULL;
+    return count_characters(code) > APPLICATION_CODE_MAX ? "longer than 128 characters" : NULL;
 }
 
 const char *applications_secret_mistake(struct str secret)
 {
-    if (secret.len < APPS_SECRET_MIN_BYTES) {
+    if (secret.len < APPLICATION_SECRET_MIN_BYTES) {
         return "shorter than 16 bytes, which can be guessed by whoever gets hold of its digest";
     }
-    return secret.len > APPS_SECRET_MAX_BYTES ? "longer than 512 bytes" : text_mistake(secret);
+    return secret.len > APPLICATION_SECRET_MAX_BYTES ? "longer than 512 bytes"
+                                                     : text_mistake(secret);
 }
 
 const char *applications_description_mistake(struct str description)
@@ -101,13 +102,14 @@ const char *applications_description_mistake(struct str description)
     if (mistake != NULL) {
         return mistake;
     }
-    return count_characters(description) > APPS_DESCRIPTION_MAX ? "longer than 255 characters"
-                                                                : NULL;
+    return count_characters(description) > APPLICATION_DESCRIPTION_MAX
+               ? "longer than 255 characters"
+               : NULL;
 }
 
 // ---- digests ----
 
-bool applications_secret_is_current(const struct apps_record *record, struct str secret)
+bool applications_secret_is_current(const struct application *record, struct str secret)
 {
     uint8_t digest[LOOKUP_DIGEST_BYTES];
     return secret_digest(record->salt, secret, digest) &&
@@ -135,8 +137,8 @@ enum {
 
 // A character takes up to four bytes in utf8mb4.
 static const struct db_column columns[COLUMN_COUNT] = {
-    [COLUMN_CODE] = {DB_TEXT, APPS_CODE_MAX * 4},
-    [COLUMN_DESCRIPTION] = {DB_TEXT, APPS_DESCRIPTION_MAX * 4},
+    [COLUMN_CODE] = {DB_TEXT, APPLICATION_CODE_MAX * 4},
+    [COLUMN_DESCRIPTION] = {DB_TEXT, APPLICATION_DESCRIPTION_MAX * 4},
     [COLUMN_ENABLED] = {DB_TINYINT, 0},
     [COLUMN_CREATED] = {DB_TIME, 0},
     [COLUMN_ROTATED] = {DB_TIME, 0},
@@ -172,13 +174,13 @@ static void copy_bytes(uint8_t *to, size_t size, struct str bytes)
 }
 
 static int read_record(const struct db_value *values, struct arena *arena,
-                       struct apps_record **record, struct error *err)
+                       struct application **record, struct error *err)
 {
-    struct apps_record *const made = arena_alloc(arena, 1, sizeof(struct apps_record));
+    struct application *const made = arena_alloc(arena, 1, sizeof(struct application));
     if (made == NULL) {
         return error_set(err, ERR_NO_MEMORY, "application");
     }
-    *made = (struct apps_record){
+    *made = (struct application){
         .code = arena_copy(arena, values[COLUMN_CODE].text),
         .description = arena_copy(arena, values[COLUMN_DESCRIPTION].text),
         .is_enabled = values[COLUMN_ENABLED].number != 0,
@@ -195,11 +197,11 @@ static int read_record(const struct db_value *values, struct arena *arena,
     return 0;
 }
 
-static int fetch_records(struct db *db, struct arena *arena, struct apps_record **first,
+static int fetch_records(struct db *db, struct arena *arena, struct application **first,
                          struct error *err)
 {
     const struct db_value *values;
-    struct apps_record **end = first;
+    struct application **end = first;
     *first = NULL;
     for (;;) {
         const int fetched = db_fetch(db, &values, err);
@@ -216,7 +218,7 @@ static int fetch_records(struct db *db, struct arena *arena, struct apps_record 
 static int query_records(struct applications *apps, unsigned slot,
                          const struct db_statement *statement,
                          const struct db_parameter *parameters, struct arena *arena,
-                         struct apps_record **first, struct error *err)
+                         struct application **first, struct error *err)
 {
     if (db_query(apps->db, slot, statement, parameters, err) != 0) {
         return -1;
@@ -227,7 +229,7 @@ static int query_records(struct applications *apps, unsigned slot,
 }
 
 int applications_find(struct applications *apps, struct str code, struct arena *arena,
-                      struct apps_record **record, struct error *err)
+                      struct application **record, struct error *err)
 {
     const struct db_parameter parameters[] = {DB_PARAMETER_TEXT(code)};
     if (query_records(apps, SLOT_FIND, &find_statement, parameters, arena, record, err) != 0) {
@@ -240,7 +242,7 @@ int applications_find(struct applications *apps, struct str code, struct arena *
     return 0;
 }
 
-int applications_list(struct applications *apps, struct arena *arena, struct apps_record **first,
+int applications_list(struct applications *apps, struct arena *arena, struct application **first,
                       struct error *err)
 {
     static const struct db_parameter none[1];
@@ -344,7 +346,7 @@ int applications_add(struct applications *apps, struct str code, struct str secr
     return change(apps, SLOT_ADD, &add_statement, parameters, err) < 0 ? -1 : 0;
 }
 
-int applications_rotate(struct applications *apps, const struct apps_record *record,
+int applications_rotate(struct applications *apps, const struct application *record,
                         struct str secret, int64_t grace_seconds, struct error *err)
 {
     uint8_t digest[LOOKUP_DIGEST_BYTES];
@@ -361,7 +363,7 @@ int applications_rotate(struct applications *apps, const struct apps_record *rec
                              : change(apps, SLOT_DROP, &drop_statement, parameters + 1, err);
 }
 
-int applications_set_enabled(struct applications *apps, const struct apps_record *record,
+int applications_set_enabled(struct applications *apps, const struct application *record,
                              bool enabled, struct error *err)
 {
     const struct db_parameter parameters[] = {
@@ -372,7 +374,7 @@ int applications_set_enabled(struct applications *apps, const struct apps_record
     return change(apps, SLOT_ENABLE, &enable_statement, parameters, err);
 }
 
-int applications_remove(struct applications *apps, const struct apps_record *record,
+int applications_remove(struct applications *apps, const struct application *record,
                         struct error *err)
 {
     const struct db_parameter parameters[] = {

@@ -16,10 +16,10 @@
 // secret has to be too long to guess. 16 bytes is the least that can be. The most keeps a request
 // that carries one well within the bounds of any web server.
 enum {
-    APPS_CODE_MAX = 128,
-    APPS_DESCRIPTION_MAX = 255,
-    APPS_SECRET_MIN_BYTES = 16,
-    APPS_SECRET_MAX_BYTES = 512,
+    APPLICATION_CODE_MAX = 128,
+    APPLICATION_DESCRIPTION_MAX = 255,
+    APPLICATION_SECRET_MIN_BYTES = 16,
+    APPLICATION_SECRET_MAX_BYTES = 512,
 };
 
 // What is wrong with a text, to stand behind "is" or "are"; NULL: nothing. Texts that look the same
@@ -36,7 +36,7 @@ struct applications *applications_new(const struct conf_database *conf,
 void applications_free(struct applications *apps);
 
 // One application as a row has it. Texts in the arena; moments are microseconds since 1970 UTC.
-struct apps_record {
+struct application {
     struct str code;
     struct str description;
     bool is_enabled;
@@ -45,7 +45,7 @@ struct apps_record {
     int64_t previous_until_us; // CLOCK_NO_TIME: there is no other secret than the current one
     uint8_t salt[LOOKUP_SALT_BYTES];
     uint8_t digest[LOOKUP_DIGEST_BYTES];
-    struct apps_record *next;
+    struct application *next;
 };
 
 // Makes the table unless it is there already.
@@ -53,10 +53,10 @@ int applications_create_table(struct applications *apps, struct error *err) MUST
 
 // The application with exactly this code, NULL when there is none.
 int applications_find(struct applications *apps, struct str code, struct arena *arena,
-                      struct apps_record **record, struct error *err) MUST_CHECK NONNULL;
+                      struct application **record, struct error *err) MUST_CHECK NONNULL;
 
 // All of them by code, as a list.
-int applications_list(struct applications *apps, struct arena *arena, struct apps_record **first,
+int applications_list(struct applications *apps, struct arena *arena, struct application **first,
                       struct error *err) MUST_CHECK NONNULL;
 
 // Adds an application that may log in with SECRET from now on. Texts without mistakes.
@@ -69,16 +69,16 @@ int applications_add(struct applications *apps, struct str code, struct str secr
 
 // SECRET becomes the current one, and the current one the previous, which holds for GRACE_SECONDS
 // more; 0: no longer. A previous secret from before is dropped.
-int applications_rotate(struct applications *apps, const struct apps_record *record,
+int applications_rotate(struct applications *apps, const struct application *record,
                         struct str secret, int64_t grace_seconds,
                         struct error *err) MUST_CHECK NONNULL;
-int applications_set_enabled(struct applications *apps, const struct apps_record *record,
+int applications_set_enabled(struct applications *apps, const struct application *record,
                              bool enabled, struct error *err) MUST_CHECK NONNULL;
-int applications_remove(struct applications *apps, const struct apps_record *record,
+int applications_remove(struct applications *apps, const struct application *record,
                         struct error *err) MUST_CHECK NONNULL;
 
 // Whether SECRET is the current one.
-bool applications_secret_is_current(const struct apps_record *record,
+bool applications_secret_is_current(const struct application *record,
                                     struct str secret) MUST_CHECK NONNULL;
 
 #endif

@@ -10,7 +10,7 @@ enum { ARENA_BYTES = 64 << 20 }; // a hundred thousand applications
 
 // ---- JSON ----
 
-static void write_record(struct json_writer *json, const struct apps_record *record)
+static void write_record(struct json_writer *json, const struct application *record)
 {
     json_write_key(json, record->code);
     json_write_open(json);
@@ -27,14 +27,14 @@ static void write_record(struct json_writer *json, const struct apps_record *rec
     json_write_close(json);
 }
 
-static void write_all(struct ctl *ctl, const struct apps_record *first)
+static void write_all(struct ctl *ctl, const struct application *first)
 {
     struct json_writer json;
     json_write_init(&json, &ctl->out.buffer);
     json_write_open(&json);
     JSON_WRITE_KEY(&json, "apps");
     json_write_open(&json);
-    for (const struct apps_record *record = first; record != NULL; record = record->next) {
+    for (const struct application *record = first; record != NULL; record = record->next) {
         write_record(&json, record);
     }
     json_write_close(&json);
@@ -54,7 +54,7 @@ static void print_moment(struct ctl *ctl, struct local_time *zone, int64_t us)
     ctl_out_cell(&ctl->out, CTL_PLAIN, moment, MOMENT_WIDTH);
 }
 
-static void print_record(struct ctl *ctl, struct local_time *zone, const struct apps_record *record,
+static void print_record(struct ctl *ctl, struct local_time *zone, const struct application *record,
                          size_t code_width)
 {
     struct ctl_out *const out = &ctl->out;
@@ -69,17 +69,17 @@ static void print_record(struct ctl *ctl, struct local_time *zone, const struct 
     ctl_out_print(out, "\n");
 }
 
-static size_t widest_code(const struct apps_record *first)
+static size_t widest_code(const struct application *first)
 {
     size_t widest = sizeof "CODE" - 1;
-    for (const struct apps_record *record = first; record != NULL; record = record->next) {
+    for (const struct application *record = first; record != NULL; record = record->next) {
         const size_t width = ctl_out_width(record->code);
         widest = width > widest ? width : widest;
     }
     return widest;
 }
 
-static void print_all(struct ctl *ctl, const struct apps_record *first)
+static void print_all(struct ctl *ctl, const struct application *first)
 {
     struct local_time zone = {0};
     struct ctl_out *const out = &ctl->out;
@@ -95,14 +95,14 @@ static void print_all(struct ctl *ctl, const struct apps_record *first)
     ctl_out_cell(out, CTL_FAINT, STR("OLD SECRET UNTIL"), MOMENT_WIDTH);
     ctl_out_cell(out, CTL_FAINT, STR("DESCRIPTION"), 0);
     ctl_out_print(out, "\n");
-    for (const struct apps_record *record = first; record != NULL; record = record->next) {
+    for (const struct application *record = first; record != NULL; record = record->next) {
         print_record(ctl, &zone, record, code_width);
     }
 }
 
 static int list(struct ctl *ctl, struct applications *apps, struct arena *arena)
 {
-    struct apps_record *first;
+    struct application *first;
     struct error err = {0};
     if (applications_list(apps, arena, &first, &err) != 0) {
         return ctl_fault_explain(&ctl->fault, &err);

@@ -106,7 +106,7 @@ static void only_the_current_secret_is_the_current_one(void **state)
         "an existing secret, long enough ",
         "the previous secret",
     };
-    struct apps_record record = {.salt = "fifteen and one"};
+    struct application record = {.salt = "fifteen and one"};
     digest_of_secret(record.salt, secret, record.digest);
     assert_true(applications_secret_is_current(&record, STR(secret)));
     for (size_t i = 0; i < COUNT_OF(others); i++) {
