@@ -24,8 +24,8 @@ struct conf_database ctl_account_reach(const struct ctl *ctl, const struct conf_
 {
     struct conf_database mine = *database;
     if (ctl->options.user != NULL) {
-        // Without a password: the server knows who is at the other end of its socket, or the
-        // option file has one.
+        // The password may be empty: the server authenticates by socket, or the option file has
+        // one.
         mine.user = ctl->options.user;
         mine.password = ctl->password.bytes;
     }

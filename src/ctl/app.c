@@ -14,7 +14,7 @@
 
 enum { ARENA_BYTES = 64 << 20 }; // tens of thousands of applications
 
-// One command at work on the register.
+// One command in progress.
 struct job {
     struct ctl *ctl;
     struct conf_database account;
@@ -47,8 +47,8 @@ static int print_len(struct str text)
     return (int)text.len; // bounded by the column, or by the argument's check
 }
 
-// Runs ACT with the application that the argument names, or without one when there is none. The
-// code may be any that a row can have, also one that could not be added.
+// Runs ACT with the application that the argument names, if it exists. Codes that could not be
+// added today are accepted: such a row may exist.
 static int with_application(struct ctl *ctl, int (*act)(struct job *job))
 {
     const struct str code = str_from(ctl->arguments[0]);
@@ -75,8 +75,7 @@ static int unknown_application(const struct job *job)
     return CTL_FAILED;
 }
 
-// Reports a change of the application's row. CHANGED is what applications_rotate and its like
-// returned.
+// Turns what applications_rotate and the like returned into an exit status.
 static int end_change(const struct job *job, int changed)
 {
     struct ctl_fault *const fault = &job->ctl->fault;
@@ -93,14 +92,14 @@ static int end_change(const struct job *job, int changed)
     return CTL_OK;
 }
 
-// What was done, to be told where the answer cannot be written.
+// Notes what was done, in case the answer cannot be written.
 static void note_done(const struct job *job, const char *did)
 {
     ctl_fault_set(&job->ctl->unseen, CTL_FAILED, "application %.*s %s", print_len(job->code),
                   job->code.ptr, did);
 }
 
-// Likewise, where the answer has a secret that nobody knows then.
+// The same for an answer with a secret.
 static void note_secret(const struct job *job, const char *did)
 {
     note_done(job, did);
@@ -114,7 +113,7 @@ static void note_secret(const struct job *job, const char *did)
 
 // ---- answers ----
 
-// Begins a JSON answer of one command; the caller adds members and calls end_json.
+// Begins a JSON answer; the caller adds members and calls end_json.
 static struct json_writer begin_json(const struct job *job, const char *action)
 {
     struct json_writer json;
@@ -134,7 +133,7 @@ static int end_json(const struct job *job, struct json_writer *json)
     return CTL_OK;
 }
 
-// "Application CODE did this."
+// Prints "Application CODE DID".
 static void say(const struct job *job, const char *did)
 {
     ctl_out_print(&job->ctl->out, "Application ");
@@ -142,7 +141,7 @@ static void say(const struct job *job, const char *did)
     ctl_out_print(&job->ctl->out, " %s\n", did);
 }
 
-// The only place where a secret is shown; not in the program's log, not in the server's.
+// The only place that prints a secret as text.
 static void show_secret(const struct job *job, const struct ctl_secret *secret)
 {
     struct ctl_out *const out = &job->ctl->out;
@@ -189,7 +188,7 @@ static int obtain_secret(const struct job *job, struct ctl_secret *secret)
     return CTL_OK;
 }
 
-// Runs STORE with a new secret, and forgets it.
+// Runs STORE with a new secret, then wipes it.
 static int with_secret(struct job *job, int (*store)(struct job *job, struct ctl_secret *secret))
 {
     struct ctl_secret secret = {.len = 0};
@@ -249,7 +248,7 @@ int ctl_app_add(struct ctl *ctl)
 
 // ---- rotate ----
 
-static void print_moment(struct ctl *ctl, int64_t us)
+static void print_time(struct ctl *ctl, int64_t us)
 {
     struct local_time zone = {0};
     char text[LOCAL_TIME_TEXT_MAX];
@@ -269,14 +268,14 @@ static void say_rotated(const struct job *job, const struct ctl_secret *secret, 
     say(job, "has a new secret, which holds from now on.");
     if (has_previous(job->record)) {
         ctl_out_print(out, "The secret before the last one, good until ");
-        print_moment(job->ctl, job->record->previous_until_us);
+        print_time(job->ctl, job->record->previous_until_us);
         ctl_out_print(out, ", is dropped: of rotated secrets only the last is kept.\n");
     }
     if (until_us == CLOCK_NO_TIME) {
         ctl_out_print(out, "The last secret does not hold any more.\n");
     } else {
         ctl_out_print(out, "The last secret holds as well until ");
-        print_moment(job->ctl, until_us);
+        print_time(job->ctl, until_us);
         ctl_out_print(out, ": the application has to change over by then.\n");
     }
     show_secret(job, secret);
@@ -287,14 +286,13 @@ static int write_rotated(const struct job *job, const struct ctl_secret *secret,
     struct json_writer json = begin_json(job, "rotated");
     write_secret(job, &json, secret);
     JSON_WRITE_KEY(&json, "old_secret_until");
-    ctl_out_moment(&json, until_us);
+    ctl_out_time(&json, until_us);
     JSON_WRITE_KEY(&json, "dropped_older");
     json_write_bool(&json, has_previous(job->record));
     return end_json(job, &json);
 }
 
-// When the old secret ends by the server's clock, which is the one that set it; by ours where the
-// row cannot be read any more.
+// When the old secret expires: as the row says, or by our clock if the row cannot be read.
 static int64_t read_until(struct job *job)
 {
     const int64_t grace = job->ctl->options.grace_seconds;
@@ -398,7 +396,7 @@ int ctl_app_disable(struct ctl *ctl)
 
 // ---- remove ----
 
-// Asks on the terminal; anything but a yes is a no.
+// Asks at the terminal. Anything but yes means no.
 static bool is_confirmed(const struct job *job)
 {
     struct ctl_out *const terminal = &job->ctl->errors;

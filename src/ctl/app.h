@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ctl_app: the commands that look after one application. Each takes its code as the argument and
+// ctl_app: the commands that change one application. Each takes its code as the argument and
 // returns the exit status.
 #ifndef BKFLOW_CTL_APP_H
 #define BKFLOW_CTL_APP_H

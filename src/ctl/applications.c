@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-// Each statement's place in the connection.
+// The statements' slots in the connection.
 enum {
     SLOT_CREATE,
     SLOT_FIND,
@@ -49,7 +49,7 @@ void applications_free(struct applications *apps)
 
 // ---- texts ----
 
-// The number of characters of UTF-8 text.
+// Counts the characters of UTF-8 text.
 static size_t count_characters(struct str text)
 {
     size_t count = 0;
@@ -160,7 +160,7 @@ static const struct db_statement list_statement = {
     .column_count = COLUMN_COUNT,
 };
 
-static int64_t moment(const struct db_value *value)
+static int64_t time_of(const struct db_value *value)
 {
     return value->is_null ? CLOCK_NO_TIME : value->number;
 }
@@ -184,9 +184,9 @@ static int read_record(const struct db_value *values, struct arena *arena,
         .code = arena_copy(arena, values[COLUMN_CODE].text),
         .description = arena_copy(arena, values[COLUMN_DESCRIPTION].text),
         .is_enabled = values[COLUMN_ENABLED].number != 0,
-        .created_us = moment(&values[COLUMN_CREATED]),
-        .rotated_us = moment(&values[COLUMN_ROTATED]),
-        .previous_until_us = moment(&values[COLUMN_UNTIL]),
+        .created_us = time_of(&values[COLUMN_CREATED]),
+        .rotated_us = time_of(&values[COLUMN_ROTATED]),
+        .previous_until_us = time_of(&values[COLUMN_UNTIL]),
     };
     copy_bytes(made->salt, sizeof made->salt, values[COLUMN_SALT].text);
     copy_bytes(made->digest, sizeof made->digest, values[COLUMN_DIGEST].text);
@@ -235,9 +235,9 @@ int applications_find(struct applications *apps, struct str code, struct arena *
     if (query_records(apps, SLOT_FIND, &find_statement, parameters, arena, record, err) != 0) {
         return -1;
     }
-    // The column's collation may hold texts equal that are not the same bytes.
-    if (*record != NULL && !str_equal((*record)->code, code)) {
-        *record = NULL;
+    // The column's collation may equate texts with different bytes.
+    while (*record != NULL && !str_equal((*record)->code, code)) {
+        *record = (*record)->next;
     }
     return 0;
 }
@@ -251,7 +251,7 @@ int applications_list(struct applications *apps, struct arena *arena, struct app
 
 // ---- writing ----
 
-// The text of conf/schema/bkflow_states.sql, which can also be loaded by hand.
+// The build makes this from conf/schema/bkflow_states.sql.
 static const char create_sql[] =
 #include "ctl/create_table.inc"
     ;
@@ -265,12 +265,12 @@ static const struct db_statement add_statement = {
     .is_write = true,
 };
 
-// A change names the digest of the row that it was decided on: a row that somebody else rotated, or
-// removed and added anew, is left alone.
+// Changes are conditional on the digest that was read: a row that somebody else has rotated, or
+// removed and added again, is not changed.
 //
-// In a rotation the salt stays: the digest that becomes the previous one was made with it, and a
-// row has only one. previous_digest is assigned first: it takes the old digest whether the server
-// assigns from left to right, as it does, or all at once, as MariaDB can be told to.
+// A rotation keeps the salt: a row has only one, and the previous digest was made with it.
+// previous_digest is assigned first so that it gets the old digest whether the server assigns from
+// left to right (the default) or all at once (MariaDB's sql_mode SIMULTANEOUS_ASSIGNMENT).
 static const struct db_statement rotate_statement = {
     .sql = "UPDATE bkflow_states_app SET previous_digest = secret_digest,"
            " previous_expires_at = UTC_TIMESTAMP(6) + INTERVAL ? SECOND,"
@@ -316,7 +316,7 @@ int applications_create_table(struct applications *apps, struct error *err)
     return 0;
 }
 
-// Runs a statement that changes one row or none. Returns how many it did, or -1.
+// Runs a statement that changes at most one row. Returns the number of changed rows, or -1.
 static int change(struct applications *apps, unsigned slot, const struct db_statement *statement,
                   const struct db_parameter *parameters, struct error *err)
 {

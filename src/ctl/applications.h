@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// apps: the register of applications as its administrator sees it. What writes bkflow_states_app
-// stands here; what reads it to answer requests stands in store_mysql.
+// applications: table bkflow_states_app as its administrator uses it. All statements that write it
+// are here; store_mysql reads it to answer requests.
 #ifndef BKFLOW_CTL_APPLICATIONS_H
 #define BKFLOW_CTL_APPLICATIONS_H
 
@@ -11,10 +11,10 @@
 #include "auth/lookup.h"
 #include "base/clock.h"
 
-// Longest texts that the table takes, in characters; and bounds on a secret, in bytes. A secret is
-// kept as one SHA-256, made to be quick: what a thief of the table could guess would be found, so a
-// secret has to be too long to guess. 16 bytes is the least that can be. The most keeps a request
-// that carries one well within the bounds of any web server.
+// The longest texts that the table takes, in characters, and bounds on a secret, in bytes. The
+// table holds one SHA-256 of a secret, which is fast to compute: whoever steals the table can try
+// many secrets, so a secret must be too long to guess. The maximum keeps a request with a secret
+// within the limits of every web server.
 enum {
     APPLICATION_CODE_MAX = 128,
     APPLICATION_DESCRIPTION_MAX = 255,
@@ -22,8 +22,8 @@ enum {
     APPLICATION_SECRET_MAX_BYTES = 512,
 };
 
-// What is wrong with a text, to stand behind "is" or "are"; NULL: nothing. Texts that look the same
-// must not differ, so there are no blanks at the ends and nothing that nobody sees.
+// What is wrong with a text, as the end of a sentence: "the code is ...". NULL: nothing. Different
+// texts must look different: no blanks at the ends, no invisible characters.
 const char *applications_code_mistake(struct str code) MUST_CHECK;
 const char *applications_secret_mistake(struct str secret) MUST_CHECK;
 const char *applications_description_mistake(struct str description) MUST_CHECK;
@@ -35,7 +35,7 @@ struct applications *applications_new(const struct conf_database *conf,
                                       struct metrics_shard *shard) MUST_CHECK NONNULL;
 void applications_free(struct applications *apps);
 
-// One application as a row has it. Texts in the arena; moments are microseconds since 1970 UTC.
+// A row of the table. Texts are in the arena; times are microseconds since 1970 UTC.
 struct application {
     struct str code;
     struct str description;
@@ -48,27 +48,28 @@ struct application {
     struct application *next;
 };
 
-// Makes the table unless it is there already.
+// Creates the table unless it exists.
 int applications_create_table(struct applications *apps, struct error *err) MUST_CHECK NONNULL;
 
-// The application with exactly this code, NULL when there is none.
+// Finds the application with exactly this code; NULL if there is none.
 int applications_find(struct applications *apps, struct str code, struct arena *arena,
                       struct application **record, struct error *err) MUST_CHECK NONNULL;
 
-// All of them by code, as a list.
+// Reads all applications, ordered by code.
 int applications_list(struct applications *apps, struct arena *arena, struct application **first,
                       struct error *err) MUST_CHECK NONNULL;
 
-// Adds an application that may log in with SECRET from now on. Texts without mistakes.
+// Adds an application that may log in with SECRET from now on. The texts must have passed the
+// checks above.
 int applications_add(struct applications *apps, struct str code, struct str secret,
                      struct str description, struct error *err) MUST_CHECK NONNULL;
 
-// What follows changes the row that RECORD was read from: 1. Where somebody else has rotated or
-// removed it meanwhile, nothing is done: 0. Else -1 with ERR set; where the connection was lost or
-// the time is over, the change may have been made all the same.
+// The following functions change the row that RECORD was read from and return 1. If somebody else
+// has rotated or removed it meanwhile, they change nothing and return 0. -1 with ERR set: if the
+// connection was lost or the statement timed out, the change may have been made.
 
-// SECRET becomes the current one, and the current one the previous, which holds for GRACE_SECONDS
-// more; 0: no longer. A previous secret from before is dropped.
+// Makes SECRET the current secret. The old one is accepted for another GRACE_SECONDS; 0: no longer.
+// A secret from an earlier rotation is dropped.
 int applications_rotate(struct applications *apps, const struct application *record,
                         struct str secret, int64_t grace_seconds,
                         struct error *err) MUST_CHECK NONNULL;

@@ -14,7 +14,7 @@
 
 // ---- the configuration ----
 
-// Something that is loaded, with its mistakes as findings.
+// Reports the mistakes of something that is being loaded as findings.
 struct loading {
     struct ctl_report *report;
     const char *topic;
@@ -61,13 +61,13 @@ static void look_at_configuration(struct ctl *ctl, struct ctl_report *report)
 
 // ---- what needs no database ----
 
-// A password that everybody on this machine can read.
+// Finds passwords that everybody on this machine can read.
 static void look_at_file(struct ctl_report *report, const char *section, const char *path)
 {
     struct stat file;
     struct ctl_finding finding = {.topic = {"password", section}};
     if (stat(path, &file) != 0) {
-        return; // read a moment ago; gone since
+        return; // it was removed meanwhile
     }
     if ((file.st_mode & S_IROTH) != 0) {
         finding.verdict = CTL_WARNING;
@@ -122,7 +122,7 @@ static void look_at_keys(struct ctl *ctl, struct ctl_report *report)
     gateways_free(gateways);
 }
 
-// That the zone exists, the configuration's own check has seen to.
+// Loading the configuration has checked that the zone exists.
 static void look_at_zone(struct ctl *ctl, struct ctl_report *report)
 {
     struct ctl_finding finding = {.topic = {"timezone"}};
@@ -139,7 +139,7 @@ static void look_at_zone(struct ctl *ctl, struct ctl_report *report)
     ctl_report_add(report, &finding);
 }
 
-// Tasks of the largest size in all workers at once should leave the machine some memory.
+// The largest tasks in all workers at once should fit into half of the memory.
 static void look_at_max_nodes(struct ctl *ctl, struct ctl_report *report)
 {
     enum { MEBIBYTE = 1 << 20 };
@@ -159,8 +159,7 @@ static void look_at_max_nodes(struct ctl *ctl, struct ctl_report *report)
     ctl_report_add(report, &finding);
 }
 
-// What is looked at once the configuration has loaded, in this order. Whatever else the responder
-// comes to depend on gets a line here.
+// The checks that need a configuration, in this order.
 static void (*const looks[])(struct ctl *ctl, struct ctl_report *report) = {
     look_at_passwords, look_at_keys, look_at_zone, look_at_max_nodes, ctl_check_database_all,
 };

@@ -30,7 +30,7 @@ static void say_where(const struct conf_database *conf, char *text, size_t size)
     }
 }
 
-// Whether the database answers; says who the server takes us for.
+// Returns whether the database answers. Reports which account the server matched.
 static bool look_at_connection(struct ctl_schema *schema, const struct conf_database *conf,
                                const char *kind, const char *section,
                                struct ctl_schema_server *server, struct ctl_report *report)
@@ -54,7 +54,7 @@ static bool look_at_connection(struct ctl_schema *schema, const struct conf_data
     return answers;
 }
 
-// A question that could not even be asked.
+// Reports a query that failed.
 static void add_failure(struct ctl_report *report, struct ctl_finding *finding,
                         const struct error *err)
 {
@@ -63,7 +63,7 @@ static void add_failure(struct ctl_report *report, struct ctl_finding *finding,
     ctl_report_add(report, finding);
 }
 
-// Rows hold the server's time, the answer's elapsed times and rotated secrets go by ours.
+// Rows contain the server's time, but elapsed times and rotated secrets are judged by ours.
 static void look_at_clock(const struct ctl_check_place *place, struct ctl_report *report)
 {
     const int64_t ahead_us = place->server.ahead_us;
@@ -132,7 +132,7 @@ static void look_at_privileges(const struct ctl_check_place *place, struct ctl_r
 
 // ---- one database ----
 
-// Tables that no request reads need not be there.
+// A table that no request reads may be missing.
 static bool is_needed(const struct conf *conf, const struct ctl_tables_table *table)
 {
     switch (table->need) {
@@ -170,8 +170,8 @@ static void look_at_tables(struct ctl *ctl, const struct ctl_check_place *place,
     }
 }
 
-// The responder's own connection. Left out of PLACE when it does not come about, which an
-// administrator's need not share.
+// Checks the responder's own connection. If it fails, PLACE gets none; an administrator's may still
+// work.
 static void look_at_responder(struct ctl *ctl, struct ctl_check_place *place,
                               struct ctl_report *report)
 {
@@ -190,8 +190,8 @@ static void look_at_responder(struct ctl *ctl, struct ctl_check_place *place,
     snprintf(place->server.database, sizeof place->server.database, "%s", place->conf->name);
 }
 
-// Where there is an administrator's account, tables are looked at by it: the responder's cannot
-// tell a table that is missing from one that it may not read.
+// Checks the tables as the administrator: the responder's account cannot tell a missing table from
+// one that it may not read.
 static void look_as_administrator(struct ctl *ctl, struct ctl_check_place *place,
                                   struct ctl_report *report)
 {

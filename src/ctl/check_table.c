@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-// One table under way.
+// One table being checked.
 struct look {
     const struct ctl_check_place *place;
     const struct ctl_tables_table *table;
@@ -24,7 +24,7 @@ static void add_failure(const struct look *look, const char *kind, const struct 
     ctl_report_add(look->report, &finding);
 }
 
-// The statement that would let the responder's account read the table.
+// Advises the GRANT that lets the responder's account read the table.
 static void advise_grant(const struct look *look, struct ctl_finding *finding, const char *before)
 {
     const struct ctl_schema_server *const server = &look->place->server;
@@ -114,7 +114,7 @@ static bool tells_apart(const struct ctl_schema_column *column)
            strcmp(column->collation + len - (sizeof suffix - 1), suffix) == 0;
 }
 
-// Judges a column that is there. Leaves FINDING right when it is.
+// Checks a column that exists. FINDING stays unchanged if it is right.
 static void judge_column(const struct look *look, const struct ctl_schema_column *column,
                          const struct ctl_tables_column *needed, struct ctl_finding *finding)
 {
@@ -233,7 +233,7 @@ static void add_view(const struct look *look)
 
 // ---- its grants ----
 
-// The responder's own account, whoever looked at the rest.
+// Always checks the responder's own account.
 static void look_at_grants(const struct look *look)
 {
     struct ctl_schema_column mine[CTL_TABLES_COLUMNS_MAX];
@@ -244,7 +244,7 @@ static void look_at_grants(const struct look *look)
         return;
     }
     for (size_t i = 0; i < look->table->column_count; i++) {
-        // A column that is not there at all has been told of.
+        // A missing column has been reported already.
         if (look->columns[i].is_there && !mine[i].is_readable) {
             unreadable = look->table->columns[i].name;
         }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// ctl_check_table: the part of the check that looks at one table: is it there, has it the columns
-// and indexes, may it be read.
+// ctl_check_table: the part of the check that examines one table: existence, columns, indexes,
+// grants.
 #ifndef BKFLOW_CTL_CHECK_TABLE_H
 #define BKFLOW_CTL_CHECK_TABLE_H
 
 #include "ctl/report.h"
 #include "ctl/schema.h"
 
-// One database seen twice: as the responder sees it, and as somebody who sees all of it. Without an
+// One database through two connections: the responder's, and one that sees everything. Without an
 // administrator's account both are the responder's.
 struct ctl_check_place {
     const char *section; // of the configuration

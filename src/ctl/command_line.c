@@ -64,7 +64,7 @@ static const struct ctl_command commands[] = {
     {NULL, "states", "TASK_ID", 0, false, ctl_states_run},
 };
 
-// The command that the words name, with the words after it in *WORDS; NULL: none.
+// Finds the command that the words name and moves *WORDS past it; NULL: there is none.
 static const struct ctl_command *find_command(char ***words)
 {
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
@@ -118,7 +118,7 @@ static int check_arguments(const struct ctl_command *command, char *const *argum
 
 enum { PASSWORD_FILE = 256, JSON, SECRET, DESCRIPTION, GRACE, YES };
 
-// GIVEN is the name of one that not every command takes, or NULL.
+// An option that only some commands take.
 struct special {
     unsigned takes;
     const char *name;
@@ -131,7 +131,8 @@ static const struct special specials[] = {
     {TAKES_YES, "--yes"},
 };
 
-// "24h" in seconds; a bare number is seconds. -1 when it is none, or more than 366 days.
+// Parses "24h" into seconds; a number without a unit is seconds. -1: malformed, or more than 366
+// days.
 static int64_t read_grace(const char *text)
 {
     static const struct {
@@ -187,7 +188,7 @@ static int take_special(int option, const char *value, struct ctl_options *optio
     }
 }
 
-// What getopt takes for no option. WORD is the word that it read last.
+// Reports an option that getopt refused. WORD is the one that it read last.
 static int misuse_of_option(int option, const char *word, struct ctl_fault *fault)
 {
     if (option == ':') {
@@ -227,7 +228,7 @@ static int take_option(int option, struct ctl_command_line *line, unsigned *take
     }
 }
 
-// Goes on after a mistake: --json, which says how it is to be told, may be the last option.
+// Continues after a mistake, because --json, which may come last, decides how it is reported.
 static int read_options(int argc, char **argv, struct ctl_command_line *line, unsigned *taken,
                         struct ctl_fault *fault)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ctl_command_line: the commands, and what the words and options of a command line ask for.
+// ctl_command_line: the table of commands, and the parser of the command line.
 #ifndef BKFLOW_CTL_COMMAND_LINE_H
 #define BKFLOW_CTL_COMMAND_LINE_H
 
@@ -16,7 +16,7 @@ struct ctl_command {
 
 enum ctl_action { CTL_RUN, CTL_SHOW_HELP, CTL_SHOW_VERSION };
 
-// All of it borrows from the command line.
+// All texts are borrowed from the command line.
 struct ctl_command_line {
     enum ctl_action action;
     struct ctl_options options;
@@ -26,9 +26,8 @@ struct ctl_command_line {
 
 extern const char ctl_command_line_usage[];
 
-// Reads ARGV, whose order it may change. Returns an exit status; with CTL_USAGE, FAULT says what is
-// wrong, and of LINE only options.is_json counts. Not for several threads: getopt has its own
-// state.
+// Parses ARGV and may reorder it. Returns an exit status; with CTL_USAGE, FAULT is set and only
+// options.is_json of LINE is valid. Not thread-safe: getopt has global state.
 int ctl_command_line_read(struct ctl_command_line *line, int argc, char **argv,
                           struct ctl_fault *fault) MUST_CHECK NONNULL;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ctl: what the operator asked for, and what every command of bkflow-statesctl works with.
+// ctl: what the operator asked for, and what all commands of bkflow-statesctl share.
 #ifndef BKFLOW_CTL_CTL_H
 #define BKFLOW_CTL_CTL_H
 

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-// Levels that are drawn; of deeper nodes the line says how deep they are.
+// The deepest level that is indented; deeper nodes have their depth as a number.
 enum { LEVELS_MAX = 24, LEVEL_WIDTH = 3 };
 
 static const struct lines {
@@ -15,7 +15,7 @@ static const struct lines {
 
 // ---- walking ----
 
-// One node of the walk from parents to children.
+// A node and its depth below the root.
 struct step {
     const struct node *node;
     size_t depth;
@@ -58,7 +58,7 @@ struct str ctl_draw_duration(int64_t seconds, char text[CTL_DRAW_DURATION_BYTES]
     return (struct str){text, (size_t)len};
 }
 
-// How long a node took, or has been running.
+// Describes how long a node took, or has been running.
 static struct str describe_time(const struct tree *tree, const struct node *node,
                                 char text[CTL_DRAW_DURATION_BYTES])
 {
@@ -70,7 +70,7 @@ static struct str describe_time(const struct tree *tree, const struct node *node
 
 // ---- how wide ----
 
-// "[9 deeper] ": stands behind the lines of a node that is deeper than they go. Its length.
+// Writes "[9 deeper] " for a node below the deepest level that is indented. Returns its length.
 static size_t describe_depth(size_t depth, char text[48])
 {
     if (depth <= LEVELS_MAX) {
@@ -179,7 +179,7 @@ void ctl_draw_state(struct ctl_out *out, struct str state, size_t width)
 static void draw_times(struct drawing *drawing, const struct node *node)
 {
     char duration[CTL_DRAW_DURATION_BYTES];
-    char moment[LOCAL_TIME_TEXT_MAX];
+    char text[LOCAL_TIME_TEXT_MAX];
     const struct str took = describe_time(drawing->tree, node, duration);
     ctl_out_blanks(drawing->out, drawing->columns.duration - took.len + 2);
     ctl_out_text(drawing->out, took);
@@ -187,7 +187,7 @@ static void draw_times(struct drawing *drawing, const struct node *node)
     const struct str start =
         node->started_us == CLOCK_NO_TIME
             ? STR("not started")
-            : (struct str){moment, local_time_format(drawing->zone, node->started_us, moment)};
+            : (struct str){text, local_time_format(drawing->zone, node->started_us, text)};
     ctl_out_text(drawing->out, start);
 }
 

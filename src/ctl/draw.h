@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ctl_draw: a tree of nodes as lines of text. Iterative, and no line grows with the tree's depth
-// beyond a bound.
+// ctl_draw: draws a tree of nodes as lines of text. Iterative; indentation is bounded whatever the
+// tree's depth.
 #ifndef BKFLOW_CTL_DRAW_H
 #define BKFLOW_CTL_DRAW_H
 
@@ -8,10 +8,10 @@
 #include "states/tree.h"
 #include "base/local_time.h"
 
-// TREE has nodes. Returns how many there are.
+// TREE must have nodes. Returns the number of nodes drawn.
 size_t ctl_draw_tree(struct ctl_out *out, const struct tree *tree, struct local_time *zone) NONNULL;
 
-// A state's word in its colour.
+// Prints a state in its colour.
 void ctl_draw_state(struct ctl_out *out, struct str state, size_t width) NONNULL;
 
 enum { CTL_DRAW_DURATION_BYTES = 32 };

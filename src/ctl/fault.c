@@ -50,7 +50,7 @@ static const char read_only[] =
 static const char server_is_busy[] =
     "The server takes no more connections now. Try again, or raise its limit.";
 
-// Codes of the servers and of their client libraries that an operator can do something about.
+// Codes of the servers and client libraries that an operator can do something about.
 static const struct {
     unsigned code;
     const char *what;
@@ -92,7 +92,7 @@ static const struct {
     {1836, refused_statement, read_only},
 };
 
-// What is known of an error without looking at its code.
+// Explanations for codes that the table above lacks.
 static const struct {
     enum error_kind kind;
     const char *what;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ctl_fault: what went wrong, in the tool's own words: what happened, and what to do about it. The
-// messages that clients get are not for the operator.
+// ctl_fault: why a command failed, in words for the operator: what happened and what to do. The
+// messages for clients are not used.
 #ifndef BKFLOW_CTL_FAULT_H
 #define BKFLOW_CTL_FAULT_H
 
@@ -8,28 +8,27 @@
 #include "base/error.h"
 #include "ctl/out.h"
 
-// Texts may hold data of any kind: they are made safe when they are printed.
+// The texts may contain any data: printing makes them safe.
 struct ctl_fault {
     char what[1024];  // begins with a small letter; empty: nothing went wrong
     char to_do[1024]; // sentences; empty: nothing that is known
 };
 
-// Sets what went wrong, with nothing to do about it. Cut where it is too long. Returns STATUS,
-// which is an exit status.
+// Sets what happened and clears what to do. Text that is too long is cut. Returns STATUS, an exit
+// status.
 int ctl_fault_set(struct ctl_fault *fault, int status, const char *format, ...)
     PRINTF_LIKE(3, 4) NONNULL;
 void ctl_fault_to_do(struct ctl_fault *fault, const char *format, ...) PRINTF_LIKE(2, 3) NONNULL;
 
-// Sets what the database or the store reported, with what to do about it where that is known.
-// Returns CTL_FAILED.
+// Explains an error of the database or the store. Returns CTL_FAILED.
 int ctl_fault_explain(struct ctl_fault *fault, const struct error *err) NONNULL;
 
-// The same for a statement that was to change something: where its answer is lost, it may have done
-// so.
+// The same for a statement that changes something: if its answer was lost, the change may have been
+// made.
 int ctl_fault_explain_change(struct ctl_fault *fault, const struct error *err) NONNULL;
 
-// Prints the fault, as sentences or as a JSON object on a line of its own. What cannot be written
-// is lost: there is nobody left to tell.
+// Prints the fault as sentences, or as one line of JSON. Errors of writing are ignored: there is
+// nowhere to report them.
 void ctl_fault_print(const struct ctl_fault *fault, struct ctl_out *out) NONNULL;
 
 #endif

@@ -6,13 +6,13 @@
 #include "ctl/schema.h"
 #include "ctl/tables.h"
 
-// Both databases may be the same; each table is granted in its own.
+// Each table is granted in its own database; the two may be the same.
 static void grant_for(const struct ctl *ctl, const struct ctl_tables_table *table,
                       char sql[CTL_TABLES_SQL_MAX])
 {
     const struct conf_database *const database =
         table->is_engine ? &ctl->conf->engine_database : &ctl->conf->database;
-    // Where only an option file knows the account, its usual name stands for it.
+    // If only an option file knows the account, use its usual name.
     const char *const user = database->user[0] == '\0' ? "bkflow_states" : database->user;
     char account[CTL_TABLES_SQL_MAX];
     ctl_tables_account(str_from(user), STR("%"), account, sizeof account);

@@ -19,11 +19,11 @@ static void write_record(struct json_writer *json, const struct application *rec
     JSON_WRITE_KEY(json, "description");
     json_write_string(json, record->description);
     JSON_WRITE_KEY(json, "created_at");
-    ctl_out_moment(json, record->created_us);
+    ctl_out_time(json, record->created_us);
     JSON_WRITE_KEY(json, "rotated_at");
-    ctl_out_moment(json, record->rotated_us);
+    ctl_out_time(json, record->rotated_us);
     JSON_WRITE_KEY(json, "old_secret_until");
-    ctl_out_moment(json, record->previous_until_us);
+    ctl_out_time(json, record->previous_until_us);
     json_write_close(json);
 }
 
@@ -44,14 +44,14 @@ static void write_all(struct ctl *ctl, const struct application *first)
 
 // ---- text ----
 
-enum { ENABLED_WIDTH = 10, MOMENT_WIDTH = 27 };
+enum { ENABLED_WIDTH = 10, TIME_WIDTH = 27 };
 
-static void print_moment(struct ctl *ctl, struct local_time *zone, int64_t us)
+static void print_time(struct ctl *ctl, struct local_time *zone, int64_t us)
 {
     char text[LOCAL_TIME_TEXT_MAX];
-    const struct str moment =
+    const struct str shown =
         us == CLOCK_NO_TIME ? STR("-") : (struct str){text, local_time_format(zone, us, text)};
-    ctl_out_cell(&ctl->out, CTL_PLAIN, moment, MOMENT_WIDTH);
+    ctl_out_cell(&ctl->out, CTL_PLAIN, shown, TIME_WIDTH);
 }
 
 static void print_record(struct ctl *ctl, struct local_time *zone, const struct application *record,
@@ -62,9 +62,9 @@ static void print_record(struct ctl *ctl, struct local_time *zone, const struct 
     ctl_out_cell(out, CTL_PLAIN, record->code, code_width);
     ctl_out_cell(out, record->is_enabled ? CTL_GREEN : CTL_RED,
                  record->is_enabled ? STR("yes") : STR("no"), ENABLED_WIDTH);
-    print_moment(ctl, zone, record->created_us);
-    print_moment(ctl, zone, record->rotated_us);
-    print_moment(ctl, zone, has_ended ? CLOCK_NO_TIME : record->previous_until_us);
+    print_time(ctl, zone, record->created_us);
+    print_time(ctl, zone, record->rotated_us);
+    print_time(ctl, zone, has_ended ? CLOCK_NO_TIME : record->previous_until_us);
     ctl_out_text(out, record->description);
     ctl_out_print(out, "\n");
 }
@@ -90,9 +90,9 @@ static void print_all(struct ctl *ctl, const struct application *first)
     const size_t code_width = widest_code(first) + 2;
     ctl_out_cell(out, CTL_FAINT, STR("CODE"), code_width);
     ctl_out_cell(out, CTL_FAINT, STR("ENABLED"), ENABLED_WIDTH);
-    ctl_out_cell(out, CTL_FAINT, STR("CREATED"), MOMENT_WIDTH);
-    ctl_out_cell(out, CTL_FAINT, STR("ROTATED"), MOMENT_WIDTH);
-    ctl_out_cell(out, CTL_FAINT, STR("OLD SECRET UNTIL"), MOMENT_WIDTH);
+    ctl_out_cell(out, CTL_FAINT, STR("CREATED"), TIME_WIDTH);
+    ctl_out_cell(out, CTL_FAINT, STR("ROTATED"), TIME_WIDTH);
+    ctl_out_cell(out, CTL_FAINT, STR("OLD SECRET UNTIL"), TIME_WIDTH);
     ctl_out_cell(out, CTL_FAINT, STR("DESCRIPTION"), 0);
     ctl_out_print(out, "\n");
     for (const struct application *record = first; record != NULL; record = record->next) {

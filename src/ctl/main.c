@@ -29,7 +29,7 @@ static int load_configuration(struct ctl *ctl)
                : CTL_CONFIGURATION;
 }
 
-// What the layers below log at other levels, the command's own fault says.
+// Only errors are logged: the command's fault covers what the layers below would report.
 static int limit_log(const struct ctl *ctl)
 {
     const struct log_options options = {
@@ -64,8 +64,8 @@ static int run_command(const struct ctl_command *command, struct ctl *ctl)
     return status;
 }
 
-// What was printed, a script may rely on: it has to be out before the process says that all is
-// well. Where it is lost, what was done to the database must still be told.
+// A script may rely on the output: the exit status is 0 only if all of it was written. If it is
+// lost, reports what was done to the database.
 static int finish_output(struct ctl *ctl, int status)
 {
     if (ctl_out_finish(&ctl->out) == 0) {

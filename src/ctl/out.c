@@ -33,7 +33,7 @@ static int write_all(struct ctl_out *out, const char *bytes, size_t len)
     return 0;
 }
 
-// "\u202e" and its like, two of them for a character beyond the first 65,536.
+// Writes "\u202e", or a surrogate pair for a character above U+FFFF. Returns the length.
 static size_t escape(uint32_t point, char text[16])
 {
     if (point < 0x10000) {
@@ -44,8 +44,8 @@ static size_t escape(uint32_t point, char text[16])
     return (size_t)snprintf(text, 16, "\\u%04x\\u%04x", high, low);
 }
 
-// Writes one character of JSON. One that nobody sees can only be part of a string, but for the
-// blanks and line ends between tokens.
+// Writes one character of JSON. An invisible one other than a line end can only be part of a
+// string.
 static int write_character(struct ctl_out *out, struct str character)
 {
     const uint32_t point = utf8_code_point(character.ptr, character.len);
@@ -61,7 +61,7 @@ static bool is_plain(char byte)
     return ((unsigned char)byte >= ' ' && (unsigned char)byte < 0x7F) || byte == '\n';
 }
 
-// Takes one byte of a character that is not plain. The buffer may end in the middle of one.
+// Takes one byte of a character that is not plain. A character may be split between two buffers.
 static int write_byte(struct ctl_out *out, char byte)
 {
     out->partial[out->held++] = byte;
@@ -100,7 +100,7 @@ static int write_out(void *context, char *bytes, size_t len, bool is_last)
 
 // ---- one output ----
 
-// As https://no-color.org has it, and terminals that say that they are none.
+// Follows https://no-color.org, and TERM=dumb.
 static bool wants_colour(int fd)
 {
     const char *const no_colour = getenv("NO_COLOR");
@@ -153,8 +153,8 @@ void ctl_out_print(struct ctl_out *out, const char *format, ...)
 
 // ---- data ----
 
-// What stands for a character in the output: itself, or TEXT. Returns how many bytes of the input
-// it takes.
+// Sets SHOWN to the first character of REST, or to a substitute in TEXT. Returns the bytes it takes
+// of REST.
 static size_t show(struct str rest, char text[16], struct str *shown)
 {
     const size_t step = utf8_sequence(rest.ptr, rest.len);
@@ -230,7 +230,7 @@ void ctl_out_cell(struct ctl_out *out, enum ctl_colour colour, struct str text, 
     ctl_out_blanks(out, taken < width ? width - taken : 0);
 }
 
-void ctl_out_moment(struct json_writer *json, int64_t us)
+void ctl_out_time(struct json_writer *json, int64_t us)
 {
     if (us == CLOCK_NO_TIME) {
         json_write_null(json);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ctl_out: standard output or standard error, as text for a terminal or as JSON for scripts. An
-// error sticks and is reported once, at the end. Nothing of what was written stays in memory: it
-// may have been a secret.
+// ctl_out: standard output or standard error, as text for a terminal or JSON for scripts. An error
+// is kept and reported once, at the end. The buffer is wiped: it may have held a secret.
 #ifndef BKFLOW_CTL_OUT_H
 #define BKFLOW_CTL_OUT_H
 
@@ -27,33 +26,32 @@ struct ctl_out {
 // FD is borrowed.
 void ctl_out_init(struct ctl_out *out, int fd) NONNULL;
 
-// Whether FD is open for writing. 0 where it is, else an errno.
+// 0 if FD is open for writing, else an errno.
 int ctl_out_mistake(const struct ctl_out *out) MUST_CHECK NONNULL;
 
-// Sends what is buffered, for somebody who waits for it.
+// Writes the buffer out now.
 void ctl_out_show(struct ctl_out *out) NONNULL;
 
-// Sends what is buffered, and wipes it. -1 with errno when any of the output could not be written.
+// Writes the buffer out and wipes it. -1 with errno if any of the output could not be written.
 int ctl_out_finish(struct ctl_out *out) MUST_CHECK NONNULL;
 
-// Words of the program itself, at most 1023 bytes.
+// Prints the program's own words, at most 1023 bytes.
 void ctl_out_print(struct ctl_out *out, const char *format, ...) PRINTF_LIKE(2, 3) NONNULL;
 
-// Text that is data, of any length. Controls and bytes that are not UTF-8 become "?", other
-// characters that nobody sees "<U+202E>": so data can neither command a terminal nor look like
-// other data.
+// Prints data of any length. Control characters and bytes that are not UTF-8 become "?", other
+// invisible characters "<U+202E>": data can neither control a terminal nor look like other data.
 void ctl_out_text(struct ctl_out *out, struct str text) NONNULL;
 
-// How many columns of a terminal ctl_out_text takes for it.
+// The number of terminal columns that ctl_out_text takes for TEXT.
 size_t ctl_out_width(struct str text);
 
 void ctl_out_blanks(struct ctl_out *out, size_t count) NONNULL;
 
-// Text of the program or data in a colour, followed by blanks up to WIDTH columns.
+// Prints TEXT in a colour, padded with blanks to WIDTH columns.
 void ctl_out_cell(struct ctl_out *out, enum ctl_colour colour, struct str text,
                   size_t width) NONNULL;
 
-// A time as RFC 3339 has it, in UTC and whole seconds; null where it is CLOCK_NO_TIME. For JSON.
-void ctl_out_moment(struct json_writer *json, int64_t us) NONNULL;
+// Writes a time in the form of RFC 3339, in UTC and whole seconds; null for CLOCK_NO_TIME.
+void ctl_out_time(struct json_writer *json, int64_t us) NONNULL;
 
 #endif

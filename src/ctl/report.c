@@ -84,7 +84,7 @@ void ctl_report_add(struct ctl_report *report, const struct ctl_finding *finding
         write_finding(&report->json, finding, topic);
     } else {
         print_finding(report->out, finding, topic);
-        // Seen at once: the next thing to look at may take its time.
+        // Shown at once: the next check may take long.
         ctl_out_show(report->out);
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ctl_report: what a check found, one finding after the other, as text or as JSON.
+// ctl_report: writes the findings of a check, one after the other, as text or as JSON.
 #ifndef BKFLOW_CTL_REPORT_H
 #define BKFLOW_CTL_REPORT_H
 
@@ -26,10 +26,10 @@ struct ctl_report {
 void ctl_report_begin(struct ctl_report *report, struct ctl_out *out, bool is_json) NONNULL;
 void ctl_report_add(struct ctl_report *report, const struct ctl_finding *finding) NONNULL;
 
-// Ends the report; whether nothing was wrong.
+// Ends the report. Returns whether nothing was wrong.
 bool ctl_report_end(struct ctl_report *report) MUST_CHECK NONNULL;
 
-// Write the finding's two texts, cut where they are too long.
+// Set the finding's two texts; text that is too long is cut.
 void ctl_report_what(struct ctl_finding *finding, const char *format, ...)
     PRINTF_LIKE(2, 3) NONNULL;
 void ctl_report_to_do(struct ctl_finding *finding, const char *format, ...)

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-// Each statement's place in the connection.
+// The statements' slots in the connection.
 enum { SLOT_SERVER, SLOT_LIMIT, SLOT_KIND, SLOT_COLUMNS, SLOT_INDEX, SLOT_EXCESS };
 
 struct ctl_schema {
@@ -42,7 +42,7 @@ static void keep(char *to, size_t size, const struct db_value *value)
              value->text.ptr == NULL ? "" : value->text.ptr);
 }
 
-// The one row of a statement; its values live until the next call.
+// Fetches the only row of a statement; its values live until the next call.
 static int fetch_one(struct ctl_schema *schema, unsigned slot, const struct db_statement *statement,
                      const struct db_parameter *parameters, const struct db_value **values,
                      struct error *err)
@@ -67,7 +67,7 @@ static const struct db_column server_columns[SERVER_WIDTH] = {
     [SERVER_DATABASE] = {DB_TEXT, 1024},
 };
 
-// A host has no @, a user's name may.
+// A user name may contain an @, a host name cannot.
 static const struct db_statement server_statement = {
     .sql = "SELECT UTC_TIMESTAMP(6), VERSION(),"
            " LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - 1"
@@ -81,7 +81,7 @@ int ctl_schema_server(struct ctl_schema *schema, struct ctl_schema_server *serve
                       struct error *err)
 {
     const struct db_value *values;
-    // Connecting and preparing take their time: only the second run tells what a round trip takes.
+    // The first run connects and prepares; only the second measures a round trip.
     if (fetch_one(schema, SLOT_SERVER, &server_statement, no_parameters, &values, err) != 0) {
         return -1;
     }
@@ -206,7 +206,7 @@ static const struct db_column index_columns[INDEX_WIDTH] = {
     [INDEX_COLUMN] = {DB_TEXT, 256},
 };
 
-// Put together here rather than by the server: a subquery over the same table would have it open
+// Rows are combined here, not in SQL: a subquery over the same table would make the server open
 // every table of every database.
 static const struct db_statement index_statement = {
     .sql = "SELECT non_unique, seq_in_index, column_name"
@@ -218,7 +218,7 @@ static const struct db_statement index_statement = {
     .column_count = INDEX_WIDTH,
 };
 
-// What was learned of the index whose columns are being read.
+// The index whose columns are being read.
 struct index_look {
     bool begins_with; // the column looked for
     bool is_unique;
@@ -261,8 +261,8 @@ int ctl_schema_has_index(struct ctl_schema *schema, const char *table,
 
 static const struct db_column excess_columns[] = {{DB_TEXT, 256}};
 
-// What is granted to the account itself: everywhere, to this database, to its tables or columns. A
-// schema's name in a grant is a pattern.
+// Privileges of the account itself: global, on this database, its tables and columns. The schema's
+// name in a grant is a pattern.
 static const struct db_statement excess_statement = {
     .sql = "SELECT DISTINCT privilege_type FROM ("
            "SELECT grantee, privilege_type FROM information_schema.user_privileges"

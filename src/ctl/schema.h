@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ctl_schema: what a database tells about itself, as one account sees it: the server, its clock,
-// tables, columns, indexes and the account's own privileges.
+// ctl_schema: what a database reports about itself to one account: the server, its clock, tables,
+// columns, indexes, and the account's own privileges.
 #ifndef BKFLOW_CTL_SCHEMA_H
 #define BKFLOW_CTL_SCHEMA_H
 
@@ -33,12 +33,12 @@ int ctl_schema_server(struct ctl_schema *schema, struct ctl_schema_server *serve
 int ctl_schema_time_limit(struct ctl_schema *schema, int64_t *milliseconds,
                           struct error *err) MUST_CHECK NONNULL;
 
-// A table that the account may not touch at all looks as if it were not there.
+// A table without any privilege for the account is reported as missing.
 enum ctl_schema_kind { CTL_SCHEMA_NOTHING, CTL_SCHEMA_TABLE, CTL_SCHEMA_VIEW };
 int ctl_schema_kind(struct ctl_schema *schema, const char *table, enum ctl_schema_kind *kind,
                     struct error *err) MUST_CHECK NONNULL;
 
-// A column as it is. One that the account may not touch looks as if it were not there.
+// A column as it is. One without any privilege for the account is reported as missing.
 struct ctl_schema_column {
     bool is_there;
     bool is_readable; // by this account
@@ -47,7 +47,7 @@ struct ctl_schema_column {
     char collation[65];
 };
 
-// Fills COLUMNS in the order of the table's own list.
+// Fills COLUMNS in the order of TABLE's own list.
 int ctl_schema_columns(struct ctl_schema *schema, const struct ctl_tables_table *table,
                        struct ctl_schema_column columns[CTL_TABLES_COLUMNS_MAX],
                        struct error *err) MUST_CHECK NONNULL;
@@ -56,7 +56,8 @@ int ctl_schema_has_index(struct ctl_schema *schema, const char *table,
                          const struct ctl_tables_index *index, bool *has,
                          struct error *err) MUST_CHECK NONNULL;
 
-// Lists what the account may do here beyond SELECT, split by commas; empty: nothing. Cut at SIZE.
+// Lists the account's privileges here other than SELECT, separated by commas; empty: none. Cut at
+// SIZE.
 int ctl_schema_excess(struct ctl_schema *schema, char *list, size_t size,
                       struct error *err) MUST_CHECK NONNULL;
 

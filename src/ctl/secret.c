@@ -13,10 +13,10 @@ enum { RANDOM_BYTES = 32 };
 int ctl_secret_generate(struct ctl_secret *secret)
 {
     static const char hex[] = "0123456789abcdef";
-    // In the secret's own memory, so that they are wiped with it.
+    // In the secret's own memory, to be wiped with it.
     unsigned char *const random =
         (unsigned char *)secret->bytes + sizeof secret->bytes - RANDOM_BYTES;
-    // Up to 256 bytes are never cut short once the source is seeded; before, it waits.
+    // getrandom() waits until the source is seeded, then returns up to 256 bytes in full.
     const ssize_t got = getrandom(random, RANDOM_BYTES, 0);
     if (got != RANDOM_BYTES) {
         errno = got < 0 ? errno : EIO;
@@ -31,8 +31,8 @@ int ctl_secret_generate(struct ctl_secret *secret)
     return 0;
 }
 
-// Byte for byte, so that nothing behind the line is taken, and no other buffer holds it. Returns
-// whether there was anything before the end of the file.
+// Reads byte by byte: nothing after the line is consumed, and no other buffer holds the secret.
+// Returns 1, 0 at the end of the file, or -1.
 static int read_line(int fd, struct ctl_secret *secret)
 {
     bool is_there = false;
@@ -63,8 +63,8 @@ static int read_line(int fd, struct ctl_secret *secret)
     return is_there;
 }
 
-// What is typed does not appear. Keys that would end the program while it does not are characters
-// of the line instead: the secret is refused for them, and the terminal is as it was.
+// Turns echo off while the secret is typed. Ctrl-C and the like become characters of the line, so
+// that the program cannot end with echo off; the secret is refused for them.
 static int read_unseen(struct ctl_secret *secret)
 {
     struct termios usual;

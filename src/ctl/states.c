@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <sys/random.h>
 
-// What was found out about one task.
+// One task, and what is known about it.
 struct view {
     struct ctl *ctl;
     struct store store;
@@ -101,7 +101,7 @@ static int explain(const struct view *view)
 
 // ---- showing ----
 
-// What stands in the way of clients, or who it is open to.
+// Prints which application may see the task, or why none may.
 static void print_binding(const struct view *view)
 {
     struct ctl_out *const out = &view->ctl->out;
@@ -196,7 +196,7 @@ static int show(struct view *view)
     return CTL_OK;
 }
 
-// Reading is what the configured account is for; an administrator's is taken where it is given.
+// Reads as the configured account, or as the administrator's if one was given.
 static void choose_account(struct ctl *ctl)
 {
     ctl->conf->database = ctl_account_reach(ctl, &ctl->conf->database);

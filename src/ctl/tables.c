@@ -118,7 +118,8 @@ static void put_quoted(struct sql *sql, char quote, struct str text)
     put(sql, (struct str){&quote, 1});
     for (size_t i = 0; i < text.len; i++) {
         const struct str one = {text.ptr + i, 1};
-        // Doubled in every mode of the server; a backslash is an escape in texts, in most.
+        // Doubling a quote works in every sql_mode; a backslash is an escape unless
+        // NO_BACKSLASH_ESCAPES is set.
         if (one.ptr[0] == quote || (one.ptr[0] == '\\' && quote == '\'')) {
             put(sql, one);
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ctl_tables: what bkflow-states needs of each table: columns, indexes, grants. Pure data, and the
-// statements that give what is missing.
+// ctl_tables: what bkflow-states needs of each table: columns, indexes, grants. Data only, and the
+// text of GRANT statements.
 #ifndef BKFLOW_CTL_TABLES_H
 #define BKFLOW_CTL_TABLES_H
 
@@ -22,14 +22,14 @@ struct ctl_tables_column {
     bool is_exact; // texts that differ in case or accents must not be one
 };
 
-// An index that begins with COLUMN; a unique one has no other.
+// An index that begins with COLUMN. If it must be unique, COLUMN is its only column.
 struct ctl_tables_index {
     const char *column;
     bool is_unique;
     const char *purpose; // completes "without it ..."
 };
 
-// What requests read a table for.
+// Why requests read a table.
 enum ctl_tables_need {
     CTL_TABLES_ALWAYS,
     CTL_TABLES_SECRETS, // to see that an application's secret is right
@@ -50,14 +50,14 @@ struct ctl_tables_table {
 extern const struct ctl_tables_table ctl_tables_all[];
 extern const size_t ctl_tables_count;
 
-// "varchar(33)": what a column should be.
+// Describes what a column should be, as in "varchar(33)".
 void ctl_tables_describe(const struct ctl_tables_column *column, char *text, size_t size) NONNULL;
 
-// 'user'@'host', quoted for SQL.
+// Writes 'user'@'host', quoted for SQL.
 void ctl_tables_account(struct str user, struct str host, char *sql, size_t size) NONNULL;
 
-// The statement that lets ACCOUNT, as it stands in SQL, read what it needs of the table: of
-// BKFlow's own, only the columns. Cut at SIZE.
+// Writes the statement that grants ACCOUNT, quoted for SQL, what it needs of the table: all of our
+// own, single columns of BKFlow's. Cut at SIZE.
 void ctl_tables_grant(const struct ctl_tables_table *table, struct str database,
                       const char *account, char *sql, size_t size) NONNULL;
 

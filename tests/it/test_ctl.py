@@ -295,6 +295,15 @@ class TestCodes:
         assert "no application" in ctl.complaint(site.administer("app", "rotate", "app"))
         assert site.sql("SELECT rotated_at FROM bkflow_states_app") == [["NULL"]]
 
+    def test_a_code_among_others_that_the_table_takes_for_the_same(self, site):
+        """A table that somebody made with another collation, and without a key."""
+        site.sql("ALTER TABLE bkflow_states_app DROP PRIMARY KEY, MODIFY bk_app_code varchar(128) COLLATE utf8mb4_general_ci")
+        for code in ("APP", "app", "App"):
+            site.sql(mariadb.insert("bkflow_states_app", [support.app_row(code, SECRET + code)]))
+        for code in ("app", "App", "APP"):
+            assert site.administer_json("app", "disable", code)["changed"] is True
+            assert site.json("app", "list")["apps"][code]["is_enabled"] is False
+
     def test_twice(self, site, gate):
         secret = site.add(CODE)
         assert "app rotate" in ctl.complaint(site.administer("app", "add", CODE))

@@ -221,7 +221,7 @@ static void a_time_is_that_of_rfc_3339(void **state)
         struct page *const page = begin();
         struct json_writer json;
         json_write_init(&json, &page->out.buffer);
-        ctl_out_moment(&json, rows[i].us);
+        ctl_out_time(&json, rows[i].us);
         check_text(rows[i].written, str_from(finish(page)), rows[i].written);
         drop(page);
     }
