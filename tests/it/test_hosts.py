@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: MIT
 """[database] host as a list: which one is asked, and what it costs when one is not there."""
 
-import contextlib
-import socket
 import time
 
 import pressure
 import pytest
 import support
-from lab import mariadb, scratch
+from lab import mariadb, relay, scratch
 
 TASK = 888_888
 PREFERRED, SECOND, HOLE = "127.0.0.1", "127.0.0.2", "127.0.0.3"
@@ -95,29 +93,10 @@ def test_does_not_return_before_the_preferred_one_is_back(program, hosts):
     assert responder.stop() == 0
 
 
-@contextlib.contextmanager
-def black_hole(address, port):
-    """A place that takes packets and never answers: its queue of connections is full."""
-    with contextlib.ExitStack() as stack:
-        listening = stack.enter_context(socket.socket())
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((address, port))
-        listening.listen(0)
-        for _ in range(4):
-            filling = stack.enter_context(socket.socket())
-            filling.setblocking(False)
-            filling.connect_ex((address, port))
-        probe = stack.enter_context(socket.socket())
-        probe.settimeout(0.3)
-        with pytest.raises(TimeoutError):
-            probe.connect((address, port))
-        yield
-
-
 def test_a_host_that_drops_packets_is_waited_for_once(program, hosts):
     """And not for the whole connect_timeout where there is another one."""
     responder = program.listen(settings(hosts, [HOLE, SECOND], **{"database.connect_timeout": "10s"}))
-    with black_hole(HOLE, hosts[SECOND].port):
+    with relay.black_hole(HOLE, hosts[SECOND].port):
         with pressure.Pressure(responder, TASK) as load:
             load.wait_for_status(200)
             load.wait_for_calm()
@@ -164,7 +143,7 @@ def test_engine_and_interface_fail_over_apart(program, hosts):
 
 def test_plain_cgi_takes_the_next_host(program, hosts):
     """A process for one request knows nothing of others: it tries the hosts in order."""
-    with black_hole(HOLE, hosts[SECOND].port):
+    with relay.black_hole(HOLE, hosts[SECOND].port):
         started = scratch.run_time()
         response = program.cgi(settings(hosts, [HOLE, SECOND], **{"database.connect_timeout": "1s"}),
                                support.states(TASK))

@@ -12,11 +12,11 @@ import subprocess
 import pressure
 import pytest
 import support
-from lab import client, fcgi, mariadb, sandbox, scratch
+from lab import client, fcgi, mariadb, relay, sandbox, scratch
 from lab import responder as lab_responder
 
 TASK = 777_888
-PREFERRED, SECOND = "127.0.0.1", "127.0.0.2"
+PREFERRED, SECOND, HOLE = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 CHILDREN = {PREFERRED: 1, SECOND: 2}
 UNKNOWN = "database.unknown.test"
 WORKERS = 2
@@ -40,7 +40,7 @@ class Names:
 
     def set(self, **addresses):
         """What the hosts file says from now on. It stays the same file, as the mount does."""
-        lines = [f"{address} {name}.test\n" for name, address in addresses.items()]
+        lines = [f"{address} {name}.test\n" for name, several in addresses.items() for address in several]
         self._write("hosts", "".join(["127.0.0.1 localhost\n", *lines]))
 
     def was_asked(self):
@@ -160,13 +160,24 @@ def test_reload_while_a_name_has_no_answer(program, hosts, names):
 
 
 def test_a_changed_address_counts_from_the_next_connection(program, hosts, names):
-    names.set(primary=PREFERRED)
+    names.set(primary=[PREFERRED])
     responder = program.listen(settings(hosts, ["primary.test"], **{"server.workers": 1}), wrapper=names.wrapper)
     assert children(responder.ask(support.states(TASK))) == CHILDREN[PREFERRED]
-    names.set(primary=SECOND)
+    names.set(primary=[SECOND])
     assert children(responder.ask(support.states(TASK))) == CHILDREN[PREFERRED]  # the connection stands
     hosts[PREFERRED].kill_connections()
     assert children(responder.ask(support.states(TASK))) == CHILDREN[SECOND]
+    stop_in_order(responder)
+
+
+def test_each_address_of_a_name_is_tried(program, hosts, names):
+    """connect_timeout is for each: one that drops packets leaves time for the next."""
+    port = hosts[SECOND].port
+    names.set(several=[HOLE, SECOND])
+    responder = program.listen(settings(hosts, ["several.test"], **{"database.connect_timeout": "1s"}),
+                               wrapper=names.wrapper)
+    with relay.black_hole(HOLE, port):
+        assert children(responder.ask(support.states(TASK))) == CHILDREN[SECOND]
     stop_in_order(responder)
 
 
@@ -192,7 +203,7 @@ def test_a_certificate_is_compared_with_the_name(program, lab, names, certificat
     """And not with the address that was found for it."""
     server = start_host(lab, PREFERRED, scratch.free_port(), f"--ssl-cert={certificates / 'server.pem'}",
                         f"--ssl-key={certificates / 'server.key'}")
-    names.set(primary=PREFERRED, other=PREFERRED)
+    names.set(primary=[PREFERRED], other=[PREFERRED])
     tls = {"database.tls_ca": certificates / "ca.pem", "database.port": server.port}
     responder = program.listen(settings({PREFERRED: server}, ["primary.test"], **tls), wrapper=names.wrapper)
     assert children(responder.ask(support.states(TASK))) == CHILDREN[PREFERRED]

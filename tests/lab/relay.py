@@ -90,3 +90,25 @@ def end(connection):
 def close(connection):
     end(connection)
     connection.close()
+
+
+@contextlib.contextmanager
+def black_hole(address, port):
+    """A place that takes packets and never answers: its queue of connections is full."""
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((address, port))
+        listening.listen(0)
+        for _ in range(4):
+            filling = stack.enter_context(socket.socket())
+            filling.setblocking(False)
+            filling.connect_ex((address, port))
+        probe = stack.enter_context(socket.socket())
+        probe.settimeout(0.3)
+        try:
+            probe.connect((address, port))
+        except TimeoutError:
+            yield
+            return
+        raise RuntimeError(f"{address} still takes connections")
