@@ -108,17 +108,18 @@ static bool take_escape(struct reader *reader)
 {
     static const char names[] = "\"\\/bfnrt";
     static const char meanings[] = "\"\\/\b\f\n\r\t";
-    reader->at++;
-    if (is_at(reader, 'u')) {
-        reader->at--;
+    if (reader->end - reader->at < 2) {
+        return false;
+    }
+    if (reader->at[1] == 'u') {
         return take_code_point(reader);
     }
-    const char c = reader->at < reader->end ? *reader->at++ : '\0';
-    const char *const name = c == '\0' ? NULL : strchr(names, c);
+    const char *const name = memchr(names, reader->at[1], sizeof names - 1);
     if (name == NULL) {
         return false;
     }
     *reader->room++ = meanings[name - names];
+    reader->at += 2;
     return true;
 }
 
@@ -339,7 +340,7 @@ static bool is_document(struct reader *reader, struct str text)
 }
 
 // Member by member: a designated initializer would clear the table of names, too.
-static void start(struct reader *reader, struct str text, struct arena *arena,
+static void begin(struct reader *reader, struct str text, struct arena *arena,
                   struct json_members *members)
 {
     reader->at = text.ptr;
@@ -360,7 +361,7 @@ int json_members_read(struct str text, const char *what, enum error_kind refusal
 {
     *members = (struct json_members){.first = NULL};
     struct reader reader;
-    start(&reader, text, arena, members);
+    begin(&reader, text, arena, members);
     const bool is_good = !reader.lacks_memory && text.len > 0 && is_document(&reader, text);
     members->count = reader.name_count;
     if (reader.lacks_memory) {
