@@ -654,12 +654,12 @@ class TestFullDisk:
         path = lab.path("limited", ".log")
         responder = program.listen(
             lab_responder.settings_for(database, **{"log.access": "on", "log.target": f"file:{path}", "log.format": "json"}),
-            wrapper=["prlimit", "--fsize=4000:unlimited"])
+            wrapper=["prlimit", "--fsize=4000:"])
         for _ in range(40):
             support.success(responder.ask(states))
         assert path.stat().st_size == 4000
         wait_until(lambda: fresh_scrape(responder, LOST) > 0)
-        subprocess.run(["prlimit", f"--pid={responder.service.pid}", "--fsize=unlimited:"], check=True)
+        subprocess.run(["prlimit", f"--pid={responder.service.pid}", "--fsize=1000000:"], check=True)
         support.success(responder.ask(states | {"HTTP_X_REQUEST_ID": "there-is-room-again"}))
         wait_until(lambda: "there-is-room-again" in path.read_text())
         whole = [line for line in path.read_text().splitlines() if line.endswith("}")]

@@ -13,7 +13,7 @@ import pytest
 import support
 from lab import client, fcgi, jwt, mariadb
 from lab import responder as lab_responder
-from lab.scratch import becomes_true
+from lab.scratch import becomes_true, wait_until
 
 # A part of a secret is a secret too. Made up anew for each run, so that no file can hold them by chance.
 FRAGMENT = 12
@@ -329,6 +329,18 @@ class TestMemory:
             responder.ask(gateway.asking(application.task_id, token))
         for token in application.tokens:
             assert_forgotten(responder, *token.split(".")[1:])
+        assert responder.stop() == 0
+
+    def test_a_database_password_after_the_reload_that_replaced_it(self, program, settings):
+        """Also in workers that nobody asks, and in the overload responder that was never needed."""
+        old = make_secret()
+        responder = program.listen(settings | {"database.password": old})
+        support.assert_error(responder.ask(support.states(1)), 503, 50301)
+        assert memory.find(responder, [old])
+        responder.reload(settings)
+        responder.wait_for_log(" reloaded")
+        assert responder.ask(support.states(1)).status != 503
+        wait_until(lambda: not memory.find(responder, [old]))
         assert responder.stop() == 0
 
     def test_the_search_finds_what_is_there(self, program, settings):
