@@ -36,6 +36,11 @@ static bool demands_tls(const struct conf_database *conf)
     "mysql_native_password,client_ed25519,parsec,caching_sha2_password,sha256_password,"           \
     "auth_gssapi_client"
 
+// Without TLS, caching_sha2_password and sha256_password encrypt the password with the server's
+// key. The library asks the server for one unless it has a file; with an empty file it gives up. An
+// option file can name the true key.
+#define NO_KEY "/dev/null"
+
 static void set_security(MYSQL *handle, const struct conf_database *conf)
 {
     client_bool enforce = demands_tls(conf);
@@ -43,6 +48,7 @@ static void set_security(MYSQL *handle, const struct conf_database *conf)
     mysql_options(handle, MYSQL_OPT_SSL_ENFORCE, &enforce);
     mysql_options(handle, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
     mysql_options(handle, MARIADB_OPT_RESTRICTED_AUTH, verify ? NULL : HASHING_PLUGINS);
+    mysql_options(handle, MYSQL_SERVER_PUBLIC_KEY, NO_KEY);
 }
 
 #else
@@ -252,15 +258,25 @@ void db_connect_fail(struct db_connect_result *result, unsigned code, const char
     snprintf(result->message, sizeof result->message, "%s", message);
 }
 
-// The library's own message about a plugin names one from memory that it has already reused.
+// In words of ours where the library's are of no use: about a plugin, it names one from memory that
+// it has reused, and about a missing key nothing.
+static const char *message_of(MYSQL *handle, unsigned code)
+{
+    switch (code) {
+    case PLUGIN_NOT_ALLOWED:
+        return "the server asks for the password itself, which it gets over verified TLS only";
+    case CR_UNKNOWN_ERROR:
+        return "the login needs TLS, a unix socket, or the server's public key (server-public-key "
+               "in option_file)";
+    default:
+        return mysql_error(handle);
+    }
+}
+
 static void fail_as_library(MYSQL *handle, struct db_connect_result *result)
 {
     const unsigned code = mysql_errno(handle);
-    db_connect_fail(
-        result, code,
-        code == PLUGIN_NOT_ALLOWED
-            ? "the server asks for the password itself, which it gets over verified TLS only"
-            : mysql_error(handle));
+    db_connect_fail(result, code, message_of(handle, code));
 }
 
 // Whether HANDLE is a connection that can be used; if not, RESULT says why.

@@ -32,15 +32,18 @@ GREETING = (b"\x0a8.0.36\0\x01\0\0\0saltsalt\0" + (PROTOCOL_41 | SECURE | WITH_D
             + b"\x2d\x02\0" + (PLUGIN_AUTH >> 16).to_bytes(2, "little") + b"\x15" + bytes(10)
             + b"saltsaltsalt\0mysql_native_password\0")
 
+OK = b"\0\0\0\x02\0\0\0"
+
 
 class Rogue:
     """Asks whoever connects to log in with a plugin, says yes to everything, and keeps what it is sent."""
 
-    def __init__(self, plugin):
+    def __init__(self, plugin, answer=OK):
         self._plugin = plugin
+        self._answer = answer
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = self._listening.getsockname()[1]
-        self.received = b""
+        self.packets = []
         self._thread = threading.Thread(target=self._run)
 
     def __enter__(self):
@@ -65,14 +68,15 @@ class Rogue:
         send(client, number + 1, b"\xfe" + self._plugin.encode() + b"\0saltsaltsaltsaltsalt\0")
         with contextlib.suppress(TimeoutError):
             while (number := self._receive(client)) is not None:
-                send(client, number + 1, b"\0\0\0\x02\0\0\0")  # OK
+                send(client, number + 1, self._answer)
 
     def _receive(self, client):
         """One packet: returns its number."""
         head = client.recv(4, socket.MSG_WAITALL)
         if len(head) < 4:
             return None
-        self.received += client.recv(int.from_bytes(head[:3], "little"), socket.MSG_WAITALL)
+        size = int.from_bytes(head[:3], "little")
+        self.packets.append(client.recv(size, socket.MSG_WAITALL) if size else b"")
         return head[3]
 
 
@@ -92,9 +96,20 @@ def test_the_password_is_not_sent_to_who_asks_for_it(program, plugin):
         support.assert_error(responder.ask(support.states(1)), 503, DOWN)
         responder.wait_for_log("the database host fails")
         assert responder.stop() == 0
-    assert b"reader" in rogue.received
-    assert PASSWORD.encode() not in rogue.received
+    assert any(b"reader" in packet for packet in rogue.packets)
+    assert not any(PASSWORD.encode() in packet for packet in rogue.packets)
     assert PASSWORD not in responder.log
+
+
+@pytest.mark.parametrize("plugin", ["caching_sha2_password", "sha256_password"])
+def test_the_password_is_not_encrypted_with_a_key_of_the_servers_choice(program, plugin):
+    """Whoever stands between would send one of its own. A client that wants it asks by a packet of one byte."""
+    with Rogue(plugin, answer=b"\x01\x04") as rogue:  # more is needed than a hash
+        responder = program.listen(settings(rogue.port))
+        support.assert_error(responder.ask(support.states(1)), 503, DOWN)
+        responder.wait_for_log("public key")
+        assert responder.stop() == 0
+    assert rogue.packets and not any(packet in (b"\x01", b"\x02") for packet in rogue.packets)
 
 
 @pytest.mark.parametrize("verify", ["on", "off"])
