@@ -209,8 +209,8 @@ static void await(struct loop *loop, struct loop_conn *conn)
     const int operation = conn->is_registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
     const int fd = conn->fd;
     conn->is_registered = true;
-    atomic_store(&conn->is_waiting,
-                 true); // from here on this owner looks at nothing of it any more
+    // From here on this owner looks at nothing of it any more.
+    atomic_store(&conn->is_waiting, true);
     if (watch(loop, operation, fd, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, conn) != 0) {
         loop_close(loop, conn);
     }

@@ -344,7 +344,7 @@ static void expect_orderly_end(const struct server *server, size_t worker, const
 }
 
 // Without it, hosts that failed would stay given up.
-static void expect_scout(const struct server *server)
+static void expect_prober(const struct server *server)
 {
     if (!prober_thread_runs(server->prober)) {
         LOG_EVENT(LOG_LEVEL_ERROR, "a worker ended unexpectedly, and so does the process",
@@ -424,7 +424,7 @@ int server_run(const struct server_options *options, struct worker_shared *share
     while (server.drain_end_us == 0) {
         take_signals(&server, tick_ms(&server));
         (void)count_ended(&server); // none has, or this is the end
-        expect_scout(&server);
+        expect_prober(&server);
         tick(&server);
     }
     if (!drain(&server)) {

@@ -7,8 +7,8 @@
 #include "listen.h"
 #include "worker.h"
 
-// The shards of the metrics that it needs beside those of the workers and the spare one: the
-// prober's.
+// The shards of the metrics that it needs besides those of the workers and the overload responder:
+// the prober's.
 enum { SERVER_SHARDS_BESIDE_WORKERS = 1 };
 
 struct server_options {

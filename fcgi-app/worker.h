@@ -24,8 +24,8 @@ struct worker_shared {
 struct worker;
 
 // A worker that counts in SHARD of the metrics. With a database: a real one. Without: every request
-// that needs the database is answered 503 "overloaded", which is what the spare worker is for.
-// NULL: no memory.
+// that needs the database is answered 503 "overloaded", which is what the overload responder is
+// for. NULL: no memory.
 struct worker *worker_new(struct worker_shared *shared, size_t shard,
                           bool has_database) MUST_CHECK NONNULL;
 void worker_free(struct worker *worker);
