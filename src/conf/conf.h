@@ -11,6 +11,9 @@
 
 #include <stdio.h>
 
+// The language of messages.
+enum lang { LANG_EN, LANG_ZH };
+
 enum conf_listen_kind { CONF_LISTEN_INHERITED, CONF_LISTEN_UNIX, CONF_LISTEN_TCP };
 
 struct conf_listen {

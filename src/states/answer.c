@@ -4,6 +4,7 @@
 #include "base/json_write.h"
 #include "base/log.h"
 #include "states/exchange_priv.h"
+#include "states/messages.h"
 
 #include <stdio.h>
 #include <strings.h>
@@ -58,7 +59,7 @@ static void write_error_body(struct exchange *exchange, struct outbuf *out)
     JSON_WRITE_KEY(&json, "result");
     json_write_bool(&json, false);
     JSON_WRITE_KEY(&json, "message");
-    json_write_string(&json, error_message(&exchange->err, exchange->lang, text, sizeof text));
+    json_write_string(&json, messages_render(&exchange->err, exchange->lang, text, sizeof text));
     JSON_WRITE_KEY(&json, "code");
     json_write_number(&json, error_code(exchange->err.kind));
     JSON_WRITE_KEY(&json, "data");

@@ -139,15 +139,18 @@ def test_a_schema_that_says_no_can_be_trusted():
 
 # ---- the error codes are those of src/base/error.h ----
 
-ERROR_ROW = re.compile(r'X\((ERR_\w+), (\d+), (\d+), "(\w+)",((?:\s*\\?\n?\s*"(?:[^"\\]|\\.)*"\s*\\?\n?)+),')
+ERROR_ROW = re.compile(r'X\((ERR_\w+), (\d+), (\d+), "(\w+)"\)')
+MESSAGE_ROW = re.compile(r'\[(ERR_\w+)\] =\s*\{((?:\s*"(?:[^"\\]|\\.)*")+),')
 
 
 def program_errors():
     """Label to (status, code, English message with {placeholders})."""
-    text = (ROOT / "src" / "base" / "error.h").read_text(encoding="utf-8")
-    found = {label: (int(status), int(code), "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', words)))
-             for _kind, status, code, label, words in ERROR_ROW.findall(text)}
-    assert len(found) == len(re.findall(r"^    X\(ERR_", text, re.MULTILINE))
+    table = (ROOT / "src" / "base" / "error.h").read_text(encoding="utf-8")
+    words = (ROOT / "src" / "states" / "messages.c").read_text(encoding="utf-8")
+    english = {kind: "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', text)) for kind, text in MESSAGE_ROW.findall(words)}
+    found = {label: (int(status), int(code), english[kind])
+             for kind, status, code, label in ERROR_ROW.findall(table)}
+    assert len(found) == len(english) > 25
     return found
 
 

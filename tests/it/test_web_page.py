@@ -639,7 +639,7 @@ def test_who_is_typing_is_left_alone(desktop, demo, demo_tasks):
 def test_there_are_words_for_every_error_of_the_program(desktop, demo):
     """In both languages, and none that falls back on something that is about another status."""
     visit(desktop, demo.page)
-    table = re.findall(r"X\(ERR_\w+, (\d+), (\d+),", (ROOT / "src" / "base" / "error.h").read_text(encoding="utf-8"))
+    table = re.findall(r"X\(ERR_\w+, (\d+), (\d+), ", (ROOT / "src" / "base" / "error.h").read_text(encoding="utf-8"))
     assert len(table) > 25
     missing = desktop.run("""
         return (async () => {

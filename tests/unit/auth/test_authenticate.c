@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // auth and auth_direct, from the request's credentials to the caller.
+#include "states/messages.h"
 #include "auth/authenticate.h"
 #include "auth/gateway.h"
 #include "rows.h"
@@ -726,7 +727,7 @@ static struct trace trace_of(const struct lookup_application *app, bool user_is_
     trace.compared = watch.compared;
     trace.digested = watch.digested;
     trace.steps = watch.steps;
-    (void)error_message(&fixture.err, LANG_EN, trace.message, sizeof trace.message);
+    (void)messages_render(&fixture.err, LANG_EN, trace.message, sizeof trace.message);
     return trace;
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "states/messages.h"
 #include "auth/authorize.h"
 #include "rows.h"
 #include "support.h"
@@ -83,7 +84,7 @@ static const char *check_binding(const struct lookup_result *result, int *status
     *status = 0;
     if (outcome != 0) {
         *status = error_status(err.kind);
-        (void)error_message(&err, LANG_EN, message, sizeof message);
+        (void)messages_render(&err, LANG_EN, message, sizeof message);
     }
     return message;
 }
