@@ -96,7 +96,8 @@ static void use_credential(struct conf_load *load, const char *section,
         return;
     }
     snprintf(path, sizeof path, "%s/%s_password", folder, section);
-    if (access(path, F_OK) == 0) {
+    // One that is there but out of reach is a mistake, not a login without a password.
+    if (access(path, F_OK) == 0 || errno != ENOENT) {
         use_file(load, section, path, database, kept);
     }
 }

@@ -930,6 +930,18 @@ static void a_folder_of_credentials_without_ours_changes_nothing(void **state)
     conf_free(conf);
 }
 
+// As where the service's user may not enter it. Root may, but nobody can enter a file.
+static void credentials_out_of_reach_are_a_mistake(void **state)
+{
+    (void)state;
+    char *const file = scratch_write(fixture.folder, "file", "");
+    setenv("CREDENTIALS_DIRECTORY", file, 1);
+    assert_null(load(NULL, NULL));
+    assert_true(has_text(str_from(fixture.complaints),
+                         "/file/database_password cannot be used: Not a directory"));
+    free(file);
+}
+
 // ---- the engine's database ----
 
 static void without_engine_keys_there_is_one_database(void **state)
@@ -1417,6 +1429,7 @@ int main(void)
         WITH_FIXTURE(systemds_credential_is_the_password),
         WITH_FIXTURE(a_password_of_the_file_goes_before_systemds_credential),
         WITH_FIXTURE(a_folder_of_credentials_without_ours_changes_nothing),
+        WITH_FIXTURE(credentials_out_of_reach_are_a_mistake),
         WITH_FIXTURE(without_engine_keys_there_is_one_database),
         WITH_FIXTURE(each_engine_key_makes_a_second_database),
         WITH_FIXTURE(an_engine_key_that_is_not_given_is_the_databases),
