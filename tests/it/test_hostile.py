@@ -663,6 +663,6 @@ class TestFullDisk:
         support.success(responder.ask(states | {"HTTP_X_REQUEST_ID": "there-is-room-again"}))
         wait_until(lambda: "there-is-room-again" in path.read_text())
         whole = [line for line in path.read_text().splitlines() if line.endswith("}")]
-        assert json.loads(whole[-1])["trace_id"] == "there-is-room-again"
-        assert all(json.loads(line) for line in whole)
+        # Not always as the last one: another worker may still write about a scrape.
+        assert "there-is-room-again" in [json.loads(line).get("trace_id") for line in whole]
         assert responder.stop() == 0
