@@ -21,8 +21,8 @@ struct db_attempt {
     pthread_t thread;
     bool has_thread;
     pthread_mutex_t mutex;
-    bool is_over; // both under the mutex: whoever is last frees the attempt
-    bool is_left;
+    bool is_over; // both under the mutex: the thread frees an abandoned attempt
+    bool is_abandoned;
     int over_fd;
     int64_t started_us;
     _Atomic int64_t limit_us; // monotonic; by when it should be over
@@ -36,7 +36,7 @@ struct db_attempt {
 
 // ---- the configuration ----
 
-// The texts that connecting takes.
+// Lists the texts that connecting needs.
 static void list_texts(struct conf_database *conf, const char **texts[6])
 {
     const char **const all[] = {&conf->socket, &conf->user,   &conf->password,
@@ -44,7 +44,7 @@ static void list_texts(struct conf_database *conf, const char **texts[6])
     memcpy(texts, all, sizeof all);
 }
 
-// Copies all it takes: a reload may free CONF meanwhile.
+// Copies all texts: a reload may free CONF in the meantime.
 static bool copy_conf(struct conf_database *copy, const struct conf_database *conf)
 {
     const char **texts[6];
@@ -74,8 +74,9 @@ static void free_conf(struct conf_database *copy)
 
 // ---- the thread ----
 
-// How many addresses the host has; 0 with the result set if its name is not found. The client
-// library looks the name up again: it compares it with the server's certificate.
+// Returns the number of the host's addresses, or 0 with the result set if the lookup fails. The
+// client library gets the name and looks it up again: it checks the server's certificate against
+// it.
 static int count_addresses(struct db_attempt *attempt)
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
@@ -98,7 +99,8 @@ static int count_addresses(struct db_attempt *attempt)
     return count;
 }
 
-// The client library counts whole seconds for each address but the last.
+// The client library tries one address after the other and rounds its timeout up to seconds, which
+// delays all addresses but the first.
 static void set_limit(struct db_attempt *attempt, int addresses)
 {
     const int64_t ms = attempt->conf.connect_timeout_ms;
@@ -140,12 +142,12 @@ static void *run(void *argument)
     }
     pthread_mutex_lock(&attempt->mutex);
     attempt->is_over = true;
-    const bool is_left = attempt->is_left;
-    if (!is_left) {
+    const bool is_abandoned = attempt->is_abandoned;
+    if (!is_abandoned) {
         (void)eventfd_write(attempt->over_fd, 1); // the first time never fails
     }
     pthread_mutex_unlock(&attempt->mutex);
-    if (is_left) {
+    if (is_abandoned) {
         destroy(attempt);
     }
     if (has_library) {
@@ -155,7 +157,7 @@ static void *run(void *argument)
     return NULL;
 }
 
-// ---- whoever wants the connection ----
+// ---- the caller ----
 
 static bool start_thread(struct db_attempt *attempt)
 {
@@ -221,7 +223,7 @@ struct db_connect_result *db_attempt_result(struct db_attempt *attempt)
     return is_over ? &attempt->result : NULL;
 }
 
-// Milliseconds until the attempt, or the patience of whoever waits for it, ends.
+// Returns the milliseconds until the attempt's limit or UNTIL_US, whichever comes first.
 static int64_t left_ms(const struct db_attempt *attempt, int64_t until_us)
 {
     const int64_t limit_us = atomic_load(&attempt->limit_us);
@@ -234,7 +236,7 @@ struct db_connect_result *db_attempt_wait(struct db_attempt *attempt, int64_t un
     struct pollfd over = {.fd = attempt->over_fd, .events = POLLIN};
     int64_t wait_ms;
     while ((wait_ms = left_ms(attempt, until_us)) > 0 && poll(&over, 1, (int)wait_ms) <= 0) {
-        // The limit may be another by now.
+        // The limit moves when the name lookup is done.
     }
     return db_attempt_result(attempt);
 }
@@ -248,7 +250,7 @@ void db_attempt_free(struct db_attempt *attempt)
     const bool has_thread = attempt->has_thread;
     pthread_mutex_lock(&attempt->mutex);
     const bool is_over = attempt->is_over;
-    attempt->is_left = true;
+    attempt->is_abandoned = true;
     pthread_mutex_unlock(&attempt->mutex);
     if (is_over) {
         if (has_thread) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// attempt: a connection in the making, in a thread of its own. The lookup of a name and the client
-// library's functions take as long as they like and cannot be interrupted; whoever wants the
-// connection waits as long as it likes, and may leave.
+// attempt: makes a connection in a thread of its own. The name lookup and the client library's
+// calls can block for long and cannot be interrupted; the caller waits as long as it chooses and
+// may then abandon the attempt.
 #ifndef BKFLOW_DB_ATTEMPT_H
 #define BKFLOW_DB_ATTEMPT_H
 
@@ -19,19 +19,20 @@ struct db_attempt *db_attempt_start(const struct conf_database *conf, const stru
 // When it was started (monotonic).
 int64_t db_attempt_started_us(const struct db_attempt *attempt) MUST_CHECK NONNULL;
 
-// Becomes readable when it is over.
+// Becomes readable when the attempt is over.
 int db_attempt_fd(const struct db_attempt *attempt) MUST_CHECK NONNULL;
 
-// The result, whose connection may be taken out of it; NULL as long as it is not over.
+// Returns the result, or NULL while the attempt is under way. The caller may take the connection
+// out of it, by setting its handle to NULL.
 struct db_connect_result *db_attempt_result(struct db_attempt *attempt) MUST_CHECK NONNULL;
 
-// Waits for the result, but not past UNTIL_US (monotonic), and no longer than connect_timeout: for
-// the lookup of the name, and again for each address that it has. NULL: it is not over.
+// Waits for the result until UNTIL_US (monotonic), and no longer than connect_timeout for the name
+// lookup and again for each address. Returns NULL if the attempt is not over by then.
 struct db_connect_result *db_attempt_wait(struct db_attempt *attempt,
                                           int64_t until_us) MUST_CHECK NONNULL;
 
-// What is not over goes on by itself and closes what it opens. A connection that was not taken is
-// closed.
+// Abandons an attempt that is under way: it ends by itself and closes what it opened. Closes a
+// connection that was not taken.
 void db_attempt_free(struct db_attempt *attempt);
 
 #endif

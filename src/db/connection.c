@@ -15,8 +15,8 @@
 
 enum {
     GRACE_US = 250 * 1000,
-    // A firewall or load balancer may have forgotten a connection that was idle for so long. It is
-    // asked for an answer, which has to come soon.
+    // A firewall or load balancer may have dropped a connection that was idle for so long. It is
+    // pinged before use and must answer soon.
     IDLE_US = 10 * 1000 * 1000,
     IDLE_ANSWER_US = 300 * 1000,
 };
@@ -129,7 +129,8 @@ static bool answers(struct db *db)
     return is_answered;
 }
 
-// Whether the connection is of no more use. That its host is to blame shows when it is made anew.
+// Returns true if the connection must be replaced. A lost connection does not blame its host:
+// making the next one shows whether the host is at fault.
 static bool is_lost(struct db *db)
 {
     // Rather another host, or an error at once, than to wait for what lets everybody wait.

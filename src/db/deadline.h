@@ -28,13 +28,13 @@ void db_deadline_list_end(struct db_deadline_list *list) NONNULL;
 void db_deadline_join(struct db_deadline_list *list, struct db_deadline *deadline) NONNULL;
 void db_deadline_leave(struct db_deadline_list *list, struct db_deadline *deadline) NONNULL;
 
-// Takes on the connection whose socket is FD, and lets go of it. FD itself may be closed, by the
-// client library too, and its number given to somebody else at any time: what is shut down is a
-// duplicate that no one else closes. -1 with errno: there is no descriptor left.
+// Duplicates FD, the connection's socket, and closes the duplicate again. The client library may
+// close FD at any time, and the kernel may reuse its number: only the duplicate is ever shut down.
+// Returns -1 with errno if there is no descriptor left; nothing is attached then.
 int db_deadline_attach(struct db_deadline *deadline, int fd) MUST_CHECK NONNULL;
 void db_deadline_detach(struct db_deadline *deadline) NONNULL;
 
-// From arming to disarming, the connection is shut down once AT_US (monotonic) is over.
+// Between arming and disarming, the connection is shut down when AT_US (monotonic) has passed.
 void db_deadline_arm(struct db_deadline *deadline, int64_t at_us) NONNULL;
 void db_deadline_disarm(struct db_deadline *deadline) NONNULL;
 

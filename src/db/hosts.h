@@ -49,12 +49,11 @@ void db_hosts_reconfigure(struct db_hosts *hosts, const struct conf_database *co
 // server_code the code of one of them: of a server that refused, if any did.
 MYSQL *db_hosts_connect(struct db_hosts *hosts, struct error *err) MUST_CHECK NONNULL;
 
-// Between requests: returns a connection to a host that is preferred to the current one and is
-// known to be well again. Waits for nothing: the first call starts to connect, a later one returns
-// the connection once it is made. NULL: there is none, which costs next to nothing to find out.
+// Between requests: returns a connection to a preferred host that is healthy again, or NULL. Never
+// waits: one call starts to connect, a later one returns the connection.
 MYSQL *db_hosts_failback(struct db_hosts *hosts) MUST_CHECK NONNULL;
 
-// Gives up a failback that has begun. Must be called before HOSTS goes.
+// Abandons a failback that is under way. Must be called before HOSTS is freed.
 void db_hosts_end_failback(struct db_hosts *hosts) NONNULL;
 
 // Called for each statement that fails on the current host, with its error number and message, and

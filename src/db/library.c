@@ -4,9 +4,8 @@
 #include <mysql.h>
 #include <stdatomic.h>
 
-// The library's state is the process's, and so is the number of threads that are inside of it and
-// that nobody waits for.
-static atomic_uint guests;
+// Threads inside the library that nobody joins. One per process, as the library's own state is.
+static atomic_uint unjoined_threads;
 
 int db_library_init(void)
 {
@@ -32,15 +31,15 @@ void db_library_thread_end(void)
 
 void db_library_enter(void)
 {
-    atomic_fetch_add(&guests, 1);
+    atomic_fetch_add(&unjoined_threads, 1);
 }
 
 void db_library_leave(void)
 {
-    atomic_fetch_sub(&guests, 1);
+    atomic_fetch_sub(&unjoined_threads, 1);
 }
 
 bool db_library_is_busy(void)
 {
-    return atomic_load(&guests) > 0;
+    return atomic_load(&unjoined_threads) > 0;
 }

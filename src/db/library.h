@@ -11,9 +11,9 @@ void db_library_end(void);
 int db_library_thread_init(void) MUST_CHECK;
 void db_library_thread_end(void);
 
-// Around a thread that nobody waits for at the end of the process. As long as there is one, the
-// library is busy: db_library_end leaves it alone, and the process has to end by _exit, since the
-// handlers of exit() would take OpenSSL away from that thread.
+// Count a thread that the process does not join before it ends. While there is one, the library is
+// busy: db_library_end does nothing, and the process must end by _exit, because exit() would free
+// OpenSSL's memory under that thread.
 void db_library_enter(void);
 void db_library_leave(void);
 bool db_library_is_busy(void) MUST_CHECK;

@@ -32,7 +32,7 @@ struct db_prober {
     uint64_t seen; // of what the health has to tell
 };
 
-// Attempts of a former configuration, by their hosts' keys.
+// Attempts under the previous configuration, by their hosts' keys.
 struct leftovers {
     uint64_t keys[TARGETS_MAX];
     struct db_attempt *attempts[TARGETS_MAX];
@@ -99,8 +99,8 @@ static void add_database(struct db_prober *prober, struct db_hosts *hosts,
     }
 }
 
-// Attempts at hosts that stay go on: a name that is being looked up for long would be looked up
-// once more with each reload.
+// Attempts at hosts that stay configured go on: with a resolver that does not answer, each reload
+// would leave one more thread waiting for it.
 void db_prober_configure(struct db_prober *prober, const struct conf *conf)
 {
     struct leftovers leftovers;
