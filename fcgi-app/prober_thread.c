@@ -3,6 +3,7 @@
 
 #include "db/library.h"
 #include "db/prober.h"
+#include "states/statements.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -25,7 +26,10 @@ static void refresh(struct prober_thread *prober)
     }
     prober->generation = generation;
     prober->snapshot = snapshot_take(place);
-    db_prober_configure(prober->hosts, prober->snapshot->conf);
+    const struct conf *const conf = prober->snapshot->conf;
+    const struct db_checks interface = statements_checks(conf, STATEMENTS_INTERFACE);
+    const struct db_checks engine = statements_checks(conf, STATEMENTS_ENGINE);
+    db_prober_configure(prober->hosts, conf, &interface, &engine);
     if (old != NULL) {
         snapshot_drop(old);
     }

@@ -30,6 +30,7 @@ struct db_attempt {
     struct conf_database conf; // with texts of its own
     struct conf_host host;
     enum db_connect_use use;
+    struct db_checks checks; // none unless it is a probe
     // Written by the thread before it is over.
     struct db_connect_result result;
 };
@@ -115,6 +116,7 @@ static void make(struct db_attempt *attempt)
     if (addresses > 0) {
         set_limit(attempt, addresses);
         db_connect(&attempt->conf, &attempt->host, attempt->use, &attempt->result);
+        db_check_connection(&attempt->result, &attempt->checks);
     }
 }
 
@@ -181,8 +183,8 @@ static void make_here(struct db_attempt *attempt)
     (void)eventfd_write(attempt->over_fd, 1);
 }
 
-struct db_attempt *db_attempt_start(const struct conf_database *conf, const struct conf_host *host,
-                                    enum db_connect_use use)
+static struct db_attempt *start(const struct conf_database *conf, const struct conf_host *host,
+                                enum db_connect_use use, const struct db_checks *checks)
 {
     struct db_attempt *const attempt = calloc(1, sizeof(struct db_attempt));
     if (attempt == NULL) {
@@ -190,6 +192,7 @@ struct db_attempt *db_attempt_start(const struct conf_database *conf, const stru
     }
     attempt->host = *host;
     attempt->use = use;
+    attempt->checks = *checks;
     attempt->started_us = clock_monotonic_us();
     atomic_init(&attempt->limit_us, attempt->started_us + conf->connect_timeout_ms * 1000);
     pthread_mutex_init(&attempt->mutex, NULL);
@@ -203,6 +206,19 @@ struct db_attempt *db_attempt_start(const struct conf_database *conf, const stru
         make_here(attempt);
     }
     return attempt;
+}
+
+struct db_attempt *db_attempt_start(const struct conf_database *conf, const struct conf_host *host,
+                                    enum db_connect_use use)
+{
+    return start(conf, host, use, &(struct db_checks){.count = 0});
+}
+
+struct db_attempt *db_attempt_start_probe(const struct conf_database *conf,
+                                          const struct conf_host *host,
+                                          const struct db_checks *checks)
+{
+    return start(conf, host, DB_CONNECT_READ, checks);
 }
 
 int64_t db_attempt_started_us(const struct db_attempt *attempt)

@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 #include "conf/conf.h"
+#include "db/check.h"
 #include "db/connect.h"
 
 struct db_attempt; // used by the thread that started it
@@ -15,6 +16,11 @@ struct db_attempt; // used by the thread that started it
 // NULL: no memory or descriptor.
 struct db_attempt *db_attempt_start(const struct conf_database *conf, const struct conf_host *host,
                                     enum db_connect_use use) MUST_CHECK NONNULL;
+
+// Starts one that is over when the host has answered CHECKS, too.
+struct db_attempt *db_attempt_start_probe(const struct conf_database *conf,
+                                          const struct conf_host *host,
+                                          const struct db_checks *checks) MUST_CHECK NONNULL;
 
 // When it was started (monotonic).
 int64_t db_attempt_started_us(const struct db_attempt *attempt) MUST_CHECK NONNULL;

@@ -89,14 +89,11 @@ static void set_limits(MYSQL *handle, const struct conf_database *conf)
     mysql_options(handle, MYSQL_OPT_MAX_ALLOWED_PACKET, &largest_packet);
 }
 
-static void set_options(MYSQL *handle, const struct conf_database *conf, enum db_connect_use use)
+static void set_options(MYSQL *handle, const struct conf_database *conf)
 {
     set_limits(handle, conf);
     forbid_local_files(handle);
     mysql_options(handle, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    if (use == DB_CONNECT_PROBE) {
-        mysql_options(handle, MYSQL_INIT_COMMAND, "DO 0");
-    }
     if (conf->option_file[0] != '\0') {
         mysql_options(handle, MYSQL_READ_DEFAULT_FILE, conf->option_file);
         mysql_options(handle, MYSQL_READ_DEFAULT_GROUP, "bkflow-states");
@@ -311,7 +308,7 @@ void db_connect(const struct conf_database *conf, const struct conf_host *host,
         db_connect_fail(result, CR_OUT_OF_MEMORY, "out of memory");
         return;
     }
-    set_options(handle, conf, use);
+    set_options(handle, conf);
     if (!has_options(handle, conf)) {
         db_connect_fail(result, CR_OUT_OF_MEMORY, "out of memory");
         mysql_close(handle);

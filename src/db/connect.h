@@ -14,8 +14,6 @@
 enum db_connect_use {
     DB_CONNECT_READ,  // the server refuses to write
     DB_CONNECT_WRITE, // the operator's tool
-    DB_CONNECT_PROBE, // as READ; also asks whether the server takes queries, which a node of a
-                      // cluster without quorum does not
 };
 
 struct db_connect_result {

@@ -2,6 +2,7 @@
 #include "db/connection.h"
 
 #include "base/clock.h"
+#include "db/bind.h"
 #include "db/connect.h"
 #include "db/error_code.h"
 #include "db/hosts.h"
@@ -247,25 +248,6 @@ static int prepare(struct db *db, struct slot *slot, const struct db_statement *
                : reject_answer(db, "other parameters or columns than the statement has", err);
 }
 
-static void bind_parameter(MYSQL_BIND *bind, const struct db_parameter *parameter,
-                           long long *number, unsigned long *length)
-{
-    memset(bind, 0, sizeof *bind);
-    if (parameter->is_number) {
-        *number = parameter->number;
-        bind->buffer_type = MYSQL_TYPE_LONGLONG;
-        bind->buffer = number;
-    } else if (str_is_absent(parameter->text)) {
-        bind->buffer_type = MYSQL_TYPE_NULL;
-    } else {
-        *length = parameter->text.len;
-        bind->buffer_type = parameter->is_binary ? MYSQL_TYPE_BLOB : MYSQL_TYPE_STRING;
-        bind->buffer = (void *)(uintptr_t)parameter->text.ptr; // the library only reads it
-        bind->buffer_length = parameter->text.len;
-        bind->length = length;
-    }
-}
-
 // The columns may have changed since the statement was prepared or executed last, and the library
 // drops what was bound when they do. So they are compared and bound for each execution.
 static int expect_rows(struct db *db, struct slot *slot, struct error *err)
@@ -284,14 +266,10 @@ static int expect_rows(struct db *db, struct slot *slot, struct error *err)
 static int execute(struct db *db, struct slot *slot, const struct db_parameter *parameters,
                    struct error *err)
 {
-    MYSQL_BIND binds[DB_PARAMETERS_MAX];
-    long long numbers[DB_PARAMETERS_MAX];
-    unsigned long lengths[DB_PARAMETERS_MAX];
-    for (size_t i = 0; i < slot->statement->parameter_count; i++) {
-        bind_parameter(&binds[i], &parameters[i], &numbers[i], &lengths[i]);
-    }
+    struct db_binds binds;
     start_clock(db);
-    if (mysql_stmt_bind_param(slot->handle, binds) != 0 || mysql_stmt_execute(slot->handle) != 0) {
+    if (!db_bind_parameters(slot->handle, &binds, parameters, slot->statement->parameter_count) ||
+        mysql_stmt_execute(slot->handle) != 0) {
         return fail_statement(db, slot, err);
     }
     db->active = slot;
@@ -364,22 +342,4 @@ void db_finish(struct db *db)
 uint64_t db_changed_rows(const struct db *db)
 {
     return db->active == NULL ? 0 : mysql_stmt_affected_rows(db->active->handle);
-}
-
-int db_ping(struct db *db, struct error *err)
-{
-    const bool was_connected = db->connection != NULL;
-    for (int attempt = was_connected ? 0 : 1; attempt < 2; attempt++) {
-        if (ensure_connected(db, err) != 0) {
-            return -1;
-        }
-        start_clock(db);
-        if (mysql_ping(db->connection) == 0) {
-            db_deadline_disarm(&db->deadline);
-            db->answered_us = clock_monotonic_us();
-            return 0;
-        }
-        (void)fail(db, mysql_errno(db->connection), mysql_error(db->connection), err);
-    }
-    return -1;
 }

@@ -96,7 +96,4 @@ void db_failback(struct db *db) NONNULL;
 // Between requests: closes the connection, which the next statement makes again.
 void db_disconnect(struct db *db) NONNULL;
 
-// A round trip to the server.
-int db_ping(struct db *db, struct error *err) MUST_CHECK NONNULL;
-
 #endif

@@ -20,6 +20,7 @@ enum {
 struct target {
     struct db_hosts *hosts;
     const struct db_host *host;
+    struct db_checks checks;
     struct db_attempt *attempt; // NULL: none is under way
 };
 
@@ -89,25 +90,30 @@ static struct db_attempt *take_back(struct leftovers *leftovers, uint64_t key)
 }
 
 static void add_database(struct db_prober *prober, struct db_hosts *hosts,
-                         const struct conf_database *conf, struct leftovers *leftovers)
+                         const struct conf_database *conf, const struct db_checks *checks,
+                         struct leftovers *leftovers)
 {
     db_hosts_init(hosts, conf, prober->health, prober->shard);
     for (size_t i = 0; i < hosts->count; i++) {
         const struct db_host *const host = &hosts->hosts[i];
-        prober->targets[prober->count++] = (struct target){
-            .hosts = hosts, .host = host, .attempt = take_back(leftovers, host->key)};
+        prober->targets[prober->count++] =
+            (struct target){.hosts = hosts,
+                            .host = host,
+                            .checks = *checks,
+                            .attempt = take_back(leftovers, host->key)};
     }
 }
 
 // Attempts at hosts that stay configured go on: with a resolver that does not answer, each reload
 // would leave one more thread waiting for it.
-void db_prober_configure(struct db_prober *prober, const struct conf *conf)
+void db_prober_configure(struct db_prober *prober, const struct conf *conf,
+                         const struct db_checks *interface, const struct db_checks *engine)
 {
     struct leftovers leftovers;
     put_aside(prober, &leftovers);
-    add_database(prober, &prober->databases[0], &conf->database, &leftovers);
+    add_database(prober, &prober->databases[0], &conf->database, interface, &leftovers);
     if (conf->has_engine_database) {
-        add_database(prober, &prober->databases[1], &conf->engine_database, &leftovers);
+        add_database(prober, &prober->databases[1], &conf->engine_database, engine, &leftovers);
     }
     for (size_t i = 0; i < leftovers.count; i++) {
         db_attempt_free(leftovers.attempts[i]);
@@ -124,7 +130,7 @@ static void start_if_due(struct db_prober *prober, struct target *target)
     const int64_t retry_at_us = db_health_retry_at(prober->health, target->host->key);
     if (target->attempt == NULL && retry_at_us != 0 && retry_at_us <= clock_monotonic_us()) {
         target->attempt =
-            db_attempt_start(target->hosts->conf, &target->host->address, DB_CONNECT_PROBE);
+            db_attempt_start_probe(target->hosts->conf, &target->host->address, &target->checks);
         if (target->attempt == NULL) {
             db_hosts_report_probe(target->hosts, target->host, &no_attempt);
         }

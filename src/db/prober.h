@@ -5,6 +5,7 @@
 #define BKFLOW_DB_PROBER_H
 
 #include "conf/conf.h"
+#include "db/check.h"
 #include "db/health.h"
 #include "base/metrics.h"
 
@@ -16,7 +17,8 @@ struct db_prober *db_prober_new(struct db_health *health,
 void db_prober_free(struct db_prober *prober);
 
 // The hosts to look after from now on. CONF is borrowed until the next call, or the end.
-void db_prober_configure(struct db_prober *prober, const struct conf *conf) NONNULL;
+void db_prober_configure(struct db_prober *prober, const struct conf *conf,
+                         const struct db_checks *interface, const struct db_checks *engine) NONNULL;
 
 // Does what is to be done, or waits for something to do: for long only where all hosts are well.
 void db_prober_run_once(struct db_prober *prober) NONNULL;

@@ -156,3 +156,48 @@ unsigned statements_slot(enum statement_kind kind, size_t size)
 {
     return (unsigned)kind * STATEMENT_SIZES + (unsigned)size;
 }
+
+// ---- checks ----
+
+static void add_check(struct db_checks *checks, enum statement_kind kind)
+{
+    // Each of the smallest size. Nothing has these keys.
+    static const struct db_parameter texts[] = {{.text = STR("")}, {.text = STR("")}};
+    static const struct db_parameter id[] = {{.is_number = true}};
+    static const struct db_parameter root[] = {{.text = STR("")}, {.is_number = true, .number = 1}};
+    static const struct db_parameter *const parameters[STATEMENT_KINDS] = {
+        [STATEMENT_APPLICATIONS] = texts,
+        [STATEMENT_CALLERS] = texts,
+        [STATEMENT_TASKS] = id,
+        [STATEMENT_TEMPLATES] = id,
+        [STATEMENT_TASKS_AND_TEMPLATES] = id,
+        [STATEMENT_NODES] = root};
+    checks->list[checks->count++] = (struct db_check){.statement = statements_get(kind, 0),
+                                                      .parameters = parameters[kind],
+                                                      .slot = statements_slot(kind, 0)};
+}
+
+static void add_interface(struct db_checks *checks, const struct conf *conf)
+{
+    if (conf->auth.direct) {
+        add_check(checks, conf->auth.user_table_check ? STATEMENT_CALLERS : STATEMENT_APPLICATIONS);
+    }
+    if (conf->has_engine_database) {
+        add_check(checks, STATEMENT_TEMPLATES);
+    } else {
+        add_check(checks, STATEMENT_TASKS_AND_TEMPLATES);
+        add_check(checks, STATEMENT_NODES);
+    }
+}
+
+struct db_checks statements_checks(const struct conf *conf, enum statements_database database)
+{
+    struct db_checks checks = {.count = 0};
+    if (database == STATEMENTS_INTERFACE) {
+        add_interface(&checks, conf);
+    } else if (conf->has_engine_database) {
+        add_check(&checks, STATEMENT_TASKS);
+        add_check(&checks, STATEMENT_NODES);
+    }
+    return checks;
+}

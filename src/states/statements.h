@@ -5,6 +5,8 @@
 #ifndef BKFLOW_STATES_STATEMENTS_H
 #define BKFLOW_STATES_STATEMENTS_H
 
+#include "conf/conf.h"
+#include "db/check.h"
 #include "db/connection.h"
 
 // A statement exists for groups of 1, 2, 4, 8 and 16 keys. A group between two sizes repeats its
@@ -83,6 +85,12 @@ void statements_put_keys(struct db_parameter *parameters, const struct statement
 
 // CALLERS take the codes, then as many names; NODES the roots, then the most rows.
 const struct db_statement *statements_get(enum statement_kind kind, size_t size) MUST_CHECK;
+
+// What requests need in a database, given the configuration: a table that is not needed need not
+// exist. None in the engine's where one database has all.
+enum statements_database { STATEMENTS_INTERFACE, STATEMENTS_ENGINE };
+struct db_checks statements_checks(const struct conf *conf,
+                                   enum statements_database database) MUST_CHECK NONNULL;
 
 // The statement's place in a connection.
 unsigned statements_slot(enum statement_kind kind, size_t size) MUST_CHECK;

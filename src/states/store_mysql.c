@@ -409,13 +409,15 @@ static int load_nodes(void *context, struct node_query queries[], size_t count, 
 
 // ---- the rest of the seam ----
 
+// Ready is what answers requests: it is asked what they ask.
 static int ping(void *context, struct error *err)
 {
     struct store_mysql *const store = context;
-    if (db_ping(store->interface, err) != 0) {
-        return -1;
-    }
-    return store->conf->has_engine_database ? db_ping(store->engine, err) : 0;
+    const struct db_checks interface = statements_checks(store->conf, STATEMENTS_INTERFACE);
+    const struct db_checks engine = statements_checks(store->conf, STATEMENTS_ENGINE);
+    return db_check_database(store->interface, &interface, err) != 0
+               ? -1
+               : db_check_database(store->engine, &engine, err);
 }
 
 static const struct store_ops mysql_ops = {

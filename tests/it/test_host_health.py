@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What each error of a database host means.
+"""A host is well if it answers the statements that requests need, and what each of its errors means.
 
 A proxy stands before the preferred host and fails as no real server can be made to."""
 
@@ -100,3 +100,120 @@ def test_an_error_that_passes_costs_no_request(proxy, start, code, command):
     assert children_of(responder.ask(support.states(TASK))) == CHILDREN[PREFERRED]
     assert not left
     assert children_of(responder.ask(support.states(TASK))) == CHILDREN[PREFERRED]
+
+
+@pytest.mark.parametrize("answer", [HANG_UP, *LASTING])
+def test_a_host_that_fails_each_statement_is_left_until_it_answers_one(proxy, start, answer):
+    """It takes connections, and DO 0, all the time."""
+    proxy.fail_statements(answer if answer == HANG_UP else error(answer))
+    responder = start(PREFERRED, SECOND)
+    with pressure.Pressure(responder, TASK) as load:
+        load.wait_for_calm(100)
+        assert {answer.children for answer in load.answers()} == {CHILDREN[SECOND]}
+        assert is_ready(responder)
+        proxy.heal()
+        load.wait_for(comes_from(PREFERRED))
+        load.wait_for_calm()
+    assert {answer.status for answer in load.answers()} == {200}
+    assert (responder.log.count(BEGINS), responder.log.count(ENDS)) == (1, 1), responder.log
+
+
+def test_a_host_whose_statements_hang_is_left_until_it_answers_one(proxy, start):
+    """As with a disk that has stalled: handshake and DO 0 go through."""
+    responder = start(PREFERRED, SECOND, **{"database.query_timeout": "500ms"})
+    with pressure.Pressure(responder, TASK) as load:
+        load.wait_for(comes_from(PREFERRED))
+        proxy.fail_statements(HANG)
+        load.wait_for(comes_from(SECOND))
+        responder.wait_for_log(BEGINS)
+        load.wait_for_calm(200)  # longer than the prober waits for a statement
+        assert is_ready(responder)
+        known = len(load.answers())
+        load.wait_for_calm(100)
+        assert {answer.children for answer in load.answers()[known:]} == {CHILDREN[SECOND]}
+        proxy.heal()
+        load.wait_for(comes_from(PREFERRED))
+    assert {answer.status for answer in load.answers()} <= {200, 504}
+    assert (responder.log.count(BEGINS), responder.log.count(ENDS)) == (1, 1), responder.log
+
+
+def test_a_single_host_that_fails_each_statement_is_told_and_not_ready(proxy, start):
+    responder = start(PREFERRED)
+    assert children_of(responder.ask(support.states(TASK))) == CHILDREN[PREFERRED]
+    assert is_ready(responder)
+    proxy.fail_statements(HANG_UP)
+    for _ in range(5):
+        support.assert_error(responder.ask(support.states(TASK)), 503, DOWN)
+        assert not is_ready(responder)
+    responder.wait_for_log(BEGINS)
+    proxy.heal()
+    wait_until(lambda: is_ready(responder))
+    assert children_of(responder.ask(support.states(TASK))) == CHILDREN[PREFERRED]
+    responder.wait_for_log(ENDS)
+    assert (responder.log.count(BEGINS), responder.log.count(ENDS)) == (1, 1), responder.log
+    # With its cause, and how often and how long.
+    begin, end = [line for line in responder.log.splitlines() if BEGINS in line or ENDS in line]
+    assert re.search(r"\berrno=\d+", begin) and PREFERRED in begin
+    assert re.search(r"\bfailures=[1-9]", end) and re.search(r"\bms=\d", end) and PREFERRED in end
+
+
+def test_a_session_that_cannot_be_set_up_is_waited_for_as_briefly_as_a_connection(proxy, start):
+    responder = start(PREFERRED, SECOND, **{"database.query_timeout": "30s", "database.connect_timeout": "30s"})
+    proxy.fail_statements(HANG, commands=[QUERY])
+    started = scratch.run_time()
+    assert children_of(responder.ask(support.states(TASK))) == CHILDREN[SECOND]
+    assert scratch.run_time() - started < 15
+    proxy.heal()
+
+
+def test_an_operator_who_ends_a_statement_is_no_time_limit(servers, port, start):
+    server = servers[SECOND]
+    responder = start(SECOND, **{"database.query_timeout": "30s"})
+    assert children_of(responder.ask(support.states(TASK))) == CHILDREN[SECOND]
+    with server.locked("eri_state"):
+        answer = support.in_background(responder, support.states(TASK))
+        server.wait_until_held_up()
+        for number in waiting_statements(server):
+            server.sql(f"KILL QUERY {number}", None, force=True)
+        server.wait_until_held_up()  # it is asked again, once
+        for number in waiting_statements(server):
+            server.sql(f"KILL QUERY {number}", None, force=True)
+    support.assert_error(answer(), 503, DOWN)
+    wait_until(lambda: responder.ask(support.states(TASK)).status == 200)
+
+
+def waiting_statements(server):
+    return [row[0] for row in server.sql("SELECT id FROM information_schema.processlist WHERE user = "
+                                         f"'{mariadb.RESPONDER_USER}' AND state LIKE 'Waiting for%lock'", None)]
+
+
+TABLES = ("account_user", "bkflow_states_app", "template_template", "task_taskinstance", "eri_state")
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("is_split", [False, True], ids=["one-database", "two-databases"])
+def test_ready_asks_what_requests_ask(servers, port, start, table, is_split):
+    server = servers[SECOND]
+    engine = {f"engine_{key}": value for key, value in settings(port, SECOND).items() if key.startswith("database.")}
+    responder = start(SECOND, **(engine if is_split else {}))
+    assert is_ready(responder)
+    server.sql(f"RENAME TABLE {table} TO away")
+    try:
+        response = responder.ask(client.variables("/readyz"))
+        support.assert_error(responder.ask(support.states(TASK)), 503, FAULT)
+    finally:
+        server.sql(f"RENAME TABLE away TO {table}")
+    support.assert_error(response, 503, FAULT)
+    assert is_ready(responder)
+    assert children_of(responder.ask(support.states(TASK))) == CHILDREN[SECOND]
+
+
+def test_ready_needs_no_table_that_requests_do_not_need(servers, start):
+    server = servers[SECOND]
+    responder = start(SECOND, **{"auth.user_table_check": "off"})
+    server.sql("RENAME TABLE account_user TO away")
+    try:
+        assert is_ready(responder)
+        assert children_of(responder.ask(support.states(TASK))) == CHILDREN[SECOND]
+    finally:
+        server.sql("RENAME TABLE away TO account_user")

@@ -21,6 +21,7 @@ static struct conf conf;
 static struct db_health *health;
 static struct metrics_shard shard;
 static struct db_hosts hosts; // for their keys
+static const struct db_checks no_checks;
 static struct db_prober *prober;
 
 static void start(const enum tcp_host_state *states, size_t state_count)
@@ -37,7 +38,7 @@ static void start(const enum tcp_host_state *states, size_t state_count)
     db_hosts_init(&hosts, &conf.database, health, &shard);
     prober = db_prober_new(health, &shard);
     assert_non_null(prober);
-    db_prober_configure(prober, &conf);
+    db_prober_configure(prober, &conf, &no_checks, &no_checks);
 }
 
 #define START(...)                                                                                 \
@@ -177,7 +178,7 @@ static void both_databases_are_looked_after(void **state)
     conf.has_engine_database = true;
     conf.engine_database = tcp_host_conf(&places[1], 1);
     conf.engine_database.name = "engine";
-    db_prober_configure(prober, &conf);
+    db_prober_configure(prober, &conf, &no_checks, &no_checks);
     db_hosts_init(&engine, &conf.engine_database, health, &shard);
     db_health_failed(health, engine.hosts[0].key, REFUSED);
     while (db_health_retry_at(health, engine.hosts[0].key) != 0) {
@@ -271,7 +272,7 @@ static void an_attempt_at_a_host_that_stays_goes_on_over_a_reload(void **state)
         db_prober_run_once(prober);
     }
     for (int i = 0; i < 5; i++) {
-        db_prober_configure(prober, &conf);
+        db_prober_configure(prober, &conf, &no_checks, &no_checks);
         db_prober_run_once(prober);
     }
     tcp_host_become(places[0], TCP_HOST_WELL);
@@ -291,7 +292,7 @@ static void an_attempt_with_a_former_password_is_given_up(void **state)
     }
     conf.database.password = "the-next";
     db_hosts_reconfigure(&hosts, &conf.database);
-    db_prober_configure(prober, &conf);
+    db_prober_configure(prober, &conf, &no_checks, &no_checks);
     let_fail(0);
     while (!db_health_is_unresponsive(health, key_of(0))) {
         db_prober_run_once(prober);
@@ -312,7 +313,7 @@ static void a_host_that_is_taken_out_is_not_tried_any_more(void **state)
     let_fail(0);
     let_fail(1);
     conf.database.hosts.count = 1;
-    db_prober_configure(prober, &conf);
+    db_prober_configure(prober, &conf, &no_checks, &no_checks);
     const int64_t retry_at_us = db_health_retry_at(health, key);
     while (attempts() < 4) {
         db_prober_run_once(prober);

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// bind: the parameters of one execution, as the client library takes them. Private to src/db.
+#ifndef BKFLOW_DB_BIND_H
+#define BKFLOW_DB_BIND_H
+
+#include "db/connection.h"
+
+#include <mysql.h>
+
+// What the client library reads while it executes the statement.
+struct db_binds {
+    MYSQL_BIND list[DB_PARAMETERS_MAX];
+    long long numbers[DB_PARAMETERS_MAX];
+    unsigned long lengths[DB_PARAMETERS_MAX];
+};
+
+// Binds COUNT parameters, whose texts are borrowed, to HANDLE. BINDS must outlive the execution.
+// False: the library refuses.
+bool db_bind_parameters(MYSQL_STMT *handle, struct db_binds *binds,
+                        const struct db_parameter *parameters, size_t count) MUST_CHECK
+    __attribute__((nonnull(1, 2)));
+
+#endif
