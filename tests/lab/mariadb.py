@@ -165,7 +165,9 @@ def installed_datadir(scratch):
         done = subprocess.run(
             ["mariadb-install-db", "--no-defaults", f"--datadir={template}", f"--user={getpass.getuser()}",
              f"--tmpdir={scratch.folder}",
-             "--auth-root-authentication-method=normal", "--skip-test-db", *STORAGE],
+             "--auth-root-authentication-method=normal", "--skip-test-db",
+             # A bare machine may not know its own name.
+             "--skip-name-resolve", "--force", *STORAGE],
             capture_output=True, text=True, check=False,
         )
         if done.returncode != 0:
