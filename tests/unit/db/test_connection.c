@@ -6,6 +6,7 @@
 #include "db/library.h"
 #include "support.h"
 
+#include <mysql.h>
 #include <stdlib.h>
 
 // The columns of the statement that the tests run.
@@ -128,6 +129,56 @@ static void begin_prepared(void)
 {
     script_start(&script, 0);
     script_prepared(&script, 1, TYPES);
+}
+
+// ---- idle connections ----
+
+static _Atomic int64_t passed_us; // beside the time that really passes
+static unsigned pings;
+
+int64_t __real_clock_monotonic_us(void);
+int64_t __wrap_clock_monotonic_us(void);
+int64_t __wrap_clock_monotonic_us(void)
+{
+    return __real_clock_monotonic_us() + passed_us;
+}
+
+int __real_mysql_ping(MYSQL *connection);
+int __wrap_mysql_ping(MYSQL *connection);
+int __wrap_mysql_ping(MYSQL *connection)
+{
+    pings++;
+    return __real_mysql_ping(connection);
+}
+
+static void query_after(int seconds)
+{
+    const struct db_value *row;
+    passed_us += INT64_C(1000000) * seconds;
+    assert_int_equal(query(&statement), 0);
+    assert_int_equal(db_fetch(db, &row, &err), 1);
+    db_finish(db);
+}
+
+static void only_a_connection_that_has_been_idle_is_asked_first(void **state)
+{
+    (void)state;
+    begin_prepared();
+    for (int i = 0; i < 5; i++) {
+        script_result(&script, TYPES, 0, 1);
+        add_usual_row();
+    }
+    start();
+    pings = 0;
+    query_after(0);
+    // In use for longer than the limit, but never idle for so long.
+    query_after(6);
+    query_after(6);
+    assert_int_equal(pings, 0);
+    query_after(60);
+    assert_int_equal(pings, 1);
+    query_after(0);
+    assert_int_equal(pings, 1);
 }
 
 // ---- rows ----
@@ -551,6 +602,7 @@ static void no_tls_where_it_is_demanded_is_no_connection(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(only_a_connection_that_has_been_idle_is_asked_first, tear_down),
         cmocka_unit_test_teardown(values_come_in_their_types, tear_down),
         cmocka_unit_test_teardown(null_is_no_value, tear_down),
         cmocka_unit_test_teardown(the_zero_date_is_null, tear_down),
