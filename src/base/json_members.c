@@ -15,9 +15,10 @@ struct open {
 struct reader {
     const char *at;
     const char *end;
-    char *room; // where the next decoded byte goes; all strings together have room
-    struct hash names[JSON_MEMBERS_MAX]; // of the members of all objects so far
+    char *room;         // where the next decoded byte goes; all strings together have room
+    struct hash *names; // of the members of all objects so far
     size_t name_count;
+    size_t name_room;
     uint64_t opened; // objects and arrays so far
     struct open open[JSON_DEPTH_MAX];
     unsigned depth;
@@ -222,13 +223,35 @@ static bool add_member(struct reader *reader, struct str name)
     return true;
 }
 
+// Twice as much room for names, up to JSON_MEMBERS_MAX.
+static bool grow(struct reader *reader)
+{
+    const size_t room = reader->name_room == 0 ? 16 : 2 * reader->name_room;
+    if (room > JSON_MEMBERS_MAX) {
+        return false;
+    }
+    struct hash *const names = arena_alloc(reader->arena, room, sizeof *names);
+    reader->lacks_memory = names == NULL;
+    if (names == NULL) {
+        return false;
+    }
+    if (reader->name_count > 0) {
+        memcpy(names, reader->names, reader->name_count * sizeof *names);
+    }
+    reader->names = names;
+    reader->name_room = room;
+    return true;
+}
+
 // Notes a name as a hash of itself and its object.
 static bool add_name(struct reader *reader, struct str name)
 {
-    if (reader->name_count == JSON_MEMBERS_MAX) {
+    if (reader->name_count == reader->name_room && !grow(reader)) {
         return false;
     }
-    struct hash hash = hash_start(innermost(reader)->number);
+    // Not as the seed: with a small one, texts of 4 bytes such as "2091" and "3091" collide.
+    struct hash hash = hash_start(0);
+    hash_words(&hash, innermost(reader)->number, 0);
     hash_text(&hash, name.ptr, name.len);
     reader->names[reader->name_count++] = hash;
     return true;
@@ -339,29 +362,18 @@ static bool is_document(struct reader *reader, struct str text)
            are_distinct(reader->names, reader->name_count);
 }
 
-// Member by member: a designated initializer would clear the table of names, too.
-static void begin(struct reader *reader, struct str text, struct arena *arena,
-                  struct json_members *members)
-{
-    reader->at = text.ptr;
-    reader->end = str_skip(text, text.len).ptr;
-    reader->room = arena_text(arena, text.len + 1);
-    reader->lacks_memory = reader->room == NULL;
-    reader->name_count = 0;
-    reader->opened = 0;
-    reader->depth = 0;
-    reader->wants_value = false;
-    reader->arena = arena;
-    reader->members = members;
-    reader->last = NULL;
-}
-
 int json_members_read(struct str text, const char *what, enum error_kind refusal,
                       struct arena *arena, struct json_members *members, struct error *err)
 {
     *members = (struct json_members){.first = NULL};
-    struct reader reader;
-    begin(&reader, text, arena, members);
+    struct reader reader = {
+        .at = text.ptr,
+        .end = str_skip(text, text.len).ptr,
+        .room = arena_text(arena, text.len + 1),
+        .arena = arena,
+        .members = members,
+    };
+    reader.lacks_memory = reader.room == NULL;
     const bool is_good = !reader.lacks_memory && text.len > 0 && is_document(&reader, text);
     members->count = reader.name_count;
     if (reader.lacks_memory) {

@@ -10,8 +10,8 @@
 #include "base/error.h"
 
 enum {
-    JSON_DEPTH_MAX = 8,     // objects and arrays within each other
-    JSON_MEMBERS_MAX = 256, // of all objects together
+    JSON_DEPTH_MAX = 8,      // objects and arrays within each other
+    JSON_MEMBERS_MAX = 4096, // of all objects together; a power of two
 };
 
 // A member of the outermost object. Texts are decoded and live in the arena.

@@ -14,6 +14,7 @@ enum {
     // Generous: a node with its texts takes about 250 bytes, and its place in the table 32.
     ARENA_BYTES_PER_NODE = 512,
     ARENA_BYTES_BESIDE_NODES = 1 << 20,
+    STACK_BYTES = 24 * 1024, // deeper than any request goes
 };
 
 // ---- a group and its memory ----
@@ -240,6 +241,14 @@ static void answer_large(struct service *service, struct exchange_list *large)
     }
 }
 
+// What copying left on the stack below, in frames and in registers that were saved there: pieces of
+// secrets may be among it.
+static __attribute__((noinline)) void wipe_stack(void)
+{
+    char below[STACK_BYTES];
+    explicit_bzero(below, sizeof below);
+}
+
 void service_run(struct service *service)
 {
     struct service_group *const group = service->group;
@@ -251,6 +260,7 @@ void service_run(struct service *service)
     arena_reset(service->arena);
     group->count = 0;
     atomic_store_explicit(&service->shard->busy, false, memory_order_relaxed);
+    wipe_stack();
 }
 
 // ---- a group of one ----

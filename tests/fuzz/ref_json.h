@@ -6,7 +6,7 @@
 
 #include "base/base.h"
 
-enum { REF_JSON_DEPTH_MAX = 8, REF_JSON_MEMBERS_MAX = 256 };
+enum { REF_JSON_DEPTH_MAX = 8, REF_JSON_MEMBERS_MAX = 4096 };
 
 enum ref_json_type { REF_NULL, REF_TRUE, REF_FALSE, REF_NUMBER, REF_STRING, REF_ARRAY, REF_OBJECT };
 

@@ -121,7 +121,7 @@ def test_a_code_that_looks_like_another_is_unknown_whatever_the_table_holds(stan
 
 def test_header_in_utf8_without_escapes(standard, database, world):
     """Some versions of json-c refuse that."""
-    code, secret, username = "\u4efb\u52a1_app", "\u79d8\u5bc6\U0001f511", "\u674e\u56db"
+    code, secret, username = "\u4efb\u52a1_app", "\u79d8\u5bc6\U0001f511", "\u738b\u4e94\u516d"
     database.sql(mariadb.insert("bkflow_states_app", [support.app_row(code, secret)])
                  + mariadb.insert("account_user", [{"username": username, "is_active": True}]))
     task_id = world.task([support.node()], template_id=world.template(code))
