@@ -356,6 +356,23 @@ def test_tls_by_the_right_and_the_wrong_authority(program, server, authority, ta
         server.sql(f"ALTER USER '{mariadb.RESPONDER_USER}'@'%' REQUIRE NONE", None)
 
 
+@pytest.mark.parametrize("lose", [
+    lambda server: server.kill_connections(),
+    lambda server: (server.stop(), server.start()),
+], ids=["killed", "restarted"])
+def test_a_connection_lost_over_tls_goes_unnoticed(program, server, authority, task, lose):
+    """The client library says that TLS has failed (2026), or nothing at all."""
+    with tls_offered(server, authority):
+        responder = program.listen(tcp_settings(server, **{"database.tls_ca": authority / "right.pem"}))
+        for _ in range(8):
+            support.success(responder.ask(support.states(task)))
+        for _ in range(3):
+            lose(server)
+            for _ in range(8):
+                support.success(responder.ask(support.states(task)))
+        assert responder.stop() == 0
+
+
 def test_password_file_that_is_not_there(program, server, task):
     """It does not start; one that runs keeps its configuration."""
     missing = settings(server, **{"database.password_file": "/nonexistent/password"})

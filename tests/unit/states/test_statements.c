@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#include "states/statements.h"
+#include "support.h"
+
+static struct conf conf;
+
+static bool asks(const struct db_checks *checks, enum statement_kind kind)
+{
+    bool found = false;
+    for (size_t i = 0; i < checks->count; i++) {
+        found = found || checks->list[i].statement == statements_get(kind, 0);
+    }
+    return found;
+}
+
+static struct db_checks checks_of(enum statements_database database)
+{
+    return statements_checks(&conf, database);
+}
+
+static void one_database_is_asked_for_everything(void **state)
+{
+    (void)state;
+    conf = (struct conf){.auth = {.direct = true, .user_table_check = true}};
+    const struct db_checks checks = checks_of(STATEMENTS_INTERFACE);
+    assert_int_equal(checks.count, 3);
+    assert_true(asks(&checks, STATEMENT_CALLERS));
+    assert_true(asks(&checks, STATEMENT_TASKS_AND_TEMPLATES));
+    assert_true(asks(&checks, STATEMENT_NODES));
+    assert_int_equal(checks_of(STATEMENTS_ENGINE).count, 0);
+}
+
+static void two_databases_are_asked_for_what_they_have(void **state)
+{
+    (void)state;
+    conf = (struct conf){.has_engine_database = true,
+                         .auth = {.direct = true, .user_table_check = true}};
+    const struct db_checks interface = checks_of(STATEMENTS_INTERFACE);
+    const struct db_checks engine = checks_of(STATEMENTS_ENGINE);
+    assert_int_equal(interface.count, 2);
+    assert_true(asks(&interface, STATEMENT_CALLERS));
+    assert_true(asks(&interface, STATEMENT_TEMPLATES));
+    assert_int_equal(engine.count, 2);
+    assert_true(asks(&engine, STATEMENT_TASKS));
+    assert_true(asks(&engine, STATEMENT_NODES));
+}
+
+static void a_table_that_no_request_needs_is_not_asked(void **state)
+{
+    (void)state;
+    conf = (struct conf){.auth = {.direct = true}};
+    const struct db_checks without_users = checks_of(STATEMENTS_INTERFACE);
+    assert_true(asks(&without_users, STATEMENT_APPLICATIONS));
+    assert_false(asks(&without_users, STATEMENT_CALLERS));
+    conf.auth.direct = false; // a gateway vouches for both
+    const struct db_checks of_gateway = checks_of(STATEMENTS_INTERFACE);
+    assert_false(asks(&of_gateway, STATEMENT_APPLICATIONS));
+    assert_false(asks(&of_gateway, STATEMENT_CALLERS));
+    assert_int_equal(of_gateway.count, 2);
+}
+
+static void a_check_has_the_slot_of_its_statement(void **state)
+{
+    (void)state;
+    conf = (struct conf){.auth = {.direct = true, .user_table_check = true}};
+    const struct db_checks checks = checks_of(STATEMENTS_INTERFACE);
+    assert_int_equal(checks.list[0].slot, statements_slot(STATEMENT_CALLERS, 0));
+    assert_int_equal(checks.list[2].slot, statements_slot(STATEMENT_NODES, 0));
+    assert_int_equal(checks.list[2].statement->parameter_count, 2);
+    assert_true(checks.list[2].parameters[1].is_number);
+}
+
+static void a_key_is_in_a_set_once(void **state)
+{
+    (void)state;
+    struct statements_key_set keys = {.count = 0};
+    statements_add_key(&keys, DB_PARAMETER_TEXT(STR("a")));
+    statements_add_key(&keys, DB_PARAMETER_TEXT(STR("b")));
+    statements_add_key(&keys, DB_PARAMETER_TEXT(STR("a")));
+    assert_int_equal(keys.count, 2);
+}
+
+static void the_last_key_fills_a_group_up(void **state)
+{
+    (void)state;
+    struct statements_key_set keys = {.count = 0};
+    struct db_parameter parameters[4] = {{.number = 0}};
+    for (int64_t id = 1; id <= 3; id++) {
+        statements_add_key(&keys, DB_PARAMETER_NUMBER(id));
+    }
+    statements_put_keys(parameters, &keys, COUNT_OF(parameters));
+    for (size_t i = 0; i < COUNT_OF(parameters); i++) {
+        assert_int_equal(parameters[i].number, i < 2 ? (int64_t)i + 1 : 3);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_database_is_asked_for_everything),
+        cmocka_unit_test(two_databases_are_asked_for_what_they_have),
+        cmocka_unit_test(a_table_that_no_request_needs_is_not_asked),
+        cmocka_unit_test(a_check_has_the_slot_of_its_statement),
+        cmocka_unit_test(a_key_is_in_a_set_once),
+        cmocka_unit_test(the_last_key_fills_a_group_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
