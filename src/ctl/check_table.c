@@ -199,6 +199,25 @@ static void add_missing_index(const struct look *look, const struct ctl_tables_i
     ctl_report_add(look->report, &finding);
 }
 
+static void add_complete_indexes(const struct look *look)
+{
+    struct ctl_finding finding = {.topic = {"indexes", look->table->name}};
+    struct error err = {0};
+    bool covers = false;
+    if (look->table->covering == NULL) {
+        ctl_report_what(&finding, "all that are needed are there");
+    } else if (ctl_schema_has_index(look->place->structure, look->table, look->table->covering,
+                                    &covers, &err) != 0) {
+        add_failure(look, "indexes", &err);
+        return;
+    } else {
+        ctl_report_what(&finding, "all that are needed are there; %s covers all that is read%s",
+                        covers ? "one of them" : "none",
+                        covers ? "" : " (replica_index.sql makes one, for a read replica)");
+    }
+    ctl_report_add(look->report, &finding);
+}
+
 static void look_at_indexes(const struct look *look)
 {
     struct error err = {0};
@@ -206,8 +225,7 @@ static void look_at_indexes(const struct look *look)
     for (size_t i = 0; i < look->table->index_count; i++) {
         const struct ctl_tables_index *const index = &look->table->indexes[i];
         bool has;
-        if (ctl_schema_has_index(look->place->structure, look->table->name, index, &has, &err) !=
-            0) {
+        if (ctl_schema_has_index(look->place->structure, look->table, index, &has, &err) != 0) {
             add_failure(look, "indexes", &err);
             return;
         }
@@ -217,9 +235,7 @@ static void look_at_indexes(const struct look *look)
         }
     }
     if (right == look->table->index_count) {
-        struct ctl_finding finding = {.topic = {"indexes", look->table->name}};
-        ctl_report_what(&finding, "all that are needed are there");
-        ctl_report_add(look->report, &finding);
+        add_complete_indexes(look);
     }
 }
 

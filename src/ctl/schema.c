@@ -223,17 +223,30 @@ struct index_look {
     bool begins_with; // the column looked for
     bool is_unique;
     bool has_others; // further columns
+    size_t read;     // of its columns, those that are read
 };
 
-static bool fits(const struct index_look *look, const struct ctl_tables_index *index)
+static bool is_read(const struct ctl_tables_table *table, struct str name)
 {
-    return look->begins_with && (!index->is_unique || (look->is_unique && !look->has_others));
+    for (size_t i = 0; i < table->column_count; i++) {
+        if (str_equal(name, str_from(table->columns[i].name))) {
+            return true;
+        }
+    }
+    return false;
 }
 
-int ctl_schema_has_index(struct ctl_schema *schema, const char *table,
+static bool fits(const struct index_look *look, const struct ctl_tables_table *table,
+                 const struct ctl_tables_index *index)
+{
+    return look->begins_with && (!index->is_unique || (look->is_unique && !look->has_others)) &&
+           (!index->covers || look->read == table->column_count);
+}
+
+int ctl_schema_has_index(struct ctl_schema *schema, const struct ctl_tables_table *table,
                          const struct ctl_tables_index *index, bool *has, struct error *err)
 {
-    const struct db_parameter parameters[] = {DB_PARAMETER_TEXT(str_from(table))};
+    const struct db_parameter parameters[] = {DB_PARAMETER_TEXT(str_from(table->name))};
     const struct db_value *values;
     struct index_look look = {0};
     *has = false;
@@ -243,7 +256,7 @@ int ctl_schema_has_index(struct ctl_schema *schema, const char *table,
     int fetched;
     while ((fetched = db_fetch(schema->db, &values, err)) == 1) {
         if (values[INDEX_PLACE].number == 1) { // the next index: the one before is complete
-            *has = *has || fits(&look, index);
+            *has = *has || fits(&look, table, index);
             look = (struct index_look){
                 .begins_with = str_equal(values[INDEX_COLUMN].text, str_from(index->column)),
                 .is_unique = values[INDEX_NOT_UNIQUE].number == 0,
@@ -251,8 +264,9 @@ int ctl_schema_has_index(struct ctl_schema *schema, const char *table,
         } else {
             look.has_others = true;
         }
+        look.read += is_read(table, values[INDEX_COLUMN].text);
     }
-    *has = *has || fits(&look, index);
+    *has = *has || fits(&look, table, index);
     db_finish(schema->db);
     return fetched;
 }

@@ -52,7 +52,7 @@ int ctl_schema_columns(struct ctl_schema *schema, const struct ctl_tables_table 
                        struct ctl_schema_column columns[CTL_TABLES_COLUMNS_MAX],
                        struct error *err) MUST_CHECK NONNULL;
 
-int ctl_schema_has_index(struct ctl_schema *schema, const char *table,
+int ctl_schema_has_index(struct ctl_schema *schema, const struct ctl_tables_table *table,
                          const struct ctl_tables_index *index, bool *has,
                          struct error *err) MUST_CHECK NONNULL;
 

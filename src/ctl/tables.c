@@ -23,7 +23,7 @@ static const struct ctl_tables_column app_columns[] = {
     TIME("rotated_at"),
 };
 static const struct ctl_tables_index app_indexes[] = {
-    {"bk_app_code", true, "an application can be there twice"},
+    {"bk_app_code", true, "an application can be there twice", false},
 };
 
 static const struct ctl_tables_column user_columns[] = {
@@ -31,7 +31,7 @@ static const struct ctl_tables_column user_columns[] = {
     NUMBER("is_active"),
 };
 static const struct ctl_tables_index user_indexes[] = {
-    {"username", true, "each request reads the whole table, and a user can be there twice"},
+    {"username", true, "each request reads the whole table, and a user can be there twice", false},
 };
 
 static const struct ctl_tables_column template_columns[] = {
@@ -44,7 +44,7 @@ static const struct ctl_tables_column task_columns[] = {
     NUMBER("is_expired"), NUMBER("template_id"), TEXT("instance_id", 33),
 };
 static const struct ctl_tables_index id_indexes[] = {
-    {"id", true, "each request reads the whole table"},
+    {"id", true, "each request reads the whole table", false},
 };
 
 static const struct ctl_tables_column state_columns[] = {
@@ -53,9 +53,10 @@ static const struct ctl_tables_column state_columns[] = {
     NUMBER("skip"),   NUMBER("error_ignored"), TIME("started_time"), TIME("archived_time"),
 };
 static const struct ctl_tables_index state_indexes[] = {
-    {"id", true, "the order of nodes costs a sort"},
-    {"root_id", false, "each request reads the whole table"},
+    {"id", true, "the order of nodes costs a sort", false},
+    {"root_id", false, "each request reads the whole table", false},
 };
+static const struct ctl_tables_index state_covering = {.column = "root_id", .covers = true};
 
 #define COLUMNS(array) .columns = (array), .column_count = COUNT_OF(array)
 #define INDEXES(array) .indexes = (array), .index_count = COUNT_OF(array)
@@ -72,7 +73,11 @@ const struct ctl_tables_table ctl_tables_all[] = {
      INDEXES(user_indexes)},
     {.name = "template_template", COLUMNS(template_columns), INDEXES(id_indexes)},
     {.name = "task_taskinstance", .is_engine = true, COLUMNS(task_columns), INDEXES(id_indexes)},
-    {.name = "eri_state", .is_engine = true, COLUMNS(state_columns), INDEXES(state_indexes)},
+    {.name = "eri_state",
+     .is_engine = true,
+     COLUMNS(state_columns),
+     INDEXES(state_indexes),
+     .covering = &state_covering},
 };
 const size_t ctl_tables_count = COUNT_OF(ctl_tables_all);
 

@@ -27,6 +27,7 @@ struct ctl_tables_index {
     const char *column;
     bool is_unique;
     const char *purpose; // completes "without it ..."
+    bool covers;         // it holds all columns of the table that are read
 };
 
 // Why requests read a table.
@@ -45,6 +46,8 @@ struct ctl_tables_table {
     size_t column_count;
     const struct ctl_tables_index *indexes;
     size_t index_count;
+    // An index that makes reading cheaper, for replicas: without it nothing is wrong. NULL: none.
+    const struct ctl_tables_index *covering;
 };
 
 extern const struct ctl_tables_table ctl_tables_all[];

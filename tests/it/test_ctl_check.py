@@ -71,6 +71,14 @@ class TestGood:
         assert sorted(checks) == sorted(expected)
         assert all(finding["to_do"] == "" for finding in checks.values())
 
+    def test_it_says_whether_an_index_covers_what_is_read(self, site):
+        assert "none covers" in check(site, ctl.OK)["indexes.eri_state"]["what"]
+        site.sql("CREATE INDEX almost ON eri_state (root_id, id, node_id, parent_id, name, version, `loop`, retry, skip, "
+                 "error_ignored, started_time)")
+        assert "none covers" in check(site, ctl.OK)["indexes.eri_state"]["what"]
+        site.load("replica_index.sql")
+        assert "one of them covers" in check(site, ctl.OK)["indexes.eri_state"]["what"]
+
     def test_it_tells_who_and_where(self, site):
         checks = check(site, ctl.OK)
         where = checks["connection.database"]["what"]
