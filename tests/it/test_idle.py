@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""What the program uses while nothing is asked of it, and what a reload leaves behind: counts, never times, so a
-machine that stands still makes no difference."""
+"""What the program uses while nothing is asked of it, and what a reload or a request leaves behind: counts, never
+times, so a machine that stands still makes no difference."""
 
 import os
 import pathlib
 import time
 
+import gateway
 import memory
 import pytest
 import support
-from lab import jwt
+from lab import client, jwt
 from lab import responder as lab_responder
 
 TICK_SECONDS = 0.1  # the server's own: it looks for what is late
 SECONDS = 3
 RELOADS = 100
+ROUNDS = 400
 
 
 def threads(responder):
@@ -88,4 +90,38 @@ def test_reloads_leave_no_memory_behind(program, lab, settings, finished_task):
     before = memory.anonymous_kilobytes(responder)
     reload(RELOADS)
     assert memory.anonymous_kilobytes(responder) - before < 2 * RELOADS
+    assert responder.stop() == 0
+
+
+def test_requests_leave_no_memory_behind(program, lab, settings, finished_task):
+    """Of each kind, and with tokens that are read anew each time: half a kilobyte for each round would be seen."""
+    memory.skip_if_sanitized(program)
+    key, stranger = jwt.Key(lab), jwt.Key(lab)
+    kinds = [
+        support.states(finished_task),
+        support.states(finished_task, {"If-None-Match": '"another"'}),
+        support.states(404_404),
+        support.states("x"),
+        support.states(finished_task, credentials=client.credentials(support.APP, "wrong", support.USER)),
+        support.states(finished_task, credentials={"X-Bkapi-Authorization": '{"bk_app_code": [1, {"a": "b'}),
+        support.states(finished_task, credentials={}, query=support.query_credentials() + "&bk_username=%zz"),
+        gateway.asking(finished_task, key.token(gateway.claims(support.APP, support.USER))),
+        gateway.asking(finished_task, key.token(gateway.claims(exp=1))),
+        gateway.asking(finished_task, key.token(gateway.claims(user={"username": "u", "verified": False}))),
+        gateway.asking(finished_task, stranger.token(gateway.claims())),
+        gateway.asking(finished_task, key.token(b'{"app": [')),
+    ]
+    responder = program.listen(settings | {"server.workers": 1, "auth.gateway": "on",
+                                           "auth.gateway_key_main": key.public_path})
+
+    def ask(rounds):
+        with responder.connect() as connection:
+            for _ in range(rounds):
+                for variables in kinds:
+                    connection.ask(variables)
+
+    ask(ROUNDS // 4)
+    before = memory.anonymous_kilobytes(responder)
+    ask(ROUNDS)
+    assert memory.anonymous_kilobytes(responder) - before < ROUNDS // 2
     assert responder.stop() == 0
