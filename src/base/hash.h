@@ -15,15 +15,18 @@ struct hash {
 #define HASH_KEY_A UINT64_C(0xa0761d6478bd642f)
 #define HASH_KEY_B UINT64_C(0xe7037ed1a0b428db)
 
-static inline struct hash hash_start(uint64_t seed)
-{
-    return (struct hash){seed ^ HASH_KEY_A, ~seed ^ HASH_KEY_B};
-}
-
 static inline uint64_t hash_fold(uint64_t x, uint64_t y)
 {
     const unsigned __int128 product = (unsigned __int128)x * y;
     return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+// Any seed will do. It is folded: left as it is, a small one K would make texts whose first two
+// words are equal, such as those of 4 bytes, collide with those that differ from them by K.
+static inline struct hash hash_start(uint64_t seed)
+{
+    return (struct hash){hash_fold(seed ^ HASH_KEY_A, HASH_KEY_B),
+                         hash_fold(~seed ^ HASH_KEY_B, HASH_KEY_A)};
 }
 
 // Neither key may be given as a word: a factor of zero would wipe a lane out. Data meet them by

@@ -249,9 +249,7 @@ static bool add_name(struct reader *reader, struct str name)
     if (reader->name_count == reader->name_room && !grow(reader)) {
         return false;
     }
-    // Not as the seed: with a small one, texts of 4 bytes such as "2091" and "3091" collide.
-    struct hash hash = hash_start(0);
-    hash_words(&hash, innermost(reader)->number, 0);
+    struct hash hash = hash_start(innermost(reader)->number);
     hash_text(&hash, name.ptr, name.len);
     reader->names[reader->name_count++] = hash;
     return true;

@@ -132,6 +132,30 @@ static void all_texts_of_one_and_two_bytes_differ(void **state)
     assert_int_equal(count_equal(b, TEXTS), 0);
 }
 
+// Whatever the seed: small ones are numbers of objects and kinds.
+static void short_texts_differ_with_every_seed(void **state)
+{
+    (void)state;
+    enum { TEXTS = 10000, WIDTHS = 3 };
+    static const int widths[WIDTHS] = {4, 8, 16};
+    static uint64_t a[TEXTS];
+    static uint64_t b[TEXTS];
+    for (uint64_t seed = 0; seed < 64; seed++) {
+        for (size_t width = 0; width < WIDTHS; width++) {
+            for (unsigned i = 0; i < TEXTS; i++) {
+                char text[32];
+                const int len = snprintf(text, sizeof text, "%0*u", widths[width], i);
+                struct hash hash = hash_start(seed);
+                hash_text(&hash, text, (size_t)len);
+                a[i] = hash.a;
+                b[i] = hash.b;
+            }
+            assert_int_equal(count_equal(a, TEXTS), 0);
+            assert_int_equal(count_equal(b, TEXTS), 0);
+        }
+    }
+}
+
 static void two_texts_cannot_trade_bytes(void **state)
 {
     (void)state;
@@ -200,6 +224,7 @@ int main(void)
         cmocka_unit_test(every_bit_of_a_text_changes_both_lanes),
         cmocka_unit_test(texts_of_one_byte_repeated_differ_by_their_length),
         cmocka_unit_test(all_texts_of_one_and_two_bytes_differ),
+        cmocka_unit_test(short_texts_differ_with_every_seed),
         cmocka_unit_test(two_texts_cannot_trade_bytes),
         cmocka_unit_test(no_text_makes_a_lane_forget),
         cmocka_unit_test(no_usual_word_makes_a_lane_forget),
