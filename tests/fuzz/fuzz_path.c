@@ -5,7 +5,7 @@
 #include "fuzz.h"
 #include "ref_json.h"
 
-// ---- the path, as README.md says it ----
+// ---- the path, as docs/api.md says it ----
 
 enum { CODE_TASK = -1 }; // the answer depends on task id and query
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Every command in our documents is typed into a machine of its own, as it stands there and in this order.
 
-A command that needs something which no test has got is replaced there by a stand-in, which checks what it
-can: STAND_INS is the whole list. A block of commands that is run elsewhere is in ELSEWHERE, with the file
-that shows it. A block or command that stands nowhere here fails.
+A command that needs something which no test has is replaced by a stand-in, which checks what it can: STAND_INS
+lists them all. A block of commands that is run elsewhere is in ELSEWHERE, with the file that shows it. A block
+or command that is not listed here fails.
 """
 
 import functools
@@ -32,11 +32,11 @@ STAND_INS = {
 # test_scale.py and test_replica.py run with, and, without a language, what is only to be looked at.
 LOOKED_AT = ("", "ini", "nginx", "lighttpd", "apache", "haproxy", "cnf", "yaml")
 
-# Blocks that run elsewhere: what stands in them and, for being run, in these files.
+# Blocks that run elsewhere: what they and these files, which run it, contain.
 ELSEWHERE = {
     "README.md: bkflow-states": {".ci/run": ["tests/run demo", "tests/run check"]},
     "docs/HACKING.md: Working on bkflow-states": {"tests/run": ["./autogen.sh", "./configure --enable-werror", "check"]},
-    "docs/HACKING.md: How to add": {"tests/unit.am": ["tests/unit/test_tree"], "tests/it/check-program": ["tests/it/run"]},
+    "docs/HACKING.md: How to add": {"tests/unit.am": ["tests/unit/states/test_tree"], "tests/it/check-program": ["tests/it/run"]},
     "docs/HACKING.md: Sanitizers": {".ci/run": ["--enable-werror --enable-sanitizers=address,undefined"]},
     "docs/HACKING.md: Fuzzing": {".ci/run": ["tests/run fuzz"], "tests/run": ["build-fuzzing", "FUZZ_SECONDS="],
                                  "tests/fuzz.am": ["tests/fuzz/replay_token"]},
@@ -44,7 +44,6 @@ ELSEWHERE = {
 
 # Commands within sentences that are run elsewhere, or that are only spoken of.
 INLINE_ELSEWHERE = {
-    "tests/run demo --once": "by .ci/run",
     "bkflow-states --print-reference": "by tests/lint/manual.sh",
     "systemd-analyze security": "in test_deployments.py",
     "dpkg-buildpackage -us -uc -b": "by tests/package",
@@ -187,11 +186,11 @@ def _readme(installation):
     site.no_program()
 
 
-@plan("README.md: Applications")
+@plan("docs/deploy.md: Applications")
 def _applications(site):
     site.sql("CREATE USER admin@localhost IDENTIFIED BY 'admin-password'; GRANT ALL ON bkflow.* TO admin@localhost")
     site.run("echo admin-password >admin.pw; chmod 600 admin.pw")
-    site.type("README.md: Applications")
+    site.type("docs/deploy.md: Applications")
 
 
 @plan("docs/deploy.md: Deployment")

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The README's table of error codes says what src/base/error.h does: same causes, each with its status and
+# The table of error codes in docs/api.md says what src/base/error.h does: same causes, each with its status and
 # code; and every code begins with its status.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -17,7 +17,7 @@ exec awk '
         }
     }
     # | 400 | 40001 | `task_id` | when |
-    FILENAME ~ /README/ && /^[|] *[0-9][0-9][0-9] *[|] *[0-9]+ *[|]/ {
+    FILENAME ~ /api[.]md$/ && /^[|] *[0-9][0-9][0-9] *[|] *[0-9]+ *[|]/ {
         split($0, cells, / *[|] */)
         cause = cells[4]
         gsub(/`/, "", cause)
@@ -36,7 +36,7 @@ exec awk '
         for (cause in header) {
             causes++
             if (!(cause in documented)) {
-                complain("src/base/error.h:" line[cause], "README.md does not list " cause " (" header[cause] ")")
+                complain("src/base/error.h:" line[cause], "docs/api.md does not list " cause " (" header[cause] ")")
             }
         }
         if (causes < 10) {
@@ -44,4 +44,4 @@ exec awk '
         }
         exit failed
     }
-' src/base/error.h README.md
+' src/base/error.h docs/api.md
