@@ -52,15 +52,15 @@ struct arena *arena_new(size_t cap)
     return arena;
 }
 
-// What was written to a block: all of it but in the newest one. Wiping more than that would make
-// the system provide pages for it first.
+// Wipes what was written to BLOCK: all of it, except in the newest one. Wiping the rest of that one
+// would make the kernel provide pages for it first.
 static void wipe(const struct arena *arena, struct block *block)
 {
     explicit_bzero(block->bytes,
                    block == arena->newest ? (size_t)(arena->next - block->bytes) : block->size);
 }
 
-// Wipes a block and gives it back, unless it is to be kept. Returns the one before it.
+// Wipes a block and frees it unless it is kept. Returns the next older block.
 static struct block *finish(const struct arena *arena, struct block *block, bool is_kept)
 {
     struct block *const older = block->older;
@@ -98,7 +98,8 @@ void arena_reset(struct arena *arena)
     arena->used = 0;
 }
 
-// Blocks double, so that a request of any size takes few of them, up to a size that wastes little.
+// Adds a block twice as large as the newest one, up to LARGEST_BLOCK, so that a large request needs
+// few blocks and wastes little.
 static bool grow(struct arena *arena, size_t need)
 {
     size_t size = arena->newest->size * 2;
@@ -120,7 +121,7 @@ static void *take(struct arena *arena, size_t size)
     return taken;
 }
 
-// Moves the free pointer to the next aligned address. At the block's end there may be no room.
+// Moves the free pointer to the next aligned address, or to the end of the block if that is closer.
 static void align(struct arena *arena)
 {
     const size_t odd = (uintptr_t)arena->next % ALIGNMENT;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// arena: the memory of one request. Allocation moves a pointer, nothing is freed singly, the whole
-// is given back by one reset, and a cap bounds what a single request can take.
+// arena: the memory of one request. Allocating moves a pointer, one reset releases everything, and
+// a cap limits what a single request can take.
 #ifndef BKFLOW_BASE_ARENA_H
 #define BKFLOW_BASE_ARENA_H
 
@@ -8,24 +8,24 @@
 
 struct arena;
 
-// An arena that hands out at most CAP bytes between two resets. NULL when memory is short.
+// Creates an arena that hands out at most CAP bytes between two resets. NULL if out of memory.
 struct arena *arena_new(size_t cap) MUST_CHECK;
 
 void arena_free(struct arena *arena);
 
-// Gives everything back. What was handed out before is dead from here on, and wiped: it may have
-// been a secret. The largest block of up to 256 KB is kept, so that requests like the last ones
-// cost no system call; the rest goes back to the system.
+// Releases everything. Memory handed out before is invalid from then on, and is wiped because it
+// may have held a secret. The largest block of up to 256 KB is kept, so that similar requests need
+// no system call; the others are freed.
 void arena_reset(struct arena *arena) NONNULL;
 
-// COUNT objects of SIZE bytes, aligned for any type, not cleared; valid until the next reset.
-// NULL when the product overflows, the cap is reached, or the system has no more.
+// Allocates COUNT objects of SIZE bytes: aligned for any type, not cleared, valid until the next
+// reset. NULL if the product overflows, the cap is reached, or the system is out of memory.
 void *arena_alloc(struct arena *arena, size_t count, size_t size) MUST_CHECK NONNULL;
 
-// As arena_alloc, but bytes without alignment: for text.
+// Like arena_alloc, for text: LEN bytes without alignment.
 char *arena_text(struct arena *arena, size_t len) MUST_CHECK NONNULL;
 
-// A copy of TEXT with a NUL behind it, which the length does not count. Absent: no memory.
+// Copies TEXT and appends a NUL that the length does not count. Absent if out of memory.
 struct str arena_copy(struct arena *arena, struct str text) MUST_CHECK NONNULL;
 
 // Bytes handed out since the last reset.

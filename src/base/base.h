@@ -15,8 +15,8 @@
 #define LIKELY(condition)      __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition)    __builtin_expect(!!(condition), 0)
 
-// A borrowed run of bytes: not terminated, may hold any byte, owned by somebody else. An absent
-// string has ptr NULL (an empty one does not), so "missing" and "empty" stay apart.
+// A borrowed string: not terminated, may contain any byte, owned by somebody else. An absent string
+// has a NULL ptr, an empty one does not, so "missing" and "empty" can be told apart.
 struct str {
     const char *ptr;
     size_t len;
@@ -35,7 +35,7 @@ static inline bool str_is_absent(struct str s)
     return s.ptr == NULL;
 }
 
-// Byte for byte: no case folding, no padding, no locale. Absent equals only absent.
+// Compares byte for byte: no case folding, no padding, no locale. Absent equals only absent.
 static inline bool str_equal(struct str a, struct str b)
 {
     if (a.len != b.len || (a.ptr == NULL) != (b.ptr == NULL)) {
@@ -49,14 +49,14 @@ static inline bool str_starts_with(struct str s, struct str prefix)
     return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.ptr, prefix.ptr, prefix.len) == 0);
 }
 
-// The rest of S behind its first N bytes; empty where S is shorter.
+// Returns S without its first N bytes; empty if S is shorter.
 static inline struct str str_skip(struct str s, size_t n)
 {
     n = n < s.len ? n : s.len;
     return (struct str){s.ptr + n, s.len - n};
 }
 
-// Without the blanks and tabs (RFC 9110's optional white space) at both ends.
+// Removes spaces and tabs (RFC 9110's optional white space) from both ends.
 static inline struct str str_trim(struct str s)
 {
     while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t')) {
@@ -68,8 +68,8 @@ static inline struct str str_trim(struct str s)
     return s;
 }
 
-// Cuts what stands before the first SEPARATOR off the front of *REST and returns it; the separator
-// goes too. When none is left, returns all of it and makes *REST absent.
+// Removes everything up to the first SEPARATOR from the front of *REST and returns it without the
+// separator. If there is no separator, returns all of *REST and makes *REST absent.
 static inline struct str str_cut(struct str *rest, char separator)
 {
     const char *const at = rest->len > 0 ? memchr(rest->ptr, separator, rest->len) : NULL;

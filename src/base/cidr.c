@@ -5,7 +5,7 @@
 
 static const uint8_t mapped_prefix[12] = {[10] = 0xFF, [11] = 0xFF};
 
-// The bits that an address of this text has, 32 or 128, or 0 when it is none.
+// Returns the number of bits of the address, 32 or 128, or 0 if TEXT is not an address.
 static unsigned parse_address(uint8_t address[16], struct str text)
 {
     char terminated[INET6_ADDRSTRLEN];
@@ -22,7 +22,7 @@ static unsigned parse_address(uint8_t address[16], struct str text)
     return inet_pton(AF_INET, terminated, address + sizeof mapped_prefix) == 1 ? 32 : 0;
 }
 
-// ":80": a colon and a port.
+// Whether TEXT is a colon and a port, such as ":80".
 static bool is_port(struct str text)
 {
     if (text.len < 2 || text.len > 6 || text.ptr[0] != ':') {
@@ -36,7 +36,7 @@ static bool is_port(struct str text)
     return true;
 }
 
-// Takes brackets and port off. Absent when they are not well-formed.
+// Removes brackets and port. Absent if they are malformed.
 static struct str bare_address(struct str text)
 {
     if (str_starts_with(text, STR("["))) {
@@ -68,7 +68,7 @@ static bool begins_with(const struct cidr_address *address, const uint8_t prefix
 
 struct cidr_address cidr_address_client(struct cidr_address address)
 {
-    // Behind NAT64, 64:ff9b::/96 holds clients' IPv4 addresses (RFC 6052).
+    // NAT64 gateways embed the clients' IPv4 addresses in 64:ff9b::/96 (RFC 6052).
     static const uint8_t nat64_prefix[12] = {[1] = 0x64, [2] = 0xFF, [3] = 0x9B};
     if (!begins_with(&address, mapped_prefix) && !begins_with(&address, nat64_prefix)) {
         memset(address.bytes + 8, 0, 8);

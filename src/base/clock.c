@@ -22,8 +22,8 @@ int64_t clock_monotonic_us(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
-// Both conversions count in eras of 400 years (146,097 days) with years that start on 1 March, so
-// that the leap day is the last of its year (Howard Hinnant, "chrono-Compatible Low-Level Date
+// Both conversions count in eras of 400 years (146,097 days) and in years that start on 1 March,
+// which puts the leap day at the end of the year (Howard Hinnant, "chrono-Compatible Low-Level Date
 // Algorithms").
 enum { DAYS_PER_ERA = 146097, DAYS_FROM_ERA_TO_1970 = 719468 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // error: why a request failed. One table gives each cause its HTTP status, its stable code, and its
-// name in logs and metrics. An error is a value that is returned. What clients read of it is
-// written in states/messages.
+// name in logs and metrics. Errors are returned as values. states/messages has the texts that
+// clients read.
 #ifndef BKFLOW_BASE_ERROR_H
 #define BKFLOW_BASE_ERROR_H
 
@@ -51,25 +51,26 @@ enum error_kind {
 };
 // clang-format on
 
-// What one failure needs to be told. The strings are borrowed: they must live as long as the error.
+// One failure, and what is needed to report it. The strings are borrowed: they must live as long as
+// the error.
 struct error {
     enum error_kind kind;
     int64_t task_id;
     int64_t template_id;
     struct str app;
     struct str bound_app;
-    struct str subject;   // the thing that is wrong or missing, in the client's own terms
+    struct str subject;   // what is wrong or missing, in the client's terms
     unsigned wait_s;      // for ERR_TOO_MANY_FAILURES: when to try again
-    unsigned server_code; // the database server's or its client library's number; 0: none
+    unsigned server_code; // error number of the database server or its client library; 0: none
     char detail[256];     // for the log only, never for the client
 };
 
 // error_set(struct error *err, enum error_kind kind, const char *detail, ...): makes ERR an error
-// of KIND and is -1, always, so that "return error_set(...)" cannot report success. DETAIL is a
-// printf format, for the log only, and must not let a secret in.
+// of KIND. Its value is always -1, so that "return error_set(...)" cannot report success. DETAIL is
+// a printf format for the log only; it must not contain secrets.
 #define error_set(...) (error_record(__VA_ARGS__), -1)
 
-// The same about SUBJECT: the thing that is wrong or missing, in the client's own terms.
+// Like error_set, and sets the subject: what is wrong or missing, in the client's terms.
 #define error_set_subject(err, kind, about, ...)                                                   \
     ((err)->subject = (about), error_record((err), (kind), __VA_ARGS__), -1)
 
@@ -80,7 +81,8 @@ int error_status(enum error_kind kind) MUST_CHECK;
 int error_code(enum error_kind kind) MUST_CHECK;
 const char *error_label(enum error_kind kind) MUST_CHECK;
 
-// Seconds after which trying again makes sense, for Retry-After; 0 when the cause will not pass.
+// Returns the seconds after which a retry makes sense, for Retry-After; 0 if the error is
+// permanent.
 unsigned error_retry_after(const struct error *err) MUST_CHECK NONNULL;
 
 #endif

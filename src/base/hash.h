@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-// hash: a fast 128-bit digest of rows for entity tags, and of ids for tables. Not cryptographic:
-// who can write rows that collide can as well write any state. Multiply and fold, as wyhash does.
+// hash: a fast 128-bit digest of rows, for entity tags, and of ids, for hash tables. Not
+// cryptographic: whoever can write colliding rows can write any state anyway. It multiplies and
+// folds like wyhash.
 #ifndef BKFLOW_BASE_HASH_H
 #define BKFLOW_BASE_HASH_H
 
 #include "base/base.h"
 
-// Two lanes that see the same words with different constants.
+// Two lanes that process the same words with different constants.
 struct hash {
     uint64_t a;
     uint64_t b;
@@ -21,16 +22,17 @@ static inline uint64_t hash_fold(uint64_t x, uint64_t y)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-// Any seed will do. It is folded: left as it is, a small one K would make texts whose first two
-// words are equal, such as those of 4 bytes, collide with those that differ from them by K.
+// Starts a hash. Any seed will do because it is folded. Unfolded, a small seed K would make texts
+// with two equal first words, such as those of 4 bytes, collide with texts that differ from them by
+// K.
 static inline struct hash hash_start(uint64_t seed)
 {
     return (struct hash){hash_fold(seed ^ HASH_KEY_A, HASH_KEY_B),
                          hash_fold(~seed ^ HASH_KEY_B, HASH_KEY_A)};
 }
 
-// Neither key may be given as a word: a factor of zero would wipe a lane out. Data meet them by
-// chance only, once in 2^64.
+// Neither key may be passed as a word: a factor of zero would erase a lane. Data contain a key only
+// by chance, with a probability of 2^-64.
 static inline void hash_words(struct hash *hash, uint64_t first, uint64_t second)
 {
     hash->a = hash_fold(hash->a ^ first, second ^ HASH_KEY_A);
@@ -51,7 +53,7 @@ static inline uint32_t hash_read_4(const char *bytes)
     return word;
 }
 
-// All of LEN (at most 16) bytes as two words; reads overlap rather than branch per byte.
+// Hashes LEN bytes, at most 16, as two words. The reads overlap, which avoids a branch per byte.
 static inline void hash_short(struct hash *hash, const char *bytes, size_t len)
 {
     if (len >= 8) {
@@ -64,8 +66,8 @@ static inline void hash_short(struct hash *hash, const char *bytes, size_t len)
     }
 }
 
-// A text with its length, so that two texts in a row cannot trade bytes. Always inline: who uses
-// one lane only pays for one.
+// Hashes a text. The length is hashed too, so ("ab", "c") differs from ("a", "bc"). Always inline:
+// a caller that uses only one lane pays for only one.
 static inline __attribute__((always_inline)) void hash_text(struct hash *hash, const char *bytes,
                                                             size_t len)
 {

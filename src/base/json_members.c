@@ -6,16 +6,16 @@
 
 #include <stdlib.h>
 
-// An object or array that has begun and not ended.
+// An object or array that is still open.
 struct open {
-    char end; // the character that ends it
+    char end; // '}' or ']'
     uint64_t number;
 };
 
 struct reader {
     const char *at;
     const char *end;
-    char *room;         // where the next decoded byte goes; all strings together have room
+    char *room;         // where the next decoded byte goes; there is room for all strings
     struct hash *names; // of the members of all objects so far
     size_t name_count;
     size_t name_room;
@@ -58,7 +58,7 @@ static int hex_digit(char c)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-// The UTF-16 unit of the "\\uXXXX" that TEXT begins with, or -1.
+// Returns the UTF-16 unit of the "\\uXXXX" at the start of TEXT, or -1.
 static int32_t unit_of(struct str text)
 {
     if (text.len < 6 || text.ptr[0] != '\\' || text.ptr[1] != 'u') {
@@ -75,7 +75,7 @@ static int32_t unit_of(struct str text)
     return unit;
 }
 
-// RFC 8259, section 7: characters beyond U+FFFF are two units, a surrogate pair.
+// RFC 8259, section 7: a character above U+FFFF is written as two units, a surrogate pair.
 size_t json_members_escape(struct str text, uint32_t *point)
 {
     const int32_t unit = unit_of(text);
@@ -104,7 +104,7 @@ static bool take_code_point(struct reader *reader)
     return true;
 }
 
-// At a backslash.
+// Decodes the escape that begins at the current backslash.
 static bool take_escape(struct reader *reader)
 {
     static const char names[] = "\"\\/bfnrt";
@@ -124,7 +124,7 @@ static bool take_escape(struct reader *reader)
     return true;
 }
 
-// A decoded string takes at most the room of its spelling.
+// Decodes a string. It is never longer than its encoded form, so there is always room.
 static bool take_string(struct reader *reader, struct str *text)
 {
     const char *const start = reader->room;
@@ -180,9 +180,9 @@ static bool take_exponent(struct reader *reader)
 static bool take_number(struct reader *reader)
 {
     (void)take(reader, '-');
-    const bool has_whole = take(reader, '0') || take_digits(reader);
+    const bool has_integer = take(reader, '0') || take_digits(reader);
     const bool has_fraction = !take(reader, '.') || take_digits(reader);
-    return has_whole && has_fraction && take_exponent(reader);
+    return has_integer && has_fraction && take_exponent(reader);
 }
 
 static bool take_scalar(struct reader *reader)
@@ -223,7 +223,7 @@ static bool add_member(struct reader *reader, struct str name)
     return true;
 }
 
-// Twice as much room for names, up to JSON_MEMBERS_MAX.
+// Doubles the room for names, up to JSON_MEMBERS_MAX.
 static bool grow(struct reader *reader)
 {
     const size_t room = reader->name_room == 0 ? 16 : 2 * reader->name_room;
@@ -243,7 +243,7 @@ static bool grow(struct reader *reader)
     return true;
 }
 
-// Notes a name as a hash of itself and its object.
+// Records the name as a hash of itself and its object.
 static bool add_name(struct reader *reader, struct str name)
 {
     if (reader->name_count == reader->name_room && !grow(reader)) {
@@ -255,7 +255,7 @@ static bool add_name(struct reader *reader, struct str name)
     return true;
 }
 
-// A member's name and its colon.
+// Reads a member's name and the colon.
 static bool take_name(struct reader *reader)
 {
     struct str name;
@@ -267,7 +267,7 @@ static bool take_name(struct reader *reader)
     return take(reader, ':') && (reader->depth > 1 || add_member(reader, name));
 }
 
-// Begins an object or array, and ends it if it is empty.
+// Enters an object or array, and leaves it at once if it is empty.
 static bool take_begin(struct reader *reader)
 {
     if (reader->depth == JSON_DEPTH_MAX) {
@@ -285,7 +285,7 @@ static bool take_begin(struct reader *reader)
     return !is_object || take_name(reader);
 }
 
-// Reads a value, of an object or array only its beginning.
+// Reads a value; of an object or array only the beginning.
 static bool take_value(struct reader *reader)
 {
     reader->wants_value = false;
@@ -309,7 +309,7 @@ static bool take_value(struct reader *reader)
     return true;
 }
 
-// After a value in an object or array: what ends that, or announces another value.
+// Reads what follows a value: the end of the object or array, or the comma before the next value.
 static bool take_separator(struct reader *reader)
 {
     skip_white_space(reader);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// json_members: reads one JSON object that came from outside, to the letter of RFC 8259, and hands
-// out its members. It keeps nothing outside of the arena, so that a secret in it is wiped together
-// with the request. Knows nothing of what the members mean.
+// json_members: reads one JSON object from an untrusted source, strictly by RFC 8259, and lists its
+// members. All memory comes from the arena, so a secret in it is wiped together with the request.
+// Does not know what the members mean.
 #ifndef BKFLOW_BASE_JSON_MEMBERS_H
 #define BKFLOW_BASE_JSON_MEMBERS_H
 
@@ -10,33 +10,34 @@
 #include "base/error.h"
 
 enum {
-    JSON_DEPTH_MAX = 8,      // objects and arrays within each other
-    JSON_MEMBERS_MAX = 4096, // of all objects together; a power of two
+    JSON_DEPTH_MAX = 8,      // of nested objects and arrays
+    JSON_MEMBERS_MAX = 4096, // in all objects together; a power of two
 };
 
 // A member of the outermost object. Texts are decoded and live in the arena.
 struct json_member {
     struct str name;
-    struct str text; // absent when the value is no string
+    struct str text; // absent if the value is not a string
     const struct json_member *next;
 };
 
 struct json_members {
-    const struct json_member *first; // in the order of the text; NULL: none
-    size_t count;                    // of all objects in the text
-    size_t string_bytes;             // of all their names and strings, decoded
+    const struct json_member *first; // in the order of the document; NULL: none
+    size_t count;                    // in all objects of the document
+    size_t string_bytes;             // in all names and strings, decoded
 };
 
-// Reads TEXT, which must be one object in UTF-8 with nothing but white space around it, at most
-// JSON_DEPTH_MAX deep, with at most JSON_MEMBERS_MAX members. In no object may two members have the
-// same name, and no string may hold U+0000 or half of a surrogate pair. Else the error is of kind
-// REFUSAL; ERR_NO_MEMORY where the arena has no room. WHAT names the text in the error's detail.
+// Reads TEXT: one object in UTF-8, surrounded by nothing but white space, nested at most
+// JSON_DEPTH_MAX deep, with at most JSON_MEMBERS_MAX members. Names must be unique within their
+// object, and strings must not contain U+0000 or an unpaired surrogate. Otherwise fails with
+// REFUSAL, or with ERR_NO_MEMORY if the arena is exhausted. WHAT names the text in the error's
+// detail.
 int json_members_read(struct str text, const char *what, enum error_kind refusal,
                       struct arena *arena, struct json_members *members,
                       struct error *err) MUST_CHECK NONNULL;
 
-// The code point of the escape "\\uXXXX", or of the pair of them, that TEXT begins with. Returns
-// the bytes that it takes, 0 where it is U+0000, half of a pair, or none.
+// Decodes the "\\uXXXX" escape, or pair of escapes, at the start of TEXT into *POINT. Returns the
+// bytes that it takes; 0 if there is none, or it is U+0000 or an unpaired surrogate.
 size_t json_members_escape(struct str text, uint32_t *point) MUST_CHECK NONNULL;
 
 #endif

@@ -6,15 +6,15 @@
 
 #include <json.h>
 
-// struct json_value is json-c's object; the name keeps json-c out of the header.
+// struct json_value is a json_object; the other name keeps json-c out of the header.
 static json_object *unwrap(const struct json_value *value)
 {
     return (json_object *)(uintptr_t)value;
 }
 
-// TEXT, in which all escapes are good, with UTF-8 in place of those beyond ASCII: json-c, up to
-// 0.16 at least, reads U+1D800 to U+1DFFF and their like in higher planes as halves of pairs.
-// Absent: no memory.
+// Returns TEXT with all escapes of non-ASCII characters replaced by UTF-8. All escapes must be
+// valid. Needed because json-c, at least up to 0.16, takes U+1D800 to U+1DFFF, and the same range
+// of higher planes, for surrogates. Absent if out of memory.
 static struct str without_escapes(struct str text, struct arena *arena)
 {
     char *const bytes = arena_text(arena, text.len + 1);
@@ -26,7 +26,8 @@ static struct str without_escapes(struct str text, struct arena *arena)
             len += utf8_encode(point, bytes + len);
             at += step;
         } else {
-            const size_t kept = text.ptr[at] == '\\' ? 2 : 1; // "\\" before a "u" is no escape
+            const size_t kept =
+                text.ptr[at] == '\\' ? 2 : 1; // an escaped backslash may precede a "u"
             memcpy(bytes + len, text.ptr + at, kept);
             len += kept;
             at += kept;
@@ -35,7 +36,7 @@ static struct str without_escapes(struct str text, struct arena *arena)
     return (struct str){bytes, len};
 }
 
-// Not strict: json-c 0.18 then refuses every byte above 0x7F, and from 0.18 on large integers.
+// Not in strict mode: json-c 0.18 would reject all bytes above 0x7F, and since 0.18 large integers.
 static json_object *parse(struct str text)
 {
     json_tokener *const tokener =
@@ -48,7 +49,7 @@ static json_object *parse(struct str text)
     return parsed;
 }
 
-// Counts as struct json_members does. Recursive: json_members bounds the depth.
+// Counts what struct json_members counts. Recursive: json_members has limited the depth.
 static void count(json_object *value, struct json_members *kept) // NOLINT(misc-no-recursion)
 {
     if (json_object_is_type(value, json_type_object)) {
@@ -67,7 +68,7 @@ static void count(json_object *value, struct json_members *kept) // NOLINT(misc-
     }
 }
 
-// Short of memory, json-c up to 0.16 may cut a string without an error.
+// Out of memory, json-c up to 0.16 may truncate a string without reporting an error.
 static bool is_complete(json_object *object, const struct json_members *written)
 {
     struct json_members kept = {0};
@@ -83,7 +84,7 @@ int json_read_object(struct str text, const char *what, enum error_kind refusal,
     if (json_members_read(text, what, refusal, arena, &written, err) != 0) {
         return -1;
     }
-    // That it is JSON is settled: json-c can only have lacked memory.
+    // The text is known to be JSON: json-c can only fail for lack of memory.
     const struct str unescaped = without_escapes(text, arena);
     json_object *const parsed = str_is_absent(unescaped) ? NULL : parse(unescaped);
     if (!is_complete(parsed, &written)) {

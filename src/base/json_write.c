@@ -3,7 +3,7 @@
 
 #include "base/utf8.h"
 
-// What one step writes at most; every step reserves it first.
+// The most that one step writes; every step reserves it first.
 enum { LONGEST_ESCAPE = 6, CHUNK = 128, LONGEST_AT_ONCE = 256 };
 _Static_assert(4 + CHUNK * LONGEST_ESCAPE <= OUTBUF_MIN_CAPACITY, "a chunk must fit the buffer");
 
@@ -48,7 +48,7 @@ static char *put_control(char *to, unsigned char byte)
     return to + 5;
 }
 
-// Writes the one character at the front of TEXT, escaped if it must be; returns the bytes it took.
+// Writes the first character of TEXT, escaped if necessary. Returns the number of bytes read.
 static size_t put_character(char **to, const char *text, size_t len)
 {
     const unsigned char byte = (unsigned char)text[0];
@@ -72,7 +72,8 @@ static size_t put_character(char **to, const char *text, size_t len)
     return step;
 }
 
-// Writes text until CHUNK bytes of it are done; a last character may reach beyond. TO has the room.
+// Writes at least CHUNK bytes of the text, or all of it; the last character may extend further. The
+// caller has reserved the room at TO. Returns the number of bytes read.
 static size_t put_chunk(char **to, const char *text, size_t len)
 {
     const size_t limit = len < CHUNK ? len : CHUNK;
@@ -93,8 +94,8 @@ static size_t put_chunk(char **to, const char *text, size_t len)
 
 typedef int8_t block __attribute__((vector_size(16)));
 
-// Copies 16 bytes, and says which of them are no ordinary characters. As signed numbers, control
-// characters and all bytes of a UTF-8 sequence are below the blank.
+// Copies 16 bytes and returns which of them need a closer look. As signed numbers, control
+// characters and all bytes of a UTF-8 sequence are less than the space.
 static inline block copy_block(char *to, const char *from)
 {
     block bytes;
@@ -137,8 +138,7 @@ static inline bool copy_short(char *to, const char *from, size_t len)
     return is_ordinary_all;
 }
 
-// Copies text that needs no escape; false when some of it does. The last block overlaps the one
-// before.
+// Copies the text; false if some of it must be escaped. The last block overlaps the one before.
 static inline bool copy_ordinary(char *to, const char *from, size_t len)
 {
     if (len < sizeof(block)) {

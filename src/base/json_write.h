@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// jsonw: writes JSON (RFC 8259) straight into a bounded buffer: no document in memory, any depth.
-// Strings leave as well-formed UTF-8 whatever bytes they hold. Objects only: there are no arrays.
+// json_write: writes JSON (RFC 8259) into a bounded buffer, without a document in memory and at any
+// depth. Strings are written as well-formed UTF-8, whatever bytes they contain. Objects only, no
+// arrays.
 #ifndef BKFLOW_BASE_JSON_WRITE_H
 #define BKFLOW_BASE_JSON_WRITE_H
 
@@ -11,7 +12,7 @@ struct json_writer {
     uint64_t depth;  // open objects
     bool wants_key;  // inside an object, between members
     bool has_member; // the innermost open object has one already
-    bool misused;    // sticky: a call that would not have given JSON was refused
+    bool misused;    // sticky: a call that would have given invalid JSON was ignored
 };
 
 static inline void json_write_init(struct json_writer *json, struct outbuf *out)
@@ -19,13 +20,14 @@ static inline void json_write_init(struct json_writer *json, struct outbuf *out)
     *json = (struct json_writer){.out = out};
 }
 
-// The document is whole: every object closed, every key given its value, no call refused.
-static inline bool json_write_is_whole(const struct json_writer *json)
+// Whether the document is complete: every object closed, every key followed by a value, no call
+// ignored.
+static inline bool json_write_is_complete(const struct json_writer *json)
 {
     return !json->misused && json->depth == 0 && json->has_member;
 }
 
-// A value may stand behind a key, or once at the top.
+// A value is allowed after a key, or once at the top level.
 static inline bool json_write_begin_value(struct json_writer *json)
 {
     if (UNLIKELY(json->wants_key || (json->depth == 0 && json->has_member))) {
@@ -62,12 +64,12 @@ static inline void json_write_close(struct json_writer *json)
     json_write_end_value(json);
 }
 
-// A key that is written in the program, its length known to the compiler.
+// A key that is a literal: the compiler knows its length.
 #define JSON_WRITE_KEY(json, name)                                                                 \
     json_write_key_text((json), JSON_WRITE_MEMBER(name), sizeof(JSON_WRITE_MEMBER(name)) - 1)
 #define JSON_WRITE_MEMBER(name) ",\"" name "\":"
 
-// TEXT is a comma, which the first member of an object leaves out, the quoted name, and the colon.
+// TEXT is a comma, the quoted name and a colon. The first member of an object omits the comma.
 static inline void json_write_key_text(struct json_writer *json, const char *text, size_t len)
 {
     if (UNLIKELY(!json->wants_key || json->misused)) {
@@ -84,25 +86,25 @@ static inline void json_write_key_text(struct json_writer *json, const char *tex
 // A key that is data.
 void json_write_key(struct json_writer *json, struct str name) NONNULL;
 
-// Bytes that are not UTF-8 become U+FFFD, one each.
+// Each byte that is not part of valid UTF-8 becomes U+FFFD.
 void json_write_string(struct json_writer *json, struct str text) NONNULL;
 
 void json_write_number(struct json_writer *json, int64_t number) NONNULL;
 void json_write_bool(struct json_writer *json, bool value) NONNULL;
 void json_write_null(struct json_writer *json) NONNULL;
 
-// ---- straight into memory, for what is written a million times: the caller sees to room and form
+// ---- fast paths into reserved memory: the caller is responsible for room and syntax
 
 enum { JSON_WRITE_NUMBER_MAX = 20 };
 
-// Writes TEXT in quotes and returns the place behind it; room for TEXT and two bytes must be there.
-// NULL when some of TEXT must be escaped: what was written then means nothing.
+// Writes TEXT in quotes and returns the end. The caller provides room for TEXT and two more bytes.
+// NULL if some of TEXT must be escaped: ignore what was written.
 char *json_write_quote(char *to, struct str text) MUST_CHECK NONNULL;
 
-// Writes any text in quotes, escaped where it must be.
+// Writes any text in quotes, escaped where necessary.
 void json_write_quote_any(struct outbuf *out, struct str text) NONNULL;
 
-// Return the place behind the digits, of which there are at most JSON_WRITE_NUMBER_MAX.
+// These return the end of the digits, of which there are at most JSON_WRITE_NUMBER_MAX.
 char *json_write_put_long_number(char *to, int64_t number) MUST_CHECK NONNULL;
 
 static inline char *json_write_put_number(char *to, int64_t number)

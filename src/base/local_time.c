@@ -11,12 +11,7 @@
 
 enum { SECONDS_PER_HOUR = 3600, SECONDS_PER_QUARTER = 900, HOURS_PER_DAY = 24 };
 
-static int64_t floor_div(int64_t number, int64_t divisor)
-{
-    return number / divisor - (number % divisor < 0);
-}
-
-// A name of the tz database: relative, and without a way out of its folder.
+// Whether NAME can be a name of the tz database: relative, and inside its folder.
 static bool is_zone_name(const char *name)
 {
     return name[0] != '\0' && name[0] != '/' && name[0] != '.' && strstr(name, "..") == NULL &&
@@ -53,7 +48,7 @@ int local_time_use_zone(const char *name)
     if (setenv("TZ", value, 1) != 0) {
         return -1;
     }
-    // It cannot fail, but takes UTC where it could not read the file.
+    // tzset cannot report errors; it uses UTC if it could not read the file.
     errno = 0;
     tzset();
     return errno == ENOMEM || errno == EMFILE || errno == ENFILE ? -1 : 0;
@@ -61,9 +56,9 @@ int local_time_use_zone(const char *name)
 
 static int32_t offset_at(int64_t seconds)
 {
-    const time_t moment = (time_t)seconds;
+    const time_t time = (time_t)seconds;
     struct tm local;
-    return localtime_r(&moment, &local) == NULL ? 0 : (int32_t)local.tm_gmtoff;
+    return localtime_r(&time, &local) == NULL ? 0 : (int32_t)local.tm_gmtoff;
 }
 
 static char *put_two(char *to, unsigned number)
@@ -79,11 +74,12 @@ static char *put_two(char *to, unsigned number)
 
 // ---- offsets ----
 
-// The offset at SECONDS. An hour in which it changes is not kept.
-static int32_t find_offset(struct local_time *zone, int64_t seconds)
+// Returns the offset at SECONDS. Hours in which the offset changes are not cached.
+static int32_t find_offset(struct local_time *local_time, int64_t seconds)
 {
-    const int64_t hour = floor_div(seconds, SECONDS_PER_HOUR);
-    struct local_time_hour *const entry = &zone->hours[(uint64_t)hour % LOCAL_TIME_CACHE_HOURS];
+    const int64_t hour = clock_floor_div(seconds, SECONDS_PER_HOUR);
+    struct local_time_hour *const entry =
+        &local_time->hours[(uint64_t)hour % LOCAL_TIME_CACHE_HOURS];
     if (LIKELY(entry->is_filled && entry->hour == hour)) {
         return entry->offset;
     }
@@ -100,7 +96,7 @@ static int32_t find_offset(struct local_time *zone, int64_t seconds)
 // "YYYY-MM-DD HH:"
 static uint8_t format_hour(char text[LOCAL_TIME_HOUR_TEXT_MAX], int64_t local_hour)
 {
-    const int64_t day = floor_div(local_hour, HOURS_PER_DAY);
+    const int64_t day = clock_floor_div(local_hour, HOURS_PER_DAY);
     const unsigned hour = (unsigned)(local_hour - day * HOURS_PER_DAY);
     const struct clock_date date = clock_civil_from_days(day);
     if (UNLIKELY(date.year < 0 || date.year > 9999)) {
@@ -120,7 +116,7 @@ static uint8_t format_hour(char text[LOCAL_TIME_HOUR_TEXT_MAX], int64_t local_ho
     return (uint8_t)(to - text);
 }
 
-// " +HHMM", or with seconds where an old local mean time has them, as Python's %z writes it.
+// " +HHMM", or " +HHMMSS" if an old local mean time has seconds, like Python's %z.
 static uint8_t format_suffix(char suffix[8], int32_t offset)
 {
     const unsigned seconds = (unsigned)(offset < 0 ? -offset : offset);
@@ -135,47 +131,48 @@ static uint8_t format_suffix(char suffix[8], int32_t offset)
     return (uint8_t)(to - suffix);
 }
 
-// The texts for SECONDS, which lie INTO seconds behind the beginning of their quarter of an hour.
+// Fills in the texts for SECONDS, which is INTO seconds after the beginning of its quarter of an
+// hour.
 static void fill_quarter(struct local_time_quarter *entry, int64_t seconds, int32_t into,
                          int32_t offset)
 {
     const int64_t local = seconds + offset;
-    const int64_t hour = floor_div(local, SECONDS_PER_HOUR);
+    const int64_t hour = clock_floor_div(local, SECONDS_PER_HOUR);
     entry->begin_s = (int32_t)(local - hour * SECONDS_PER_HOUR) - into;
     entry->hour_text_len = format_hour(entry->hour_text, hour);
     entry->suffix_len = format_suffix(entry->suffix, offset);
 }
 
-// A quarter in which the offset may change, or the local hour does, is not kept: SCRATCH holds the
-// texts for this one moment then.
-static const struct local_time_quarter *make_quarter(struct local_time *zone, int64_t seconds,
+// Caches the quarter unless the offset or the local hour may change in it; in that case the texts
+// for SECONDS are in SCRATCH.
+static const struct local_time_quarter *make_quarter(struct local_time *local_time, int64_t seconds,
                                                      int64_t quarter,
                                                      struct local_time_quarter *scratch)
 {
     const int32_t into = (int32_t)(seconds - quarter * SECONDS_PER_QUARTER);
-    const int32_t offset = find_offset(zone, seconds);
+    const int32_t offset = find_offset(local_time, seconds);
     fill_quarter(scratch, seconds, into, offset);
-    if (offset % SECONDS_PER_QUARTER != 0 || find_offset(zone, seconds - into) != offset ||
-        find_offset(zone, seconds - into + SECONDS_PER_QUARTER - 1) != offset) {
+    if (offset % SECONDS_PER_QUARTER != 0 || find_offset(local_time, seconds - into) != offset ||
+        find_offset(local_time, seconds - into + SECONDS_PER_QUARTER - 1) != offset) {
         return scratch;
     }
     struct local_time_quarter *const entry =
-        &zone->quarters[(uint64_t)quarter % LOCAL_TIME_CACHE_QUARTERS];
+        &local_time->quarters[(uint64_t)quarter % LOCAL_TIME_CACHE_QUARTERS];
     *entry = *scratch;
     entry->quarter = quarter;
     entry->is_filled = true;
     return entry;
 }
 
-size_t local_time_format(struct local_time *zone, int64_t us, char text[LOCAL_TIME_TEXT_MAX])
+size_t local_time_format(struct local_time *local_time, int64_t us, char text[LOCAL_TIME_TEXT_MAX])
 {
-    const int64_t seconds = floor_div(us, US_PER_SECOND);
-    const int64_t quarter = floor_div(seconds, SECONDS_PER_QUARTER);
+    const int64_t seconds = clock_floor_div(us, US_PER_SECOND);
+    const int64_t quarter = clock_floor_div(seconds, SECONDS_PER_QUARTER);
     const struct local_time_quarter *entry =
-        &zone->quarters[(uint64_t)quarter % LOCAL_TIME_CACHE_QUARTERS];
+        &local_time->quarters[(uint64_t)quarter % LOCAL_TIME_CACHE_QUARTERS];
     struct local_time_quarter scratch;
     if (UNLIKELY(!entry->is_filled || entry->quarter != quarter)) {
-        entry = make_quarter(zone, seconds, quarter, &scratch);
+        entry = make_quarter(local_time, seconds, quarter, &scratch);
     }
     const int64_t into = seconds - quarter * SECONDS_PER_QUARTER;
     const unsigned second_of_hour = (unsigned)(entry->begin_s + into);

@@ -17,31 +17,32 @@
 #include <unistd.h>
 
 enum {
-    LINE_MAX_BYTES = 4096, // what a pipe with any room takes whole (PIPE_BUF)
+    LINE_MAX_BYTES = 4096, // what a pipe takes in one piece or not at all (PIPE_BUF)
     LINE_END_BYTES = 4,
     MESSAGE_MAX_BYTES = 2048,
     SLOW_READER_MS = 100,
 };
 
-// The one global of src/: a log has to work wherever something goes wrong. The descriptor's number
-// never changes while threads write; a new file takes its place by dup2.
+// The only global of src/ apart from a counter in db/library: the log must be usable wherever
+// something goes wrong. The number of the log file's descriptor never changes while threads write;
+// dup3 replaces the file.
 static struct {
     atomic_int fd; // where lines go
     int file;      // the log file's descriptor once one was opened; only log_open touches it
     _Atomic(enum log_level) level;
     _Atomic(enum log_format) format;
     atomic_bool to_syslog;
-    atomic_bool may_stop; // a pipe, socket or terminal: who reads it may stop doing so
-    pthread_mutex_t turn; // over a look at such a one and the write to it, and over
-    bool has_stopped;     // it had no room when last looked at
-    atomic_bool is_torn;  // the last line written is not whole
+    atomic_bool may_stop;       // a pipe, socket or terminal, whose reader may stop reading
+    pthread_mutex_t write_lock; // for the check of such a target and the write to it, and for
+    bool has_stopped;           // it had no room at the last check
+    atomic_bool is_torn;        // the last line was written only in part
     atomic_uint_fast64_t lost;
 } state = {
     .fd = STDERR_FILENO,
     .file = -1,
     .level = LOG_LEVEL_INFO,
     .may_stop = true,
-    .turn = PTHREAD_MUTEX_INITIALIZER,
+    .write_lock = PTHREAD_MUTEX_INITIALIZER,
 };
 
 static const char *const level_names[] = {
@@ -60,8 +61,8 @@ static const int syslog_priorities[] = {
 
 static int open_file(const char *path)
 {
-    // A FIFO that nobody reads is an error at once; one whose reader is slow takes what it has room
-    // for.
+    // O_NONBLOCK: opening a FIFO without a reader fails at once, and one with a slow reader takes
+    // only what it has room for.
     const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
     const int fresh = open(path, flags, 0640);
     if (fresh < 0) {
@@ -93,7 +94,7 @@ int log_open(const struct log_options *options)
     if (to_syslog) {
         openlog("bkflow-states", LOG_PID | LOG_NDELAY, LOG_DAEMON);
     }
-    // A file that is no longer the target stays open: another thread may be writing to it.
+    // The old log file stays open: another thread may be writing to it.
     const int fd = is_file ? state.file : STDERR_FILENO;
     atomic_store(&state.may_stop, !is_regular(fd));
     atomic_store(&state.fd, fd);
@@ -123,7 +124,7 @@ struct line {
     char bytes[LINE_MAX_BYTES];
 };
 
-// Leaves room for what ends a line, so that a cut one still ends well.
+// Leaves room for the end of the line, so that a truncated line is still well-formed.
 static void put(struct line *line, const char *bytes, size_t len)
 {
     const size_t room = sizeof line->bytes - LINE_END_BYTES - line->len;
@@ -144,18 +145,18 @@ static void put_number(struct line *line, int64_t number)
     put(line, digits, (size_t)len);
 }
 
-// What one character becomes in a quoted text.
+// One character as it appears in a quoted text.
 struct piece {
     char bytes[16];
     size_t len;
-    size_t step; // bytes of the text that it stands for
+    size_t step; // bytes of the original text
 };
 
 static struct piece piece_of(uint32_t point, size_t step)
 {
     struct piece piece = {.step = step};
     int len;
-    if (point > 0xFFFF) { // JSON has two halves for these
+    if (point > 0xFFFF) { // a surrogate pair
         const uint32_t offset = point - 0x10000;
         len = snprintf(piece.bytes, sizeof piece.bytes, "\\u%04x\\u%04x", 0xD800 + (offset >> 10),
                        0xDC00 + (offset & 0x3FF));
@@ -166,8 +167,9 @@ static struct piece piece_of(uint32_t point, size_t step)
     return piece;
 }
 
-// Control characters of both sets, what nobody sees or what turns the text around, and bad UTF-8
-// can neither forge a line or a field nor mislead who reads it on a terminal.
+// Escapes control characters, invisible characters and those that change the writing direction, and
+// replaces invalid UTF-8. So a value can neither forge a line or field nor mislead somebody who
+// reads the log on a terminal.
 static struct piece escape(const char *text, size_t len)
 {
     enum { REPLACEMENT = 0xFFFD };
@@ -188,7 +190,7 @@ static struct piece escape(const char *text, size_t len)
     return piece;
 }
 
-// Quotes the text as a JSON string. What goes beyond LIMIT bytes is left out, and "..." says so.
+// Quotes the text as a JSON string of at most LIMIT bytes; "..." marks a truncated one.
 static void put_quoted(struct line *line, struct str text, size_t limit)
 {
     put(line, "\"", 1);
@@ -218,7 +220,7 @@ static size_t quoted_len(struct str text)
 
 // ---- room for every field ----
 
-// What a field takes beside its text: its name, a number, quotes, and the "..." of a cut text.
+// Bytes of a field in addition to its text: name, number, quotes, and "..." after truncation.
 static size_t frame_len(const struct log_field *field)
 {
     enum { NUMBER_BYTES = 20, SIGNS_BYTES = 10 };
@@ -235,10 +237,11 @@ static size_t texts_len(const struct log_field *fields, size_t count, size_t lim
     return sum;
 }
 
-// How long a text may be so that a long one is cut instead of taking the others' room.
+// Returns the length at which texts are truncated, so that a long one does not take the room of the
+// others.
 static size_t text_limit(const struct line *line, const struct log_field *fields, size_t count)
 {
-    enum { MOST_PER_BYTE = 6 }; // what quoting makes of one
+    enum { MOST_PER_BYTE = 6 }; // the longest escape
     size_t taken = line->len + LINE_END_BYTES;
     size_t bytes = 0;
     for (size_t i = 0; i < count; i++) {
@@ -247,7 +250,7 @@ static size_t text_limit(const struct line *line, const struct log_field *fields
     }
     const size_t room = taken < LINE_MAX_BYTES ? LINE_MAX_BYTES - taken : 0;
     if (MOST_PER_BYTE * bytes <= room) {
-        return room; // the usual case
+        return room;
     }
     size_t limit = room;
     while (limit > 0 && texts_len(fields, count, limit) > room) {
@@ -339,8 +342,8 @@ static void put_json_event(struct line *line, enum log_level level, const char *
     put(line, "}", 1);
 }
 
-// One call, so that lines of several threads do not mix. On a full disk a line may get as far as
-// there is room: the next one begins anew.
+// Writes the line with one system call, so that lines of several threads do not mix. A full disk
+// may take only part of a line; the next line then begins with a line break.
 static bool write_line(struct line *line)
 {
     const bool is_torn = atomic_exchange(&state.is_torn, false);
@@ -356,7 +359,7 @@ static bool write_line(struct line *line)
     return written == want;
 }
 
-// A reader that is only slow gets a moment, one that has stopped is not waited for again.
+// Waits up to SLOW_READER_MS for a slow reader, but not again until it has read something.
 static bool has_room(void)
 {
     struct pollfd ready = {.fd = atomic_load(&state.fd), .events = POLLOUT};
@@ -364,14 +367,14 @@ static bool has_room(void)
     return !state.has_stopped;
 }
 
-// Lines are lost rather than that workers wait. Where there is room, it is for a whole line: a page
-// of a pipe, a share of a socket's buffer. Others may have the descriptor too, so it stays a
-// blocking one.
+// Drops the line if the target has no room: workers must not wait. If there is any room, it is
+// enough for a complete line: a page of a pipe, or a share of a socket's buffer. The descriptor
+// stays in blocking mode because other processes may share it.
 static bool write_line_if_room(struct line *line)
 {
-    pthread_mutex_lock(&state.turn);
+    pthread_mutex_lock(&state.write_lock);
     const bool done = has_room() && write_line(line);
-    pthread_mutex_unlock(&state.turn);
+    pthread_mutex_unlock(&state.write_lock);
     return done;
 }
 

@@ -71,7 +71,7 @@ static void put_head(struct outbuf *out, const char *name, const char *type, con
     put(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-// The sum of one member, given by its offset in a shard, over all shards.
+// Sums a member over all shards. The member is given by its offset in a shard.
 static uint64_t sum(const struct metrics *metrics, size_t offset)
 {
     uint64_t total = 0;
@@ -117,7 +117,7 @@ static uint64_t sum_bucket(const struct metrics *metrics, size_t bucket)
 static void put_durations(const struct metrics *metrics, struct outbuf *out)
 {
     static const char name[] = "bkflow_states_request_duration_seconds";
-    put_head(out, name, "histogram", "From the whole request to the last byte handed over.");
+    put_head(out, name, "histogram", "From the complete request to the last byte handed over.");
     uint64_t count = 0;
     for (size_t i = 0; i < METRICS_BUCKETS; i++) {
         count += sum_bucket(metrics, i);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// metrics: what happened, counted. Each worker counts in a shard of its own without locks; a scrape
-// sums the shards and writes them in the Prometheus text format.
+// metrics: counters. Each worker counts in its own shard, without locks; a scrape sums the shards
+// and writes them in the Prometheus text format.
 #ifndef BKFLOW_BASE_METRICS_H
 #define BKFLOW_BASE_METRICS_H
 
@@ -23,8 +23,7 @@
     X(protocol_errors, "bkflow_states_protocol_errors_total",                                      \
       "FastCGI connections closed because of what they sent.")
 
-// How a request ended: well in one of these ways, or with the cause METRICS_FAILED + enum
-// error_kind.
+// How a request ended: successfully in one of two ways, or as METRICS_FAILED + enum error_kind.
 enum {
     METRICS_OK,
     METRICS_NOT_MODIFIED,
@@ -40,37 +39,37 @@ enum {
 // One thread writes, any thread reads.
 struct metrics_shard {
     atomic_uint_fast64_t outcomes[METRICS_OUTCOMES];
-    atomic_uint_fast64_t buckets[METRICS_BUCKETS + 1]; // by duration; the last is all above
+    atomic_uint_fast64_t buckets[METRICS_BUCKETS + 1]; // by duration; the last has no upper limit
     atomic_uint_fast64_t duration_us;
-    atomic_uint_fast64_t groups[METRICS_GROUP_BUCKETS]; // by how many requests they had
-    atomic_uint_fast64_t grouped;                       // requests in them
+    atomic_uint_fast64_t groups[METRICS_GROUP_BUCKETS]; // by number of requests
+    atomic_uint_fast64_t grouped;                       // requests in all groups
 #define METRICS_MEMBER(member, ...) atomic_uint_fast64_t member;
     METRICS_COUNTERS(METRICS_MEMBER)
 #undef METRICS_MEMBER
-    atomic_bool busy; // a request is being answered right now
+    atomic_bool busy; // the worker is answering requests
 };
 
 struct metrics {
     const char *version;
     int64_t start_us;      // when the process started, wall clock
-    atomic_size_t workers; // threads that answer requests; they have the first shards
+    atomic_size_t workers; // threads that answer requests; they use the first shards
     size_t count;          // of shards
     struct metrics_shard shards[];
 };
 
-// A shard for each of the WORKERS, and for OTHERS that answer no requests. NULL when memory is
-// short. VERSION is borrowed.
+// Creates a shard for each of the WORKERS, and for OTHERS: threads that answer no requests. NULL if
+// out of memory. VERSION is borrowed.
 struct metrics *metrics_new(size_t workers, size_t others, const char *version,
                             int64_t start_us) MUST_CHECK;
 void metrics_free(struct metrics *metrics);
 
-// Fewer threads could be started than have shards.
+// Corrects the number of workers if not all threads could be started.
 static inline void metrics_set_workers(struct metrics *metrics, size_t workers)
 {
     atomic_store(&metrics->workers, workers);
 }
 
-// Adds to a counter of one's own shard.
+// Adds to a counter of the calling thread's own shard.
 static inline void metrics_add(atomic_uint_fast64_t *counter, uint64_t n)
 {
     const uint64_t old = atomic_load_explicit(counter, memory_order_relaxed);
@@ -80,10 +79,10 @@ static inline void metrics_add(atomic_uint_fast64_t *counter, uint64_t n)
 // Counts one finished request.
 void metrics_request(struct metrics_shard *shard, int outcome, int64_t duration_us) NONNULL;
 
-// Counts a group of COUNT requests, 1 to 16, that are answered together.
+// Counts a group of COUNT requests, 1 to 16.
 void metrics_group(struct metrics_shard *shard, size_t count) NONNULL;
 
-// Writes all in the Prometheus text format, version 0.0.4.
+// Writes all metrics in the Prometheus text format, version 0.0.4.
 void metrics_write(const struct metrics *metrics, struct outbuf *out) NONNULL;
 
 #endif

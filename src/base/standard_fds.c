@@ -15,7 +15,7 @@ int standard_fds_open(void)
         if (opened < 0) {
             return -1;
         }
-        assert(opened == fd); // the lowest number that is free
+        assert(opened == fd); // open returns the lowest free number
     }
     return 0;
 }

@@ -16,8 +16,8 @@ static bool all_continuations(const unsigned char *bytes, size_t count)
     return true;
 }
 
-// RFC 3629, section 4: the second byte's range is what rules out overlong forms, surrogates and
-// code points above U+10FFFF.
+// RFC 3629, section 4: the range of the second byte excludes overlong forms, surrogates and code
+// points above U+10FFFF.
 static bool second_byte_fits(unsigned char first, unsigned char second)
 {
     switch (first) {
@@ -52,7 +52,7 @@ size_t utf8_sequence(const char *text, size_t len)
     return need;
 }
 
-// How many bytes of ASCII TEXT begins with, in whole words: most texts are nothing else.
+// Returns the length of the ASCII at the start of TEXT in whole words. Most texts are ASCII only.
 static size_t ascii_words(const char *text, size_t len)
 {
     size_t at = 0;

@@ -237,8 +237,8 @@ void ctl_out_time(struct json_writer *json, int64_t us)
         return;
     }
     enum { SECONDS_PER_DAY = 86400 };
-    const int64_t seconds = us / US_PER_SECOND - (us % US_PER_SECOND < 0);
-    const int64_t days = seconds / SECONDS_PER_DAY - (seconds % SECONDS_PER_DAY < 0);
+    const int64_t seconds = clock_floor_div(us, US_PER_SECOND);
+    const int64_t days = clock_floor_div(seconds, SECONDS_PER_DAY);
     const struct clock_date date = clock_civil_from_days(days);
     const unsigned second = (unsigned)(seconds - days * SECONDS_PER_DAY);
     char text[64];

@@ -152,7 +152,7 @@ static void write_states_body(struct exchange *exchange, struct outbuf *out)
     open_envelope(&json);
     tree_write(exchange->tree, &exchange->service->zone, &json);
     close_envelope(&json, exchange->request_id);
-    if (!json_write_is_whole(&json)) {
+    if (!json_write_is_complete(&json)) {
         LOG_EVENT(LOG_LEVEL_ERROR, "the answer is not whole JSON: a defect, please report it",
                   LOG_TEXT("trace_id", exchange->request_id),
                   LOG_NUMBER("task_id", exchange->match.task_id));

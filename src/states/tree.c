@@ -197,15 +197,10 @@ static void roll_up(struct node *node)
     }
 }
 
-static int64_t floor_seconds(int64_t us)
-{
-    return us / US_PER_SECOND - (us % US_PER_SECOND < 0);
-}
-
 int64_t tree_elapsed_seconds(int64_t from_us, int64_t to_us)
 {
     const int64_t us = to_us - from_us;
-    const int64_t seconds = floor_seconds(us);
+    const int64_t seconds = clock_floor_div(us, US_PER_SECOND);
     const int64_t rest = us - seconds * US_PER_SECOND;
     const int64_t half = US_PER_SECOND / 2;
     return seconds + (rest > half || (rest == half && seconds % 2 != 0));
@@ -222,7 +217,7 @@ int64_t tree_node_elapsed(const struct tree *tree, const struct node *node)
 
 static uint64_t shown_second(int64_t us)
 {
-    return (uint64_t)(us == CLOCK_NO_TIME ? CLOCK_NO_TIME : floor_seconds(us));
+    return (uint64_t)(us == CLOCK_NO_TIME ? CLOCK_NO_TIME : clock_floor_div(us, US_PER_SECOND));
 }
 
 // All that tree_write shows, and nothing else: fractions of seconds that are cut don't count. Who

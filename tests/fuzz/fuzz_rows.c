@@ -156,7 +156,7 @@ static void write_answer(const struct tree *tree, struct answer *answer)
     outbuf_init(&out, buffer, sizeof buffer, collect, answer);
     json_write_init(&json, &out);
     tree_write(tree, &zone, &json);
-    REQUIRE(outbuf_flush(&out) == 0 && json_write_is_whole(&json));
+    REQUIRE(outbuf_flush(&out) == 0 && json_write_is_complete(&json));
     const struct str tag = tree_tag(tree, input.zone, text);
     REQUIRE(tag.len <= sizeof answer->tag);
     memset(answer->tag, 0, sizeof answer->tag);

@@ -47,7 +47,7 @@ static struct str written_string(struct str text)
 {
     begin(OUTBUF_MIN_CAPACITY);
     json_write_string(&fixture.json, text);
-    assert_true(json_write_is_whole(&fixture.json));
+    assert_true(json_write_is_complete(&fixture.json));
     return finish();
 }
 
@@ -210,7 +210,7 @@ static void words_are_written_as_json_has_them(void **state)
     JSON_WRITE_KEY(&fixture.json, "none");
     json_write_null(&fixture.json);
     json_write_close(&fixture.json);
-    assert_true(json_write_is_whole(&fixture.json));
+    assert_true(json_write_is_complete(&fixture.json));
     assert_text(finish(), "{\"yes\":true,\"no\":false,\"none\":null}");
 }
 
@@ -239,7 +239,7 @@ static void empty_objects_need_no_member(void **state)
     json_write_open(&fixture.json);
     json_write_close(&fixture.json);
     json_write_close(&fixture.json);
-    assert_true(json_write_is_whole(&fixture.json));
+    assert_true(json_write_is_complete(&fixture.json));
     assert_text(finish(), "{\"children\":{},\"more\":{}}");
 }
 
@@ -253,10 +253,10 @@ static void objects_nest_to_any_depth(void **state)
     }
     json_write_null(&fixture.json);
     for (unsigned i = 0; i < DEPTH; i++) {
-        assert_false(json_write_is_whole(&fixture.json));
+        assert_false(json_write_is_complete(&fixture.json));
         json_write_close(&fixture.json);
     }
-    assert_true(json_write_is_whole(&fixture.json));
+    assert_true(json_write_is_complete(&fixture.json));
     assert_int_equal(finish().len, DEPTH * strlen("{\"c\":}") + strlen("null"));
 }
 
@@ -293,7 +293,7 @@ static void any_buffer_size_gives_the_same_bytes(void **state)
     for (size_t capacity = OUTBUF_MIN_CAPACITY; capacity < 5000; capacity += 37) {
         begin(capacity);
         write_sample(&fixture.json);
-        assert_true(json_write_is_whole(&fixture.json));
+        assert_true(json_write_is_complete(&fixture.json));
         const struct str again = finish();
         assert_int_equal(again.len, whole.len);
         assert_memory_equal(again.ptr, first, again.len);
@@ -410,7 +410,7 @@ static void misuse_is_refused_and_sticks(void **state)
         json_write_string(&fixture.json, STR("text"));
         json_write_close(&fixture.json);
         check(rows[i].name, fixture.json.misused);
-        check(rows[i].name, !json_write_is_whole(&fixture.json));
+        check(rows[i].name, !json_write_is_complete(&fixture.json));
         check_number(rows[i].name, outbuf_pending(&fixture.out), pending);
     }
 }
@@ -418,15 +418,15 @@ static void misuse_is_refused_and_sticks(void **state)
 static void what_is_not_finished_is_not_whole(void **state)
 {
     (void)state;
-    assert_false(json_write_is_whole(&fixture.json));
+    assert_false(json_write_is_complete(&fixture.json));
     json_write_open(&fixture.json);
-    assert_false(json_write_is_whole(&fixture.json));
+    assert_false(json_write_is_complete(&fixture.json));
     JSON_WRITE_KEY(&fixture.json, "k");
-    assert_false(json_write_is_whole(&fixture.json));
+    assert_false(json_write_is_complete(&fixture.json));
     json_write_null(&fixture.json);
-    assert_false(json_write_is_whole(&fixture.json));
+    assert_false(json_write_is_complete(&fixture.json));
     json_write_close(&fixture.json);
-    assert_true(json_write_is_whole(&fixture.json));
+    assert_true(json_write_is_complete(&fixture.json));
 }
 
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)

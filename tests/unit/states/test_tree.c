@@ -50,7 +50,7 @@ static struct str write_tree(void)
     outbuf_init(&out, buffer, sizeof buffer, sink_take, fixture.sink);
     json_write_init(&json, &out);
     tree_write(&fixture.tree, &fixture.zone, &json);
-    assert_true(json_write_is_whole(&json));
+    assert_true(json_write_is_complete(&json));
     assert_int_equal(outbuf_flush(&out), 0);
     return sink_text(fixture.sink);
 }

@@ -128,7 +128,7 @@ static bool is_written_whole(const struct job *job, const struct tree *tree)
     outbuf_init(&out, buffer, sizeof buffer, look, &passing);
     json_write_init(&json, &out);
     tree_write(tree, &zone, &json);
-    return outbuf_flush(&out) == 0 && json_write_is_whole(&json) && passing.depth == 0 &&
+    return outbuf_flush(&out) == 0 && json_write_is_complete(&json) && passing.depth == 0 &&
            passing.objects == 2 * job->count && passing.deepest == 2 * job->expected_depth;
 }
 
