@@ -418,6 +418,15 @@ def test_block_that_runs_elsewhere(name):
             assert fragment in all_blocks()[name] and fragment in text
 
 
+@pytest.mark.parametrize("document", documents.all_documents())
+def test_links_lead_somewhere(document):
+    """Those to our own files, and to headings in them."""
+    for path, anchor in documents.links(document):
+        target = (documents.ROOT / document).parent / path if path else documents.ROOT / document
+        assert target.exists(), f"{document} links {path}"
+        assert not anchor or anchor in documents.anchors(target), f"{document} links {path}#{anchor}"
+
+
 def test_the_first_commands_are_those_of_continuous_integration():
     """The two that everybody types first, and nothing else."""
     name = "README.md: bkflow-states"

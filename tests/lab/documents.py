@@ -9,6 +9,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\S*)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 CODE = re.compile(r"`([^`\n]+)`")
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +42,17 @@ def blocks(document):
 def inline_code(document):
     """What is set in code within sentences and tables."""
     return CODE.findall(_without_fences((ROOT / document).read_text(encoding="utf-8")))
+
+
+def links(document):
+    """Pairs of path and anchor, each empty if it is not given, of what is linked within this project."""
+    return LINK.findall(_without_fences((ROOT / document).read_text(encoding="utf-8")))
+
+
+def anchors(path):
+    """The headings of a document, as GitHub names them in links."""
+    headings = HEADING.findall(_without_fences(path.read_text(encoding="utf-8")))
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def _without_fences(text):

@@ -1,42 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Every test that docs/security.md and docs/reliability.md name as file::name is there. And of
-# libfcgi only what cannot read requests is linked: its reader has ended processes (CVE-2025-23016).
+# Of libfcgi only what cannot read requests is linked: its reader has ended processes (CVE-2025-23016).
 # Needs a build in BUILDDIR.
 set -eu
 cd "$(dirname "$0")/../.."
 build=${BUILDDIR:-.}
 
 status=0
-pattern='test_[a-z_]+\.(py|c)'
-
-complain() {
-    echo "$1" >&2
-    status=1
-}
-
-# Whether FILE::NAME is a test: a function of a Python file in tests/it, or of a C file in tests/unit.
-is_test() {
-    case $1 in
-    *.py::*) grep -qsE "^ *def ${1##*::}\(" "tests/it/${1%%::*}" ;;
-    *) grep -qsE "\b${1##*::}\(void \*\*state\)" tests/unit/*/"${1%%::*}" ;;
-    esac
-}
-
-for document in docs/security.md docs/reliability.md; do
-    names=$(grep -oE "\`$pattern::[A-Za-z_0-9]+\`" "$document" | tr -d '\`' | sort -u)
-    if [ "$(echo "$names" | wc -l)" -lt 20 ]; then
-        complain "$document:1: hardly any tests are named"
-    fi
-    for name in $names; do
-        is_test "$name" ||
-            complain "$document:$(grep -nF -m 1 "$name" "$document" | cut -d: -f1): there is no ${name##*::} in ${name%%::*}"
-    done
-    # What looks like a test but is written in another way would not be checked.
-    if grep -nE "$pattern" "$document" | sed -E "s/\`$pattern::[A-Za-z_0-9]+\`//g" | grep -E "$pattern" >&2; then
-        complain "$document: name tests as \`file::name\`"
-    fi
-done
 
 # The listening socket, the question whether descriptor 0 is one, and plain CGI.
 of_libfcgi='FCGX_IsCGI FCGX_OpenSocket FCGI_Accept FCGI_fflush FCGI_fread FCGI_fwrite _fcgi_sF'
