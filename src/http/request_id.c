@@ -77,18 +77,24 @@ static struct str random_id(struct request_id_source *source, char bytes[REQUEST
     return (struct str){bytes, REQUEST_ID_RANDOM_BYTES};
 }
 
-struct str request_id_choose(const struct http_request *request, struct request_id_source *source,
-                             char bytes[REQUEST_ID_RANDOM_BYTES])
+// The id that the gateway or the client gave the request, absent when it is not well-formed.
+static struct str request_id_of(const struct http_request *request)
 {
-    const struct str trace = trace_id_of(request->traceparent);
-    if (!str_is_absent(trace)) {
-        return trace;
-    }
     if (is_request_id(request->request_id)) {
         return request->request_id;
     }
-    if (is_request_id(request->bkapi_request_id)) {
-        return request->bkapi_request_id;
+    return is_request_id(request->bkapi_request_id) ? request->bkapi_request_id : STR_ABSENT;
+}
+
+struct request_ids request_id_choose(const struct http_request *request,
+                                     struct request_id_source *source,
+                                     char bytes[REQUEST_ID_RANDOM_BYTES])
+{
+    const struct str trace = trace_id_of(request->traceparent);
+    const struct str given = request_id_of(request);
+    if (!str_is_absent(given)) {
+        return (struct request_ids){given, str_is_absent(trace) ? given : trace};
     }
-    return random_id(source, bytes);
+    const struct str substitute = str_is_absent(trace) ? random_id(source, bytes) : trace;
+    return (struct request_ids){substitute, substitute};
 }

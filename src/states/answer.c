@@ -42,7 +42,7 @@ static void begin_answer(struct exchange *exchange, int status, struct str conte
     }
     http_header(exchange->response, "Cache-Control", STR("no-cache"));
     http_header(exchange->response, "X-Content-Type-Options", STR("nosniff"));
-    http_header(exchange->response, "X-Request-Id", exchange->request_id);
+    http_header(exchange->response, "X-Request-Id", exchange->ids.request);
 }
 
 static void begin_json(struct exchange *exchange, int status)
@@ -65,7 +65,7 @@ static void write_error_body(struct exchange *exchange, struct outbuf *out)
     JSON_WRITE_KEY(&json, "data");
     json_write_null(&json);
     JSON_WRITE_KEY(&json, "trace_id");
-    json_write_string(&json, exchange->request_id);
+    json_write_string(&json, exchange->ids.trace);
     json_write_close(&json);
 }
 
@@ -133,7 +133,7 @@ void answer_status(struct exchange *exchange, struct str status)
     JSON_WRITE_KEY(&json, "status");
     json_write_string(&json, status);
     json_write_close(&json);
-    close_envelope(&json, exchange->request_id);
+    close_envelope(&json, exchange->ids.trace);
 }
 
 void answer_metrics(struct exchange *exchange)
@@ -151,10 +151,10 @@ static void write_states_body(struct exchange *exchange, struct outbuf *out)
     json_write_init(&json, out);
     open_envelope(&json);
     tree_write(exchange->tree, &exchange->service->zone, &json);
-    close_envelope(&json, exchange->request_id);
+    close_envelope(&json, exchange->ids.trace);
     if (!json_write_is_complete(&json)) {
         LOG_EVENT(LOG_LEVEL_ERROR, "the answer is not whole JSON: a defect, please report it",
-                  LOG_TEXT("trace_id", exchange->request_id),
+                  LOG_TEXT("trace_id", exchange->ids.trace),
                   LOG_NUMBER("task_id", exchange->match.task_id));
     }
 }

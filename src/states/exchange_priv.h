@@ -23,11 +23,11 @@ struct exchange {
     struct error err;
     bool has_failed; // ERR is the answer
     enum lang lang;
-    char request_id_bytes[REQUEST_ID_RANDOM_BYTES];
-    struct str request_id;
-    int64_t started_us;  // monotonic
-    int64_t now_us;      // wall clock, read once
-    int64_t database_us; // time spent waiting for the store
+    char random_id[REQUEST_ID_RANDOM_BYTES];
+    struct request_ids ids; // texts of REQUEST or RANDOM_ID
+    int64_t started_us;     // monotonic
+    int64_t now_us;         // wall clock, read once
+    int64_t database_us;    // time spent waiting for the store
     struct route_match match;
     struct credentials credentials;
     struct lookup lookup;

@@ -4,7 +4,37 @@
 #include "base/log.h"
 #include "states/exchange_priv.h"
 
-enum { PATH_MAX_BYTES = 200 };
+#include <assert.h>
+
+enum { PATH_MAX_BYTES = 200, FIELDS_MAX = 12 };
+
+// The fields of an event about a request.
+struct event {
+    struct log_field fields[FIELDS_MAX];
+    size_t count;
+};
+
+static void add(struct event *event, struct log_field field)
+{
+    assert(event->count < FIELDS_MAX);
+    event->fields[event->count++] = field;
+}
+
+// Every event begins with the ids by which the client, or the gateway's support, asks for it.
+static struct event begin_event(const struct exchange *exchange)
+{
+    struct event event = {.count = 0};
+    add(&event, LOG_TEXT("trace_id", exchange->ids.trace));
+    if (!str_equal(exchange->ids.request, exchange->ids.trace)) {
+        add(&event, LOG_TEXT("request_id", exchange->ids.request));
+    }
+    return event;
+}
+
+static void end_event(const struct event *event, enum log_level level, const char *message)
+{
+    log_event(level, message, event->fields, event->count);
+}
 
 static size_t rows_of(const struct exchange *exchange)
 {
@@ -20,11 +50,11 @@ void request_log_fault(const struct exchange *exchange)
     }
     const enum error_kind kind = exchange->err.kind;
     const bool is_outage = kind == ERR_DATABASE_DOWN || kind == ERR_OVERLOADED;
-    LOG_EVENT(is_outage ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, "request failed",
-              LOG_TEXT("trace_id", exchange->request_id),
-              LOG_NUMBER("task_id", exchange->match.task_id),
-              LOG_TEXT("cause", str_from(error_label(kind))),
-              LOG_TEXT("detail", str_from(exchange->err.detail)));
+    struct event event = begin_event(exchange);
+    add(&event, LOG_NUMBER("task_id", exchange->match.task_id));
+    add(&event, LOG_TEXT("cause", str_from(error_label(kind))));
+    add(&event, LOG_TEXT("detail", str_from(exchange->err.detail)));
+    end_event(&event, is_outage ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, "request failed");
 }
 
 // A path may hold what belongs into a query string, where credentials would be: that is left out.
@@ -46,22 +76,19 @@ void request_log_refusal(const struct exchange *exchange)
         return;
     }
     char address[CIDR_ADDRESS_TEXT];
-    struct log_field fields[7] = {
-        LOG_TEXT("trace_id", exchange->request_id),
-        LOG_TEXT("address", cidr_address_text(exchange->address, address)),
-        LOG_TEXT("cause", str_from(error_label(kind))),
-        LOG_TEXT("detail", str_from(exchange->err.detail)),
-    };
-    size_t count = 4;
+    struct event event = begin_event(exchange);
+    add(&event, LOG_TEXT("address", cidr_address_text(exchange->address, address)));
+    add(&event, LOG_TEXT("cause", str_from(error_label(kind))));
+    add(&event, LOG_TEXT("detail", str_from(exchange->err.detail)));
     if (exchange->match.task_id != 0) {
-        fields[count++] = LOG_NUMBER("task_id", exchange->match.task_id);
+        add(&event, LOG_NUMBER("task_id", exchange->match.task_id));
     } else if (exchange->request.path_info.len > 0) {
-        fields[count++] = LOG_TEXT("path", path_for_log(exchange->request.path_info));
+        add(&event, LOG_TEXT("path", path_for_log(exchange->request.path_info)));
     }
     if (!str_is_absent(exchange->err.app)) {
-        fields[count++] = LOG_TEXT("app", exchange->err.app);
+        add(&event, LOG_TEXT("app", exchange->err.app));
     }
-    log_event(LOG_LEVEL_INFO, "request refused", fields, count);
+    end_event(&event, LOG_LEVEL_INFO, "request refused");
 }
 
 void request_log_access(const struct exchange *exchange, int64_t total_us, uint64_t bytes)
@@ -74,11 +101,16 @@ void request_log_access(const struct exchange *exchange, int64_t total_us, uint6
         exchange->outcome < METRICS_FAILED
             ? "ok"
             : error_label((enum error_kind)(exchange->outcome - METRICS_FAILED));
-    LOG_EVENT(LOG_LEVEL_INFO, "request", LOG_TEXT("trace_id", exchange->request_id),
-              LOG_NUMBER("task_id", exchange->match.task_id), LOG_TEXT("app", app),
-              LOG_NUMBER("status", exchange->response->status), LOG_TEXT("cause", str_from(cause)),
-              LOG_NUMBER("bytes", (int64_t)bytes), LOG_NUMBER("rows", (int64_t)rows_of(exchange)),
-              LOG_NUMBER("database_us", exchange->database_us), LOG_NUMBER("total_us", total_us));
+    struct event event = begin_event(exchange);
+    add(&event, LOG_NUMBER("task_id", exchange->match.task_id));
+    add(&event, LOG_TEXT("app", app));
+    add(&event, LOG_NUMBER("status", exchange->response->status));
+    add(&event, LOG_TEXT("cause", str_from(cause)));
+    add(&event, LOG_NUMBER("bytes", (int64_t)bytes));
+    add(&event, LOG_NUMBER("rows", (int64_t)rows_of(exchange)));
+    add(&event, LOG_NUMBER("database_us", exchange->database_us));
+    add(&event, LOG_NUMBER("total_us", total_us));
+    end_event(&event, LOG_LEVEL_INFO, "request");
 }
 
 // Where the time went, for requests that took longer than the operator wants.
@@ -88,9 +120,11 @@ void request_log_slow(const struct exchange *exchange, int64_t total_us)
     if (limit_us == 0 || total_us < limit_us) {
         return;
     }
-    LOG_EVENT(LOG_LEVEL_WARNING, "slow request", LOG_TEXT("trace_id", exchange->request_id),
-              LOG_NUMBER("task_id", exchange->match.task_id),
-              LOG_NUMBER("status", exchange->response->status),
-              LOG_NUMBER("rows", (int64_t)rows_of(exchange)),
-              LOG_NUMBER("database_us", exchange->database_us), LOG_NUMBER("total_us", total_us));
+    struct event event = begin_event(exchange);
+    add(&event, LOG_NUMBER("task_id", exchange->match.task_id));
+    add(&event, LOG_NUMBER("status", exchange->response->status));
+    add(&event, LOG_NUMBER("rows", (int64_t)rows_of(exchange)));
+    add(&event, LOG_NUMBER("database_us", exchange->database_us));
+    add(&event, LOG_NUMBER("total_us", total_us));
+    end_event(&event, LOG_LEVEL_WARNING, "slow request");
 }

@@ -86,8 +86,8 @@ static void identify(struct exchange *exchange)
     exchange->lang = answer_language(exchange);
     exchange->address =
         http_client_address(&exchange->request, &exchange->service->conf->server.trusted_proxies);
-    exchange->request_id = request_id_choose(&exchange->request, &exchange->service->random,
-                                             exchange->request_id_bytes);
+    exchange->ids =
+        request_id_choose(&exchange->request, &exchange->service->random, exchange->random_id);
 }
 
 void service_add(struct service *service, const struct http_var *vars, size_t count,

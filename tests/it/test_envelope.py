@@ -113,12 +113,11 @@ class TestHeaders:
 
 
 class TestTraceId:
-    """traceparent first, then X-Request-Id, then X-Bkapi-Request-Id, else random."""
+    """The trace has its id, the request its own; either is the other's substitute, and without both they are random."""
 
     @pytest.mark.parametrize("headers, expected", [
         ({"traceparent": PARENT}, TRACE),
         ({"traceparent": PARENT.replace("-01", "-00")}, TRACE),
-        ({"traceparent": PARENT, "X-Request-Id": "req-1", "X-Bkapi-Request-Id": "bk-1"}, TRACE),
         ({"X-Request-Id": "req-1", "X-Bkapi-Request-Id": "bk-1"}, "req-1"),
         ({"X-Bkapi-Request-Id": "bk-1"}, "bk-1"),
         ({"X-Request-Id": "a"}, "a"),
@@ -126,11 +125,23 @@ class TestTraceId:
         ({"X-Request-Id": "x" * 128}, "x" * 128),
         ({"traceparent": "nonsense", "X-Request-Id": "req-1"}, "req-1"),
         ({"X-Request-Id": "not valid", "X-Bkapi-Request-Id": "bk-1"}, "bk-1"),
-    ], ids=["traceparent", "unsampled", "traceparent-first", "x-request-id-second", "x-bkapi-request-id", "short",
+    ], ids=["traceparent", "unsampled", "x-request-id-first", "x-bkapi-request-id", "short",
             "all-letters", "longest", "bad-traceparent", "bad-x-request-id"])
     def test_given(self, standard, finished_task, headers, expected):
         assert trace_id(standard.ask(support.states(finished_task, headers))) == expected
         assert trace_id(standard.ask(support.states(404_404, headers))) == expected
+
+    @pytest.mark.parametrize("headers, expected", [
+        ({"X-Request-Id": "req-1", "X-Bkapi-Request-Id": "bk-1"}, "req-1"),
+        ({"X-Bkapi-Request-Id": "bk-1"}, "bk-1"),
+        ({"X-Request-Id": "not valid", "X-Bkapi-Request-Id": "bk-1"}, "bk-1"),
+    ], ids=["x-request-id", "x-bkapi-request-id", "bad-x-request-id"])
+    def test_a_traced_request_keeps_its_request_id(self, standard, finished_task, headers, expected):
+        """The gateway's support looks the returned X-Request-Id up in the gateway's log."""
+        for task_id in (finished_task, 404_404):
+            response = standard.ask(support.states(task_id, {"traceparent": PARENT} | headers))
+            assert response.header("X-Request-Id") == expected
+            assert response.json["trace_id"] == TRACE
 
     @pytest.mark.parametrize("value", [
         "", "x" * 129, "a b", "a/b", "a\"b", "a\nb", "a\r\nX-Injected: 1", "\u00e9", "a,b", "a;b", "<script>", "a\0b",
@@ -166,7 +177,15 @@ class TestTraceId:
     def test_the_log_has_the_same_id(self, serve):
         responder = serve({"log.access": "on"})
         support.assert_error(responder.ask(support.states(404_404, {"X-Request-Id": "in-the-log-too"})), 404, 40402)
-        responder.wait_for_log("in-the-log-too")
+        responder.wait_for_log("request refused trace_id=in-the-log-too address=")
+        responder.wait_for_log("request trace_id=in-the-log-too task_id=")
+
+    def test_the_log_has_both_ids_where_they_differ(self, serve):
+        responder = serve({"log.access": "on"})
+        headers = {"traceparent": PARENT, "X-Request-Id": "known-to-support"}
+        support.assert_error(responder.ask(support.states(404_404, headers, credentials={})), 401, 40101)
+        responder.wait_for_log(f"request refused trace_id={TRACE} request_id=known-to-support address=")
+        responder.wait_for_log(f"request trace_id={TRACE} request_id=known-to-support task_id=")
 
 
 class TestEntityTag:

@@ -10,9 +10,19 @@
 static struct request_id_source source = {{1, 2}};
 static char bytes[REQUEST_ID_RANDOM_BYTES];
 
-static struct str id_of(const struct http_request *request)
+static struct request_ids ids_of(const struct http_request *request)
 {
     return request_id_choose(request, &source, bytes);
+}
+
+static struct str trace_of(const struct http_request *request)
+{
+    return ids_of(request).trace;
+}
+
+static struct str request_of(const struct http_request *request)
+{
+    return ids_of(request).request;
 }
 
 static bool is_random(struct str id)
@@ -32,7 +42,7 @@ static void a_valid_traceparent_gives_its_trace_id(void **state)
         STR("cc-" TRACE "-" PARENT "-01-"),
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        check_text(rows[i].ptr, id_of(&(struct http_request){.traceparent = rows[i]}), TRACE);
+        check_text(rows[i].ptr, trace_of(&(struct http_request){.traceparent = rows[i]}), TRACE);
     }
 }
 
@@ -67,7 +77,7 @@ static void a_traceparent_that_is_not_valid_is_ignored(void **state)
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         const struct http_request request = {.traceparent = rows[i], .request_id = STR("next")};
-        check_text(rows[i].ptr, id_of(&request), "next");
+        check_text(rows[i].ptr, trace_of(&request), "next");
     }
 }
 
@@ -80,8 +90,9 @@ static void a_request_id_of_the_allowed_characters_is_taken(void **state)
             "0123456789012345678901234567890123456789012345678901234567890123"), // 128
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        check_text(rows[i].ptr, id_of(&(struct http_request){.request_id = rows[i]}), rows[i].ptr);
-        check_text(rows[i].ptr, id_of(&(struct http_request){.bkapi_request_id = rows[i]}),
+        check_text(rows[i].ptr, request_of(&(struct http_request){.request_id = rows[i]}),
+                   rows[i].ptr);
+        check_text(rows[i].ptr, request_of(&(struct http_request){.bkapi_request_id = rows[i]}),
                    rows[i].ptr);
     }
 }
@@ -101,12 +112,20 @@ static void another_request_id_is_ignored(void **state)
             "0123456789012345678901234567890123456789012345678901234567890123x"), // 129
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        check(rows[i].ptr, is_random(id_of(&(struct http_request){.request_id = rows[i]})));
-        check(rows[i].ptr, is_random(id_of(&(struct http_request){.bkapi_request_id = rows[i]})));
+        check(rows[i].ptr, is_random(request_of(&(struct http_request){.request_id = rows[i]})));
+        check(rows[i].ptr,
+              is_random(request_of(&(struct http_request){.bkapi_request_id = rows[i]})));
     }
 }
 
-static void the_first_good_one_is_taken(void **state)
+static void check_ids(const struct http_request *request, const char *request_id,
+                      const char *trace_id)
+{
+    assert_text(request_of(request), request_id);
+    assert_text(trace_of(request), trace_id);
+}
+
+static void trace_and_request_keep_their_own_ids(void **state)
 {
     (void)state;
     struct http_request request = {
@@ -114,20 +133,40 @@ static void the_first_good_one_is_taken(void **state)
         .request_id = STR("request"),
         .bkapi_request_id = STR("bkapi"),
     };
-    assert_text(id_of(&request), TRACE);
-    request.traceparent = STR("bad");
-    assert_text(id_of(&request), "request");
+    check_ids(&request, "request", TRACE);
     request.request_id = STR("bad one");
-    assert_text(id_of(&request), "bkapi");
-    request.bkapi_request_id = STR_ABSENT;
-    assert_true(is_random(id_of(&request)));
+    check_ids(&request, "bkapi", TRACE);
+}
+
+static void either_id_is_the_substitute_of_the_other(void **state)
+{
+    (void)state;
+    struct http_request request = {
+        .traceparent = STR("00-" TRACE "-" PARENT "-01"),
+        .request_id = STR("bad one"),
+        .bkapi_request_id = STR(""),
+    };
+    check_ids(&request, TRACE, TRACE);
+    request.traceparent = STR("bad");
+    request.bkapi_request_id = STR("bkapi");
+    check_ids(&request, "bkapi", "bkapi");
+    request.request_id = STR("request");
+    check_ids(&request, "request", "request");
+}
+
+static void without_any_id_both_are_the_same_random_one(void **state)
+{
+    (void)state;
+    const struct request_ids ids = ids_of(&(struct http_request){.query = STR("")});
+    assert_true(is_random(ids.request));
+    assert_true(is_random(ids.trace));
 }
 
 static void a_random_id_is_32_hex_digits(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 1000; i++) {
-        const struct str id = id_of(&(struct http_request){.query = STR("")});
+        const struct str id = trace_of(&(struct http_request){.query = STR("")});
         for (size_t k = 0; k < id.len; k++) {
             assert_non_null(memchr("0123456789abcdef", id.ptr[k], 16));
         }
@@ -164,10 +203,12 @@ int main(void)
         cmocka_unit_test(a_traceparent_that_is_not_valid_is_ignored),
         cmocka_unit_test(a_request_id_of_the_allowed_characters_is_taken),
         cmocka_unit_test(another_request_id_is_ignored),
-        cmocka_unit_test(the_first_good_one_is_taken),
+        cmocka_unit_test(trace_and_request_keep_their_own_ids),
+        cmocka_unit_test(either_id_is_the_substitute_of_the_other),
+        cmocka_unit_test(without_any_id_both_are_the_same_random_one),
         cmocka_unit_test(a_random_id_is_32_hex_digits),
         cmocka_unit_test(random_numbers_do_not_repeat_soon),
         cmocka_unit_test(another_seed_gives_other_numbers),
     };
-    return cmocka_run_group_tests_name("trace", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("request_id", tests, NULL, NULL);
 }
