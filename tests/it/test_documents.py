@@ -323,6 +323,12 @@ def _clients(site):
     assert said.split() == ["FINISHED"] * 3
 
 
+@plan("docs/scale.md: An index on the replica")
+def _replica_index(site):
+    site.type("docs/scale.md: An index on the replica", user="root")
+    site.sql("ALTER TABLE eri_state DROP INDEX bkflow_states_nodes")
+
+
 @plan("make install")
 def _install(site):
     """Where it is said to put things; the README's "sudo make install" has done it."""
