@@ -213,7 +213,7 @@ static int check_config(const struct conf *conf, const char *path)
         return EXIT_CONFIG;
     }
     printf("%s: no mistakes\n", path == NULL ? "built-in defaults" : path);
-    conf_tell_risks(conf, print_note, NULL);
+    conf_report_risks(conf, print_note, NULL);
     return EXIT_SUCCESS;
 }
 

@@ -189,7 +189,7 @@ static int start(struct server *server, const struct conf *conf)
     LOG_EVENT(LOG_LEVEL_INFO, "ready",
               LOG_TEXT("version", str_from(server->shared->metrics->version)),
               LOG_NUMBER("workers", (int64_t)server->count), LOG_NUMBER("pid", getpid()));
-    conf_tell_risks(conf, warn_of_risk, NULL);
+    conf_report_risks(conf, warn_of_risk, NULL);
     server->progress.watchdog_us = sd_notify_interval_us();
     server->progress.limit_us = progress_limit_us(conf);
     sd_notify_ready();
@@ -238,7 +238,7 @@ static void reload(struct server *server)
         server->progress.limit_us = progress_limit_us(now->conf);
         warn_of_restart(now->conf);
         LOG_EVENT(LOG_LEVEL_INFO, "reloaded", LOG_NUMBER("pid", getpid()));
-        conf_tell_risks(now->conf, warn_of_risk, NULL);
+        conf_report_risks(now->conf, warn_of_risk, NULL);
     } else {
         LOG_EVENT(LOG_LEVEL_ERROR, "reload refused, the old configuration stays",
                   LOG_NUMBER("pid", getpid()));

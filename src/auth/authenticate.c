@@ -41,19 +41,18 @@ void auth_free(struct auth *auth)
     }
 }
 
-int auth_read_credentials(struct auth *auth, const struct conf *conf,
-                          const struct gateways *gateways, const struct http_request *request,
-                          int64_t now_us, struct arena *arena, struct credentials *credentials,
-                          struct error *err)
+int auth_read_credentials(const struct auth_context *context, const struct http_request *request,
+                          struct credentials *credentials, struct error *err)
 {
     enum auth_verdict verdict =
-        auth_gateway_read(auth->gateway, conf, gateways, request, now_us, arena, credentials, err);
+        auth_gateway_read(context->auth->gateway, context, request, credentials, err);
     if (verdict == AUTH_ABSENT) {
-        verdict = auth_direct_read(conf, request, arena, credentials, err);
+        verdict = auth_direct_read(context, request, credentials, err);
     }
     if (verdict == AUTH_ABSENT) {
-        err->subject = conf->auth.direct ? STR("X-Bkapi-Authorization") : STR("X-Bkapi-JWT");
-        return error_set(err, ERR_CREDENTIALS_MISSING, "no credentials");
+        const struct str expected =
+            context->conf->auth.direct ? STR("X-Bkapi-Authorization") : STR("X-Bkapi-JWT");
+        return error_set_subject(err, ERR_CREDENTIALS_MISSING, expected, "no credentials");
     }
     return verdict == AUTH_ACCEPTED ? 0 : -1;
 }
@@ -61,14 +60,14 @@ int auth_read_credentials(struct auth *auth, const struct conf *conf,
 void auth_fill_lookup(const struct conf *conf, const struct credentials *credentials,
                       struct lookup *lookup)
 {
-    if (credentials->way == CREDENTIALS_GATEWAY) {
+    if (credentials->kind == CREDENTIALS_GATEWAY) {
         return; // the gateway vouches for both
     }
     lookup->app_code = credentials->app_code;
     lookup->username = conf->auth.user_table_check ? credentials->username : STR_ABSENT;
 }
 
-// For the log alone.
+// Returns the reason for the log; clients do not learn it.
 static const char *refusal_reason(const struct lookup_application *app)
 {
     if (!app->exists) {
@@ -77,39 +76,39 @@ static const char *refusal_reason(const struct lookup_application *app)
     return app->is_enabled ? "wrong secret" : "disabled application";
 }
 
-static int judge_direct(struct auth *auth, const struct conf *conf,
-                        const struct credentials *credentials, const struct lookup_result *result,
-                        int64_t now_us, struct error *err)
+static int check_direct(const struct auth_context *context, const struct credentials *credentials,
+                        const struct lookup_result *result, struct error *err)
 {
-    bool holds;
-    if (secret_check(auth->hasher, &result->app, credentials->secret, now_us, &holds, err) != 0) {
+    bool is_right;
+    if (secret_check(context->auth->hasher, &result->app, credentials->secret, context->now_us,
+                     &is_right, err) != 0) {
         return -1;
     }
-    // A code that is known may be logged; another text could be a secret in the wrong place.
+    // Known codes may be logged; anything else could be a misplaced secret.
     err->app = result->app.exists ? credentials->app_code : STR_ABSENT;
-    if (!holds) {
+    if (!is_right) {
         return error_set(err, ERR_CREDENTIALS_WRONG, "%s", refusal_reason(&result->app));
     }
-    if (conf->auth.user_table_check && !result->user_is_active) {
+    if (context->conf->auth.user_table_check && !result->user_is_active) {
         return error_set(err, ERR_USER_UNKNOWN, "unknown or inactive user");
     }
     return 0;
 }
 
-int authenticate(struct auth *auth, const struct conf *conf, const struct credentials *credentials,
-                 const struct lookup_result *result, int64_t now_us, struct arena *arena,
-                 const struct caller **caller, struct error *err)
+int authenticate(const struct auth_context *context, const struct credentials *credentials,
+                 const struct lookup_result *result, const struct caller **caller,
+                 struct error *err)
 {
-    if (credentials->way == CREDENTIALS_DIRECT &&
-        judge_direct(auth, conf, credentials, result, now_us, err) != 0) {
+    if (credentials->kind == CREDENTIALS_DIRECT &&
+        check_direct(context, credentials, result, err) != 0) {
         return -1;
     }
-    struct caller *const judged = arena_alloc(arena, 1, sizeof(struct caller));
-    if (judged == NULL) {
+    struct caller *const checked = arena_alloc(context->arena, 1, sizeof(struct caller));
+    if (checked == NULL) {
         return error_set(err, ERR_NO_MEMORY, "caller");
     }
-    *judged = (struct caller){credentials->app_code, credentials->username};
-    *caller = judged;
+    *checked = (struct caller){credentials->app_code, credentials->username};
+    *caller = checked;
     return 0;
 }
 

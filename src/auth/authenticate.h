@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// auth: who is asking. First a request's credentials is read, which needs no database; then the
-// credentials is judged by what the database holds. Only a judged credentials makes a caller.
+// authenticate: who is asking. The credentials are read from the request without the database, then
+// checked against the rows that the database has about them. Only checked credentials make a
+// caller.
 #ifndef BKFLOW_AUTH_AUTHENTICATE_H
 #define BKFLOW_AUTH_AUTHENTICATE_H
 
@@ -10,54 +11,59 @@
 #include "http/http.h"
 #include "auth/lookup.h"
 
-// One thread's tools for authenticating: parser and digest contexts that are costly to make.
+// Tools of one thread that are expensive to create: the token verifier and digest contexts.
 struct auth;
 
-struct auth *auth_new(void) MUST_CHECK; // NULL: no memory, or no SHA-256 in the crypto library
+struct auth *auth_new(void) MUST_CHECK; // NULL: no memory, or OpenSSL has no SHA-256
 void auth_free(struct auth *auth);
 
-// What a way of authenticating says about a request. Absent lets the next way look; refused is
-// final: a request that fails in one way never gets in by another.
+// The result of one way of authenticating. Absent: try the next way. Refused is final: a request
+// that fails in one way is never accepted in another.
 enum auth_verdict { AUTH_ABSENT, AUTH_ACCEPTED, AUTH_REFUSED };
 
-// By which way a credentials came.
+// The way of authenticating that the request chose.
 enum credentials_kind {
-    CREDENTIALS_DIRECT,  // the secret and the user are still to be judged
+    CREDENTIALS_DIRECT,  // the secret and the user still have to be checked
     CREDENTIALS_GATEWAY, // the gateway's signature vouches for both
 };
 
-// What a request says about itself; texts in the arena or the request. Not yet to be believed.
+// What a request claims to be; not verified. The strings are in the arena or the request.
 struct credentials {
-    enum credentials_kind way;
+    enum credentials_kind kind;
     struct str app_code;
     struct str secret;
     struct str username;
 };
 
-// An application and a user that have proved who they are. Only authenticate makes one; lives in
-// the arena.
+// An application and a user whose identity is proved. Only authenticate makes one. In the arena.
 struct caller;
 struct str caller_app_code(const struct caller *caller) MUST_CHECK NONNULL;
 struct str caller_username(const struct caller *caller) MUST_CHECK NONNULL;
 
 struct gateways;
 
-// Reads who the request says is asking: a gateway's token first, then direct credentials. 400 when
-// that cannot be understood, 401 when it is missing, the way is closed, or the token is refused.
-// NOW_US: microseconds since 1970 UTC.
-int auth_read_credentials(struct auth *auth, const struct conf *conf,
-                          const struct gateways *gateways, const struct http_request *request,
-                          int64_t now_us, struct arena *arena, struct credentials *credentials,
-                          struct error *err) MUST_CHECK NONNULL;
+// What is needed to authenticate one request; all of it is borrowed.
+struct auth_context {
+    struct auth *auth; // the calling thread's
+    const struct conf *conf;
+    const struct gateways *gateways;
+    struct arena *arena; // the request's
+    int64_t now_us;      // wall clock
+};
 
-// Names what must be looked up about the caller; what stays absent is not needed.
+// Reads the credentials: a gateway's token first, else direct credentials. Fails with 400 if they
+// are malformed, with 401 if they are missing, their way is disabled, or the token is refused.
+int auth_read_credentials(const struct auth_context *context, const struct http_request *request,
+                          struct credentials *credentials, struct error *err) MUST_CHECK NONNULL;
+
+// Sets what must be looked up about the caller. What stays absent is not needed.
 void auth_fill_lookup(const struct conf *conf, const struct credentials *credentials,
                       struct lookup *lookup) NONNULL;
 
-// Judges the credentials by the rows that it names. NOW_US: microseconds since 1970 UTC, for
-// secrets that were rotated out. The work done does not depend on what is wrong.
-int authenticate(struct auth *auth, const struct conf *conf, const struct credentials *credentials,
-                 const struct lookup_result *result, int64_t now_us, struct arena *arena,
-                 const struct caller **caller, struct error *err) MUST_CHECK NONNULL;
+// Checks the credentials against the rows that were found for them, and makes the caller. Does
+// the same work whatever is wrong.
+int authenticate(const struct auth_context *context, const struct credentials *credentials,
+                 const struct lookup_result *result, const struct caller **caller,
+                 struct error *err) MUST_CHECK NONNULL;
 
 #endif

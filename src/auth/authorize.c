@@ -35,7 +35,7 @@ static int check_template(const struct lookup_template *template, struct str app
     return 0;
 }
 
-// Expired comes first: BKFlow answers EXPIRED also for a task that was never started.
+// Expired comes first: BKFlow answers EXPIRED even for a task that was never started.
 static enum permit_kind kind_of(const struct lookup_task *task)
 {
     if (task->is_expired) {
@@ -47,16 +47,16 @@ static enum permit_kind kind_of(const struct lookup_task *task)
 static int make_permit(const struct lookup_task *task, int64_t task_id, struct arena *arena,
                        const struct permit **permit, struct error *err)
 {
-    struct permit *const granted = arena_alloc(arena, 1, sizeof(struct permit));
-    if (granted == NULL) {
+    struct permit *const made = arena_alloc(arena, 1, sizeof(struct permit));
+    if (made == NULL) {
         return error_set(err, ERR_NO_MEMORY, "permit");
     }
-    *granted = (struct permit){
+    *made = (struct permit){
         .task_id = task_id,
         .root_id = task->instance_id,
         .kind = kind_of(task),
     };
-    *permit = granted;
+    *permit = made;
     return 0;
 }
 

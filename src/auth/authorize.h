@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// binding: the one decision whether a caller may see a task, and the proof that it was made.
+// authorize: decides whether a caller may see a task, and proves that the decision was made.
 #ifndef BKFLOW_AUTH_AUTHORIZE_H
 #define BKFLOW_AUTH_AUTHORIZE_H
 
@@ -8,33 +8,34 @@
 #include "base/error.h"
 #include "auth/lookup.h"
 
-// Proof that the binding of one task was checked. Only this module makes one; whoever reads node
-// states must show it. Lives in the arena.
+// Proof that a caller may see one task. Only this module makes one; reading node states requires
+// it. In the arena.
 struct permit;
 
-// What the task itself says about its states.
+// What the task's row says about its states.
 enum permit_kind {
-    PERMIT_NOT_STARTED, // no node has run yet
-    PERMIT_EXPIRED,     // the states were cleaned away
-    PERMIT_STARTED,     // the states are rows of eri_state
+    PERMIT_NOT_STARTED, // no node has run
+    PERMIT_EXPIRED,     // the states were deleted by BKFlow's cleanup
+    PERMIT_STARTED,     // the states are in eri_state
 };
 
-// Checks in the order of BKFlow's check_task_bk_app_code: task, its template, the template's
-// application. The error holds what the message names; its texts live as long as CALLER and FACTS.
+// Checks the task, its template and the template's application, in the order of BKFlow's
+// check_task_bk_app_code. The error contains what its message names; the strings live as long as
+// CALLER and RESULT.
 int authorize(const struct caller *caller, const struct lookup_result *result, int64_t task_id,
               struct arena *arena, const struct permit **permit,
               struct error *err) MUST_CHECK NONNULL;
 
-// A permit without a check, for an operator at a terminal: whoever has the database's password may
-// read all of it anyway. Not to be called for anybody who comes over the network. Takes deleted
-// tasks and any template; fails when there is no such task.
+// Makes a permit without a check, for an operator at a terminal: whoever has the database password
+// can read everything anyway. Never call it for a request from the network. Accepts deleted tasks
+// and any template; fails if the task does not exist.
 int permit_for_operator(const struct lookup_result *result, int64_t task_id, struct arena *arena,
                         const struct permit **permit, struct error *err) MUST_CHECK NONNULL;
 
 enum permit_kind permit_kind(const struct permit *permit) MUST_CHECK NONNULL;
 int64_t permit_task_id(const struct permit *permit) MUST_CHECK NONNULL;
 
-// The root node's id, which is the task's instance_id.
+// Returns the id of the root node, which is the task's instance_id.
 struct str permit_root_id(const struct permit *permit) MUST_CHECK NONNULL;
 
 #endif

@@ -17,36 +17,35 @@ static struct str *member_of(struct credentials *credentials, struct str name)
     return str_equal(name, STR("bk_username")) ? &credentials->username : NULL;
 }
 
-static enum auth_verdict refuse(struct error *err, enum error_kind kind, const char *detail)
+static enum auth_verdict refuse(struct error *err, enum error_kind kind, struct str subject,
+                                const char *detail)
 {
-    error_record(err, kind, "%s", detail);
+    (void)error_set_subject(err, kind, subject, "%s", detail);
     return AUTH_REFUSED;
 }
 
-static enum auth_verdict require_all(const struct credentials *credentials, struct error *err)
+static struct str find_missing(const struct credentials *credentials)
 {
     if (credentials->app_code.len == 0) {
-        err->subject = STR("bk_app_code");
-    } else if (credentials->secret.len == 0) {
-        err->subject = STR("bk_app_secret");
-    } else if (credentials->username.len == 0) {
-        err->subject = STR("bk_username");
-    } else {
-        return AUTH_ACCEPTED;
+        return STR("bk_app_code");
     }
-    return refuse(err, ERR_CREDENTIALS_MISSING, "a credential is missing or empty");
+    if (credentials->secret.len == 0) {
+        return STR("bk_app_secret");
+    }
+    return credentials->username.len == 0 ? STR("bk_username") : STR_ABSENT;
 }
 
-// A code that looks like another must not reach a log, a terminal or the limiter: bkflow-statesctl
-// adds none, so it is answered as any unknown one.
+// A code that looks like another one must not reach a log, a terminal or the limiter.
+// bkflow-statesctl adds no such code, so it is answered like any unknown one.
 static enum auth_verdict check_all(const struct credentials *credentials, struct error *err)
 {
-    if (require_all(credentials, err) == AUTH_REFUSED) {
-        return AUTH_REFUSED;
+    const struct str missing = find_missing(credentials);
+    if (!str_is_absent(missing)) {
+        return refuse(err, ERR_CREDENTIALS_MISSING, missing, "a credential is missing or empty");
     }
     return utf8_all_visible(credentials->app_code)
                ? AUTH_ACCEPTED
-               : refuse(err, ERR_CREDENTIALS_WRONG,
+               : refuse(err, ERR_CREDENTIALS_WRONG, STR_ABSENT,
                         "bk_app_code has a character that cannot be seen");
 }
 
@@ -66,7 +65,7 @@ static enum auth_verdict read_header(struct str header, struct arena *arena,
             continue;
         }
         if (str_is_absent(one->text)) {
-            return refuse(err, ERR_CREDENTIALS_FORMAT, "a credential is not a string");
+            return refuse(err, ERR_CREDENTIALS_FORMAT, STR_ABSENT, "a credential is not a string");
         }
         *credential = one->text;
     }
@@ -81,23 +80,23 @@ static bool has_any(const struct credentials *credentials)
            !str_is_absent(credentials->username);
 }
 
-static enum auth_verdict read_query(const struct conf *conf, struct str query, struct arena *arena,
+static enum auth_verdict read_query(const struct auth_context *context, struct str query,
                                     struct credentials *credentials, struct error *err)
 {
     struct str name;
     struct str value;
     int next;
-    while ((next = http_query_next(&query, arena, &name, &value, err)) == 1) {
+    while ((next = http_query_next(&query, context->arena, &name, &value, err)) == 1) {
         struct str *const member = member_of(credentials, name);
         if (member == NULL) {
             continue;
         }
-        if (!conf->auth.query_credentials) {
-            err->subject = STR("credentials in the query string");
-            return refuse(err, ERR_WAY_IN_CLOSED, "query_credentials = off");
+        if (!context->conf->auth.query_credentials) {
+            return refuse(err, ERR_WAY_IN_CLOSED, STR("credentials in the query string"),
+                          "query_credentials = off");
         }
         if (!str_is_absent(*member)) {
-            return refuse(err, ERR_QUERY_FORMAT, "a credential is given twice");
+            return refuse(err, ERR_QUERY_FORMAT, STR_ABSENT, "a credential is given twice");
         }
         *member = value;
     }
@@ -107,25 +106,25 @@ static enum auth_verdict read_query(const struct conf *conf, struct str query, s
     return has_any(credentials) ? check_all(credentials, err) : AUTH_ABSENT;
 }
 
-static enum auth_verdict read_credentials(const struct conf *conf,
-                                          const struct http_request *request, struct arena *arena,
+static enum auth_verdict read_credentials(const struct auth_context *context,
+                                          const struct http_request *request,
                                           struct credentials *credentials, struct error *err)
 {
     if (!str_is_absent(request->bkapi_authorization)) {
-        return read_header(request->bkapi_authorization, arena, credentials, err);
+        return read_header(request->bkapi_authorization, context->arena, credentials, err);
     }
-    return read_query(conf, request->query, arena, credentials, err);
+    return read_query(context, request->query, credentials, err);
 }
 
-enum auth_verdict auth_direct_read(const struct conf *conf, const struct http_request *request,
-                                   struct arena *arena, struct credentials *credentials,
-                                   struct error *err)
+enum auth_verdict auth_direct_read(const struct auth_context *context,
+                                   const struct http_request *request,
+                                   struct credentials *credentials, struct error *err)
 {
-    *credentials = (struct credentials){.way = CREDENTIALS_DIRECT};
-    const enum auth_verdict verdict = read_credentials(conf, request, arena, credentials, err);
-    if (verdict == AUTH_ABSENT || conf->auth.direct) {
+    *credentials = (struct credentials){.kind = CREDENTIALS_DIRECT};
+    const enum auth_verdict verdict = read_credentials(context, request, credentials, err);
+    if (verdict == AUTH_ABSENT || context->conf->auth.direct) {
         return verdict;
     }
-    err->subject = STR("bk_app_code, bk_app_secret and bk_username");
-    return refuse(err, ERR_WAY_IN_CLOSED, "direct = off");
+    return refuse(err, ERR_WAY_IN_CLOSED, STR("bk_app_code, bk_app_secret and bk_username"),
+                  "direct = off");
 }

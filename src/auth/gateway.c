@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 struct known_gateway {
-    struct str name; // as the token's kid gives it; borrowed from the configuration
+    struct str name; // the token's kid; borrowed from the configuration
     struct jwt_key *keys[JWT_KEYS_PER_FILE];
     size_t key_count;
 };
@@ -137,25 +137,25 @@ void auth_gateway_free(struct auth_gateway *gateway)
 
 // ---- the signature ----
 
-// How much of a name from a token goes into the log.
+// Returns how much of a name from a token is logged.
 static int shown_length(struct str name)
 {
     enum { SHOWN_MAX = 64 };
     return name.len < SHOWN_MAX ? (int)name.len : SHOWN_MAX;
 }
 
-// Each step says why it refuses, for the log; the client only learns that the token is refused.
-static int check_signature(struct auth_gateway *gateway, const struct conf *conf,
-                           const struct gateways *gateways, const struct jwt *jwt,
-                           struct error *err)
+// Each error's detail says why, for the log; clients only learn that the token is refused.
+static int check_signature(struct auth_gateway *gateway, const struct auth_context *context,
+                           const struct jwt *jwt, struct error *err)
 {
+    const struct gateways *const gateways = context->gateways;
     enum jwt_algorithm algorithm;
     if (jwt_algorithm_named(jwt->algorithm, &algorithm) != 0 || !gateways->allows[algorithm]) {
         return error_set(err, ERR_TOKEN_REFUSED, "token: gateway_algorithms does not allow %.*s",
                          shown_length(jwt->algorithm), jwt->algorithm.ptr);
     }
     const struct str name =
-        str_is_absent(jwt->key_id) ? str_from(conf->auth.gateway_default) : jwt->key_id;
+        str_is_absent(jwt->key_id) ? str_from(context->conf->auth.gateway_default) : jwt->key_id;
     const struct known_gateway *const known = find_gateway(gateways, name);
     if (known == NULL) {
         return error_set(err, ERR_TOKEN_REFUSED, "token: there is no gateway_key_%.*s",
@@ -163,12 +163,12 @@ static int check_signature(struct auth_gateway *gateway, const struct conf *conf
     }
     for (size_t i = 0; i < known->key_count; i++) {
         switch (jwt_verify(gateway->verifier, jwt, known->keys[i], algorithm)) {
-        case JWT_HOLDS:
+        case JWT_VALID:
             return 0;
         case JWT_LACKS_MEMORY:
             return error_set(err, ERR_NO_MEMORY, "token: verifying");
-        case JWT_HOLDS_NOT:
-            break; // another key of the gateway's may do
+        case JWT_INVALID:
+            break; // try the gateway's next key
         }
     }
     return error_set(err, ERR_TOKEN_REFUSED, "token: wrong signature");
@@ -176,12 +176,12 @@ static int check_signature(struct auth_gateway *gateway, const struct conf *conf
 
 // ---- the claims ----
 //
-// The signature has proved that the gateway sent the token. What is refused from here on is no
-// guess, and is not counted as one: ERR_TOKEN_CLAIMS.
+// The signature has proved that the gateway sent the token. A refusal from here
+// on is ERR_TOKEN_CLAIMS, which does not count as a guess.
 
 enum date_presence { DATE_ABSENT, DATE_GIVEN, DATE_BAD };
 
-// A NumericDate (RFC 7519, section 2): seconds since 1970, fractions allowed.
+// Reads a NumericDate (RFC 7519, section 2): seconds since 1970; fractions are allowed.
 static enum date_presence read_date(const struct json_value *claims, const char *name,
                                     double *seconds)
 {
@@ -211,8 +211,8 @@ static int check_dates(const struct json_value *claims, int64_t now_us, int64_t 
     return 0;
 }
 
-// A party of the token, application or user: verified by the gateway, and named in the old spelling
-// or the new one; given both, they must agree.
+// Reads the name of a party of the token, application or user. The gateway must have verified it.
+// It may have the old member name or the new one; if both are given, they must agree.
 static bool read_party(const struct json_value *claims, const char *party_name,
                        const char *old_name, const char *new_name, struct str *name)
 {
@@ -253,41 +253,39 @@ static int read_parties(const struct json_value *claims, struct arena *arena,
     return keep_name(&credentials->username, username, arena, err);
 }
 
-static int read_claims(const struct jwt *jwt, int64_t now_us, int64_t leeway_ms,
-                       struct arena *arena, struct credentials *credentials, struct error *err)
+static int read_claims(const struct jwt *jwt, const struct auth_context *context,
+                       struct credentials *credentials, struct error *err)
 {
     struct json_value *claims;
-    if (json_read_object(jwt->claims, "token: claims", ERR_TOKEN_CLAIMS, arena, &claims, err) !=
-        0) {
+    if (json_read_object(jwt->claims, "token: claims", ERR_TOKEN_CLAIMS, context->arena, &claims,
+                         err) != 0) {
         return -1;
     }
-    int outcome = check_dates(claims, now_us, leeway_ms, err);
+    int outcome = check_dates(claims, context->now_us, context->conf->auth.leeway_ms, err);
     if (outcome == 0) {
-        outcome = read_parties(claims, arena, credentials, err);
+        outcome = read_parties(claims, context->arena, credentials, err);
     }
     json_read_free(claims);
     return outcome;
 }
 
-enum auth_verdict auth_gateway_read(struct auth_gateway *gateway, const struct conf *conf,
-                                    const struct gateways *gateways,
-                                    const struct http_request *request, int64_t now_us,
-                                    struct arena *arena, struct credentials *credentials,
-                                    struct error *err)
+enum auth_verdict auth_gateway_read(struct auth_gateway *gateway,
+                                    const struct auth_context *context,
+                                    const struct http_request *request,
+                                    struct credentials *credentials, struct error *err)
 {
     if (str_is_absent(request->bkapi_jwt)) {
         return AUTH_ABSENT;
     }
-    *credentials = (struct credentials){.way = CREDENTIALS_GATEWAY};
-    if (!conf->auth.gateway) {
-        err->subject = STR("X-Bkapi-JWT");
-        error_record(err, ERR_WAY_IN_CLOSED, "gateway = off");
+    *credentials = (struct credentials){.kind = CREDENTIALS_GATEWAY};
+    if (!context->conf->auth.gateway) {
+        (void)error_set_subject(err, ERR_WAY_IN_CLOSED, STR("X-Bkapi-JWT"), "gateway = off");
         return AUTH_REFUSED;
     }
     struct jwt jwt;
-    if (jwt_split(str_trim(request->bkapi_jwt), arena, &jwt, err) != 0 ||
-        check_signature(gateway, conf, gateways, &jwt, err) != 0 ||
-        read_claims(&jwt, now_us, conf->auth.leeway_ms, arena, credentials, err) != 0) {
+    if (jwt_split(str_trim(request->bkapi_jwt), context->arena, &jwt, err) != 0 ||
+        check_signature(gateway, context, &jwt, err) != 0 ||
+        read_claims(&jwt, context, credentials, err) != 0) {
         return AUTH_REFUSED;
     }
     return AUTH_ACCEPTED;

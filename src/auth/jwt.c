@@ -9,10 +9,10 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 
-enum { EC_SIGNATURE_MAX = 160 }; // DER of two numbers of 66 bytes, with room
+enum { EC_SIGNATURE_MAX = 160 }; // DER of two 66-byte numbers, rounded up
 
-// RFC 7518, sections 3.3 and 3.4: which digest, which kind of key, and for ECDSA which curve, by
-// the size of one of the signature's two numbers.
+// RFC 7518, sections 3.3 and 3.4: the digest, the kind of key and, for ECDSA, the curve, identified
+// by the size of one of the two numbers of a signature.
 static const struct algorithm {
     struct str name;
     const char *digest;
@@ -64,8 +64,8 @@ static int lack_memory(struct error *err)
     return error_set(err, ERR_NO_MEMORY, "token");
 }
 
-// RFC 7515, section 2: no padding, no line breaks, and no bits left over that are not zero, so that
-// one signature has one spelling only.
+// RFC 7515, section 2: no padding, no line breaks, and unused bits must be zero, so that each
+// signature has only one encoding.
 static int decode(struct str text, struct arena *arena, struct str *decoded, struct error *err)
 {
     char *const bytes = arena_text(arena, text.len / 4 * 3 + 3);
@@ -148,7 +148,7 @@ int jwt_split(struct str token, struct arena *arena, struct jwt *jwt, struct err
 
 struct jwt_verifier {
     EVP_MD_CTX *context;
-    EVP_MD *digests[JWT_ALGORITHM_COUNT]; // fetched once: fetching is slow
+    EVP_MD *digests[JWT_ALGORITHM_COUNT]; // fetched once because fetching is slow
 };
 
 struct jwt_verifier *jwt_verifier_new(void)
@@ -181,8 +181,8 @@ void jwt_verifier_free(struct jwt_verifier *verifier)
     }
 }
 
-// A JWT holds an ECDSA signature as two numbers of fixed size (RFC 7518, section 3.4); OpenSSL
-// wants DER. Returns its length, 0 when the sizes don't fit.
+// Converts an ECDSA signature from the JWT's two numbers of fixed size (RFC 7518, section 3.4) to
+// the DER that OpenSSL expects. Returns the length; 0 if the sizes do not fit.
 static size_t to_der(struct str signature, int key_bits, unsigned char der[EC_SIGNATURE_MAX])
 {
     const size_t half = ((size_t)key_bits + 7) / 8;
@@ -211,7 +211,8 @@ static bool fits(const struct algorithm *algorithm, const EVP_PKEY *pkey)
            (algorithm->key_bits == 0 || EVP_PKEY_bits(pkey) == algorithm->key_bits);
 }
 
-// Empties this thread's queue of errors, in which a refused signature leaves entries too.
+// Clears this thread's OpenSSL errors, which refused signatures add to as well. Returns whether one
+// of them was a lack of memory.
 static bool lacked_memory(void)
 {
     bool has_lacked = false;
@@ -221,10 +222,10 @@ static bool lacked_memory(void)
     return has_lacked;
 }
 
-// With the context made ready: whether the signature is good.
-static bool holds(EVP_MD_CTX *context, struct str signature, struct str text)
+// Whether the signature is valid. The context is initialized.
+static bool is_valid_signature(EVP_MD_CTX *context, struct str signature, struct str text)
 {
-    EVP_MD_CTX_set_flags(context, EVP_MD_CTX_FLAG_FINALISE); // or it works on a copy
+    EVP_MD_CTX_set_flags(context, EVP_MD_CTX_FLAG_FINALISE); // avoids a copy of the context
     return signature.len > 0 &&
            EVP_DigestVerify(context, (const unsigned char *)signature.ptr, signature.len,
                             (const unsigned char *)text.ptr, text.len) == 1;
@@ -238,16 +239,16 @@ enum jwt_verdict jwt_verify(struct jwt_verifier *verifier, const struct jwt *jwt
     unsigned char der[EC_SIGNATURE_MAX];
     struct str signature = jwt->signature;
     if (!fits(how, key->pkey)) {
-        return JWT_HOLDS_NOT;
+        return JWT_INVALID;
     }
     if (how->key_type == EVP_PKEY_EC) {
         signature = (struct str){(const char *)der, to_der(jwt->signature, how->key_bits, der)};
     }
-    // Key and digest fit each other: what fails here lacks memory, told or not.
+    // Key and digest fit each other, so a failure here means a lack of memory, even if unreported.
     const bool is_ready =
         EVP_DigestVerifyInit(context, NULL, verifier->digests[algorithm], NULL, key->pkey) == 1;
-    const bool is_good = is_ready && holds(context, signature, jwt->signed_part);
+    const bool is_good = is_ready && is_valid_signature(context, signature, jwt->signed_part);
     EVP_MD_CTX_reset(context); // wipes the last block of the claims
     const bool has_lacked = lacked_memory() || !is_ready;
-    return is_good ? JWT_HOLDS : has_lacked ? JWT_LACKS_MEMORY : JWT_HOLDS_NOT;
+    return is_good ? JWT_VALID : has_lacked ? JWT_LACKS_MEMORY : JWT_INVALID;
 }

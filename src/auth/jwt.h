@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// jwt: signed JSON Web Tokens (RFC 7519) in compact form (RFC 7515): taking them apart and
-// verifying their signatures with keys that are parsed once. What the claims mean is not its
-// business.
+// jwt: signed JSON Web Tokens (RFC 7519) in compact form (RFC 7515): splits them and verifies their
+// signatures with keys that are parsed once. Does not know what the claims mean.
 #ifndef BKFLOW_AUTH_JWT_H
 #define BKFLOW_AUTH_JWT_H
 
@@ -20,38 +19,39 @@ enum jwt_algorithm {
     JWT_ALGORITHM_COUNT
 };
 
-// -1 when NAME is none that can be verified with a public key; "none" and HMAC never are.
+// -1 if NAME is not an algorithm with a public key; "none" and HMAC are never accepted.
 int jwt_algorithm_named(struct str name, enum jwt_algorithm *algorithm) MUST_CHECK NONNULL;
 
-// One thread's tools.
+// The tools of one thread.
 struct jwt_verifier;
-struct jwt_verifier *jwt_verifier_new(void) MUST_CHECK; // NULL: no memory or no such digests
+struct jwt_verifier *
+jwt_verifier_new(void) MUST_CHECK; // NULL: no memory, or OpenSSL lacks a digest
 void jwt_verifier_free(struct jwt_verifier *verifier);
 
-// A token taken apart; nothing in it is to be believed yet. Texts in the arena or the token.
+// A split token; nothing in it is verified. The strings are in the arena or the token.
 struct jwt {
-    struct str signed_part; // header and claims as they are signed
+    struct str signed_part; // header and claims, as signed
     struct str signature;   // raw bytes
     struct str claims;      // JSON text
     struct str algorithm;   // the header's alg
-    struct str key_id;      // the header's kid, absent when it has none
+    struct str key_id;      // the header's kid; absent if it has none
 };
 
-// Takes TOKEN apart. -1 without memory, else refused when it is not three parts of base64url
-// without padding, when the header is not a JSON object with a string alg, or names extensions in
-// crit: none is understood here.
+// Splits TOKEN. Fails if memory is exhausted, the token is not three parts of base64url without
+// padding, its header is not a JSON object with a string alg, or the header names extensions in
+// crit: none is supported.
 int jwt_split(struct str token, struct arena *arena, struct jwt *jwt,
               struct error *err) MUST_CHECK NONNULL;
 
 enum jwt_verdict {
-    JWT_HOLDS,
-    JWT_HOLDS_NOT,
-    JWT_LACKS_MEMORY, // to tell: no fault of the token's
+    JWT_VALID,
+    JWT_INVALID,
+    JWT_LACKS_MEMORY, // the token may be valid
 };
 
-// Whether the signature is KEY's by ALGORITHM. ALGORITHM comes from the configuration: what the
-// header says has no part in it (RFC 8725, section 3.1), nor can a key be used by an algorithm of
-// another kind.
+// Verifies the signature with KEY and ALGORITHM. ALGORITHM comes from the configuration: the header
+// has no influence on it (RFC 8725, section 3.1). A key is never used with an algorithm of another
+// kind.
 enum jwt_verdict jwt_verify(struct jwt_verifier *verifier, const struct jwt *jwt,
                             const struct jwt_key *key,
                             enum jwt_algorithm algorithm) MUST_CHECK NONNULL;

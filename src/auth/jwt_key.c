@@ -21,7 +21,7 @@ enum {
 
 // ---- one key ----
 
-// RFC 7518 knows three curves; others of the same sizes are something else.
+// Whether the curve is one of the three of RFC 7518; others may have the same size.
 static bool is_jose_curve(const EVP_PKEY *pkey)
 {
     static const char *const curves[] = {"prime256v1", "secp384r1", "secp521r1"};
@@ -38,7 +38,7 @@ static bool is_jose_curve(const EVP_PKEY *pkey)
     return false;
 }
 
-// NULL when a gateway may have the key.
+// Returns why a gateway cannot use the key; NULL if it can.
 static const char *unfit_reason(const EVP_PKEY *pkey)
 {
     switch (EVP_PKEY_base_id(pkey)) {
@@ -60,7 +60,7 @@ void jwt_key_free(struct jwt_key *key)
     }
 }
 
-// The key of a PEM block, which is all of TEXT; NULL when it is damaged.
+// Parses the PEM block TEXT; NULL if it is damaged.
 static EVP_PKEY *parse_block(struct str text)
 {
     char *label = NULL;
@@ -88,11 +88,11 @@ static EVP_PKEY *parse_block(struct str text)
 // ---- a file, line by line ----
 
 struct key_file {
-    struct str rest; // the lines to come; absent at the end
-    unsigned line;   // number of the line that was taken last
+    struct str rest; // the remaining lines; absent at the end
+    unsigned line;   // number of the last line that was read
     struct jwt_key **keys;
     size_t count;
-    char *why; // empty as long as nothing is wrong
+    char *why; // empty if nothing is wrong
 };
 
 static int complain(struct key_file *file, unsigned line, const char *why)
@@ -101,7 +101,7 @@ static int complain(struct key_file *file, unsigned line, const char *why)
     return -1;
 }
 
-// The next line, without white space at its end: editors of other systems leave some there.
+// Returns the next line without trailing white space, which editors of other systems leave there.
 static struct str take_line(struct key_file *file)
 {
     struct str line = str_cut(&file->rest, '\n');
@@ -125,7 +125,8 @@ static bool is_base64(struct str line)
     return line.len > 0;
 }
 
-// The rest of a key after its first line. TEXT begins at that; gets the length of the block.
+// Reads the rest of a key after its first line, and sets the length of TEXT, which begins at that
+// line.
 static int take_block(struct key_file *file, struct str *text)
 {
     const unsigned begin = file->line;
@@ -143,7 +144,7 @@ static int take_block(struct key_file *file, struct str *text)
                           "neither base64 of the key begun above nor -----END PUBLIC KEY-----");
 }
 
-// Takes over PKEY, also on failure.
+// Takes ownership of PKEY, even on failure.
 static int add_key(struct key_file *file, unsigned line, EVP_PKEY *pkey)
 {
     struct jwt_key *const key = malloc(sizeof *key);
@@ -205,7 +206,7 @@ static int take_lines(struct key_file *file)
 
 // ---- the file ----
 
-// Reads up to SIZE bytes; -1 with errno. Not blocking, should it be a pipe.
+// Reads up to SIZE bytes; -1 with errno. Does not block if the file is a pipe.
 static ssize_t read_file(const char *path, char *text, size_t size)
 {
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a public key is made of, for jwt and jwt_key alone.
+// The contents of a public key, private to jwt and jwt_key.
 #ifndef BKFLOW_AUTH_JWT_KEY_PRIV_H
 #define BKFLOW_AUTH_JWT_KEY_PRIV_H
 

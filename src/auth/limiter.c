@@ -8,10 +8,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { SETS = 1024, WAYS = 4 }; // 64 KB; who failed longest ago makes room
+enum { SETS = 1024, WAYS = 4 }; // 64 KB; the bucket that empties first is replaced
 static const int64_t minute_us = 60 * US_PER_SECOND;
 
-// When a bucket will be empty again: its level, counted in time. Failures each add one interval.
+// A bucket. Its level is stored as the time at which it will be empty; each failure adds an
+// interval.
 struct bucket {
     _Atomic uint64_t key; // 0: free
     _Atomic int64_t empty_at_us;
@@ -19,8 +20,8 @@ struct bucket {
 
 struct limiter {
     uint64_t seed;
-    pthread_mutex_t mutex;           // over writing; readers need none
-    _Atomic int64_t all_empty_at_us; // until then somebody has failed lately
+    pthread_mutex_t mutex;           // for writers only
+    _Atomic int64_t all_empty_at_us; // before this time some bucket is not empty
     struct bucket buckets[SETS][WAYS];
 };
 
@@ -52,7 +53,7 @@ static uint64_t make_key(const struct limiter *limiter, enum subject subject, st
     return key == 0 ? 1 : key;
 }
 
-// All addresses that are not known share a bucket: no text is a way around the limit.
+// All unknown addresses share a bucket, so an invalid address is no way around the limit.
 static uint64_t key_of_address(const struct limiter *limiter, struct cidr_address address)
 {
     const struct cidr_address client = cidr_address_client(address);
@@ -76,7 +77,8 @@ static struct bucket *find(struct limiter *limiter, uint64_t key)
     return NULL;
 }
 
-// How full a bucket is, as the time it takes to drain; 0 when its owner has not failed lately.
+// Returns the level of a bucket as the time until it is empty; 0 if its owner has not failed
+// recently.
 static int64_t level_us(struct limiter *limiter, uint64_t key, int64_t now_us)
 {
     const struct bucket *const bucket = find(limiter, key);
@@ -87,7 +89,7 @@ static int64_t level_us(struct limiter *limiter, uint64_t key, int64_t now_us)
     return level > 0 ? level : 0;
 }
 
-// How long until one more failure would fit below the brim.
+// Returns the time until one more failure fits.
 static int64_t overflow_us(int64_t level, int64_t per_minute)
 {
     const int64_t over = level + minute_us / per_minute - minute_us;
@@ -111,7 +113,7 @@ unsigned limiter_wait_seconds(struct limiter *limiter, struct cidr_address addre
     return (unsigned)((wait_us + US_PER_SECOND - 1) / US_PER_SECOND);
 }
 
-// The bucket of this key, or the one of its set that will be empty first, taken over.
+// Returns the bucket of this key; if there is none, replaces the one of its set that empties first.
 static struct bucket *find_or_take(struct limiter *limiter, uint64_t key)
 {
     struct bucket *const known = find(limiter, key);
@@ -135,7 +137,7 @@ static void add_failure(struct limiter *limiter, uint64_t key, int64_t per_minut
     struct bucket *const bucket = find_or_take(limiter, key);
     const int64_t empty_at_us = atomic_load(&bucket->empty_at_us);
     const int64_t from_us = empty_at_us > now_us ? empty_at_us : now_us;
-    const int64_t full_at_us = now_us + minute_us; // a bucket does not fill above its brim
+    const int64_t full_at_us = now_us + minute_us; // the level of a full bucket
     const int64_t fuller_us = from_us + minute_us / per_minute;
     atomic_store(&bucket->empty_at_us, fuller_us < full_at_us ? fuller_us : full_at_us);
     if (atomic_load(&limiter->all_empty_at_us) < full_at_us) {

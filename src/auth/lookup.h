@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// lookup: what a request names, and what the database says about it: the facts by which callers are
-// authenticated and authorized. Holds its texts itself, so that filling it needs no memory.
+// lookup: what a request names, and the rows that the database has about it, by which callers are
+// authenticated and authorized. The strings are stored in place, so filling it in needs no memory.
 #ifndef BKFLOW_AUTH_LOOKUP_H
 #define BKFLOW_AUTH_LOOKUP_H
 
@@ -9,7 +9,7 @@
 enum {
     LOOKUP_SALT_BYTES = 16,
     LOOKUP_DIGEST_BYTES = 32,
-    // Characters of the columns, up to four bytes each.
+    // Characters in the columns, of up to four bytes each.
     LOOKUP_APP_CODE_CHARS = 128,
     LOOKUP_USERNAME_CHARS = 255,
     LOOKUP_INSTANCE_ID_CHARS = 33,
@@ -19,7 +19,7 @@ enum {
 struct lookup_application {
     bool exists;
     bool is_enabled;
-    bool has_previous; // a secret that was rotated out and still holds for a while
+    bool has_previous; // the secret before a rotation is still valid for a while
     uint8_t salt[LOOKUP_SALT_BYTES];
     uint8_t digest[LOOKUP_DIGEST_BYTES];
     uint8_t previous_digest[LOOKUP_DIGEST_BYTES];
@@ -45,16 +45,16 @@ struct lookup_template {
     char app_code_bytes[LOOKUP_APP_CODE_CHARS * 4];
 };
 
-// What the database says. All zero: nothing is there.
+// What the database says. All zero: nothing was found.
 struct lookup_result {
     struct lookup_application app;
-    bool user_is_active; // there is such a user, and it is active
+    bool user_is_active; // the user exists and is active
     struct lookup_task task;
     struct lookup_template template; // the task's
 };
 
-// Whom and what a request names. Absent texts are not looked up. Texts are compared byte for byte,
-// whatever the columns' collations hold equal.
+// What a request names. Absent strings are not looked up. Strings are compared byte for byte,
+// whatever the columns' collations treat as equal.
 struct lookup {
     struct str app_code;
     struct str username;

@@ -44,19 +44,20 @@ bool secret_hasher_digest(struct secret_hasher *hasher, const uint8_t salt[LOOKU
 }
 
 int secret_check(struct secret_hasher *hasher, const struct lookup_application *app,
-                 struct str secret, int64_t now_us, bool *holds, struct error *err)
+                 struct str secret, int64_t now_us, bool *is_right, struct error *err)
 {
     uint8_t digest[LOOKUP_DIGEST_BYTES];
-    *holds = false;
+    *is_right = false;
     if (!secret_hasher_digest(hasher, app->salt, secret, digest)) {
         return error_set(err, ERR_NO_MEMORY, "digest of the secret");
     }
-    // No shortcut: bits, not branches; an application that does not exist has a digest of zeros.
+    // Both are always compared, without branches. An application that does not exist has a digest
+    // of zeros.
     const bool is_current = secret_is_same_digest(digest, app->digest);
     const bool is_previous = secret_is_same_digest(digest, app->previous_digest);
-    const bool previous_holds = app->has_previous & (now_us < app->previous_expires_us);
+    const bool is_previous_valid = app->has_previous & (now_us < app->previous_expires_us);
     explicit_bzero(digest, sizeof digest);
-    *holds = app->exists & app->is_enabled & (is_current | (is_previous & previous_holds));
+    *is_right = app->exists & app->is_enabled & (is_current | (is_previous & is_previous_valid));
     return 0;
 }
 

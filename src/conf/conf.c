@@ -58,7 +58,7 @@ void conf_load_value(struct conf_load *load, size_t index, const char *text, con
     load->conf->texts[index] = copy;
 }
 
-// Last, so that a default is only looked at where it counts: the default time zone may be missing.
+// Runs last, so that a default is checked only if it is used: the default time zone may be missing.
 static void set_defaults(struct conf_load *load)
 {
     for (size_t i = 0; i < conf_key_count; i++) {
@@ -70,7 +70,7 @@ static void set_defaults(struct conf_load *load)
     }
 }
 
-// -1 without memory: it is as it was.
+// -1 if out of memory; GATEWAY is then unchanged.
 static int set_gateway(struct conf_gateway *gateway, const char *name, const char *path)
 {
     const struct conf_gateway fresh = {strdup(name), strdup(path)};
@@ -119,8 +119,8 @@ bool conf_any_given(const struct conf *conf, const char *section, const char *co
     return false;
 }
 
-// An engine key that is not given is as in [database]. Keys that only make sense together are
-// inherited together: a host must not meet another server's socket or password.
+// A missing engine key has the value of [database]. Keys that only make sense together are
+// inherited together: a host must not be combined with another server's socket or password.
 static void inherit_group(struct conf_load *load, const char *const *names)
 {
     if (conf_any_given(load->conf, "engine_database", names)) {
@@ -165,7 +165,7 @@ void conf_host_show(const struct conf_host *host, int64_t usual_port, char text[
     }
 }
 
-static void settle_ports(struct conf_database *database)
+static void set_host_ports(struct conf_database *database)
 {
     for (size_t i = 0; i < database->hosts.count; i++) {
         struct conf_host *const host = &database->hosts.hosts[i];
@@ -203,13 +203,13 @@ static void check_ways_in(struct conf_load *load)
 
 // ---- all of it ----
 
-// Settles what depends on more than one key.
-static void settle(struct conf_load *load)
+// Applies the rules that involve more than one key.
+static void apply_rules(struct conf_load *load)
 {
     struct conf *const conf = load->conf;
     inherit_engine_database(load);
-    settle_ports(&conf->database);
-    settle_ports(&conf->engine_database);
+    set_host_ports(&conf->database);
+    set_host_ports(&conf->engine_database);
     if (!load->is_out_of_memory) {
         conf_load_passwords(load);
         conf->has_engine_database = !conf_is_same_database(&conf->database, &conf->engine_database);
@@ -234,7 +234,7 @@ struct conf *conf_load(const char *path, char *const *environment, conf_complain
     conf_load_environment(&load, environment);
     set_defaults(&load);
     if (!load.is_out_of_memory) {
-        settle(&load);
+        apply_rules(&load);
     }
     if (load.mistakes.count > 0) {
         conf_free(load.conf);
@@ -272,14 +272,14 @@ static bool is_all_local(const struct conf_hosts *hosts)
     return is_local;
 }
 
-// A port that somebody chose, and that nothing uses.
+// Whether a port is configured that nothing uses.
 static bool has_unused_port(const struct conf_database *database)
 {
     enum { USUAL_PORT = 3306 };
     return database->port != USUAL_PORT && is_all_local(&database->hosts);
 }
 
-void conf_tell_risks(const struct conf *conf, conf_complain *note, void *context)
+void conf_report_risks(const struct conf *conf, conf_complain *note, void *context)
 {
     if (conf->auth.direct && !conf->auth.user_table_check) {
         note(context, "user_table_check = off: an application's secret speaks for any user name");

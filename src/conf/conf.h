@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// conf: the configuration. One table in conf_keys.c names every key with its default, bounds and
-// explanation; the parser, --print-config and the reference file all come from it.
+// conf: the configuration. One table in conf_keys.c lists every key with its default, bounds and
+// explanation; the parser, --print-config and the reference file are all generated from it.
 #ifndef BKFLOW_CONF_CONF_H
 #define BKFLOW_CONF_CONF_H
 
@@ -18,9 +18,9 @@ enum conf_listen_kind { CONF_LISTEN_INHERITED, CONF_LISTEN_UNIX, CONF_LISTEN_TCP
 
 struct conf_listen {
     enum conf_listen_kind kind;
-    char path[108]; // unix: the socket's path, as long as sockaddr_un takes
+    char path[108]; // unix: the socket's path; the size is sockaddr_un's
     unsigned mode;  // unix: permission bits
-    char host[256]; // tcp: a name or an address; "*" is all
+    char host[256]; // tcp: a name or an address; "*" for all addresses
     char port[6];   // tcp
 };
 
@@ -29,19 +29,19 @@ enum { CONF_HOSTS_MAX = 16, CONF_HOST_BYTES = 256 };
 // A server of a database.
 struct conf_host {
     char name[CONF_HOST_BYTES]; // a name, or an address without brackets; see conf_host_is_local
-    unsigned port;              // not for the local socket
+    unsigned port;              // unused for the local socket
 };
 
-// In the order of preference.
+// Hosts in order of preference.
 struct conf_hosts {
     struct conf_host hosts[CONF_HOSTS_MAX];
     size_t count; // at least 1
 };
 
-// How one database is reached. Texts live as long as the configuration; empty means not given.
+// How to reach one database. The strings live as long as the configuration; empty means not given.
 struct conf_database {
     struct conf_hosts hosts;
-    int64_t port; // already set in each host that names no port of its own
+    int64_t port; // the default for hosts without a port; already copied to them
     const char *socket;
     const char *user;
     const char *password;
@@ -54,7 +54,7 @@ struct conf_database {
     const char *option_file;
 };
 
-// An API gateway that signs tokens; texts owned by the configuration.
+// An API gateway that signs tokens. The configuration owns the strings.
 struct conf_gateway {
     char *name; // the token's kid
     char *path; // PEM file with its public keys
@@ -74,7 +74,7 @@ struct conf {
     } server;
     struct conf_database database;
     struct conf_database engine_database;
-    bool has_engine_database; // the engine's tables are reached in another way than the interface's
+    bool has_engine_database; // the engine's tables are in a database of their own
     struct {
         bool direct;
         bool query_credentials;
@@ -83,7 +83,7 @@ struct conf {
         struct conf_gateway gateways[CONF_GATEWAYS_MAX];
         size_t gateway_count;
         const char *gateway_default;    // a gateway's name; empty: none
-        const char *gateway_algorithms; // split by commas
+        const char *gateway_algorithms; // separated by commas
         int64_t leeway_ms;
         int64_t failure_limit; // per minute; 0: none
     } auth;
@@ -103,77 +103,77 @@ struct conf {
         enum log_level level;
         enum log_format format;
         bool access;
-        int64_t slow_ms; // 0: none is slow
+        int64_t slow_ms; // 0: no request counts as slow
     } log;
     char *texts[CONF_KEYS_MAX]; // each key's value as given, or its default; owned
-    bool given[CONF_KEYS_MAX];  // by the file or the environment
-    bool kept[CONF_KEYS_MAX];   // the value of the start, though another one is given
+    bool given[CONF_KEYS_MAX];  // in the file or the environment
+    bool kept[CONF_KEYS_MAX];   // the value from the start is kept despite a new one
     char *secrets[2];           // passwords read from files; owned
 };
 
-// Called once per mistake, with a whole sentence that names the place and what was expected.
+// Called once per mistake, with a complete sentence that names the place and what was expected.
 typedef void conf_complain(void *context, const char *sentence);
 
-// Mistakes on their way to whoever wants to hear of them, and how many there were.
+// Where mistakes are reported, and how many there were.
 struct conf_mistakes {
     conf_complain *complain;
     void *context;
     unsigned count;
 };
 
-// Reports one.
+// Reports a mistake.
 void conf_mistake(struct conf_mistakes *mistakes, const char *format, ...) PRINTF_LIKE(2, 3);
 
-// The file to read: GIVEN, else the one that BKFLOW_STATES_CONFIG in the environment names, else
-// the usual one. NULL: there is none.
+// Returns the file to read: GIVEN, else $BKFLOW_STATES_CONFIG, else the default. NULL if there is
+// none.
 const char *conf_choose_path(const char *given) MUST_CHECK;
 
-// Reads PATH (NULL: no file, defaults only), then the environment. All mistakes are reported before
-// it gives up. NULL when there was any.
+// Reads PATH (NULL: no file, defaults only), then the environment. Reports all mistakes before it
+// fails with NULL.
 struct conf *conf_load(const char *path, char *const *environment, conf_complain *complain,
                        void *context) MUST_CHECK __attribute__((nonnull(2, 3)));
 
-// Whether the host is reached through the local socket, where a port means nothing: it has no name,
-// or it is localhost, which the client libraries take for the same.
+// Whether the host is reached through the local socket, without a port: the name is empty, or
+// localhost, which client libraries treat the same.
 bool conf_host_is_local(const struct conf_host *host) MUST_CHECK NONNULL;
 
-// Writes the host for people: "(local)", "db1", or "db1:3307" if its port is not USUAL_PORT.
+// Formats the host: "(local)", "db1", or "db1:3307" if its port is not USUAL_PORT.
 enum { CONF_HOST_TEXT_MAX = CONF_HOST_BYTES + 10 };
 void conf_host_show(const struct conf_host *host, int64_t usual_port,
                     char text[CONF_HOST_TEXT_MAX]) NONNULL;
 
-// Why LINE, the first of a file that holds a password, cannot be the password; NULL: it can.
+// Returns why LINE, the first line of a password file, cannot be a password; NULL if it can.
 const char *conf_password_mistake(struct str line) MUST_CHECK;
 
-// Whether both reach the same database in the same way.
+// Whether both settings reach the same database in the same way.
 bool conf_is_same_database(const struct conf_database *a,
                            const struct conf_database *b) MUST_CHECK NONNULL;
 
-// Wipes the secrets and gives all back.
+// Wipes the secrets and frees everything.
 void conf_free(struct conf *conf);
 
-// The effective configuration as a file that conf_load would take, secrets masked.
+// Prints the effective configuration as a file that conf_load accepts, with secrets masked.
 void conf_print(const struct conf *conf, FILE *file) NONNULL;
 
-// The commented reference file: every key with its explanation and default.
+// Prints the commented reference file: every key with its explanation and default.
 void conf_print_reference(FILE *file) NONNULL;
 
-// Tells NOTE, a sentence each, what the operator should be aware of though it is no mistake.
-void conf_tell_risks(const struct conf *conf, conf_complain *note, void *context)
+// Calls NOTE for each valid but risky setting, with a sentence for the operator.
+void conf_report_risks(const struct conf *conf, conf_complain *note, void *context)
     __attribute__((nonnull(1, 2)));
 
-// Reports what is missing that every request needs, though the configuration is in order by itself:
-// an account, and files that cannot be read. -1 if anything is.
+// Reports what is missing outside the configuration, although every request needs it: a database
+// account, and files that cannot be read. -1 if anything is.
 int conf_check_reach(const struct conf *conf, conf_complain *complain, void *context) MUST_CHECK
     __attribute__((nonnull(1, 2)));
 
-// For a reload: gives each key that is read at start only the value that it has in RUNNING, so that
-// no part of the program sees the new one. -1 after reporting that this is not possible.
+// For a reload: resets each key that is read only at start to its value in RUNNING, so that no part
+// of the program sees the new one. -1 after reporting that this is not possible.
 int conf_keep_start_values(struct conf *fresh, const struct conf *running, conf_complain *complain,
                            void *context) MUST_CHECK __attribute__((nonnull(1, 2, 3)));
 
-// Steps through the keys whose value conf_keep_start_values did not take. AT begins with 0; false:
-// there is no further one. NAME is "[section] key".
+// Iterates over the keys that conf_keep_start_values reset. *AT starts at 0; false at the end. NAME
+// is "[section] key".
 enum { CONF_KEY_NAME_MAX = 64 };
 bool conf_next_kept(const struct conf *conf, size_t *at, char name[CONF_KEY_NAME_MAX]) NONNULL;
 

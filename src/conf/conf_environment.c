@@ -9,7 +9,7 @@
 
 static const char prefix[] = "BKFLOW_STATES_";
 
-// "BKFLOW_STATES_SERVER_LISTEN"
+// Writes the name of the key's variable, such as "BKFLOW_STATES_SERVER_LISTEN".
 static void variable_name(const struct conf_key *key, char name[CONF_PLACE_MAX])
 {
     snprintf(name, CONF_PLACE_MAX, "%s%s_%s", prefix, key->section, key->name);
@@ -18,7 +18,7 @@ static void variable_name(const struct conf_key *key, char name[CONF_PLACE_MAX])
     }
 }
 
-// The key that a variable overrides; of a family, *REST is what follows its name.
+// Returns the key that a variable overrides. For a family, *REST is what follows the family's name.
 static int find_key(struct str variable, struct str *rest)
 {
     for (size_t i = 0; i < conf_key_count; i++) {
@@ -34,7 +34,7 @@ static int find_key(struct str variable, struct str *rest)
     return CONF_NO_KEY;
 }
 
-// Kubernetes puts such variables into every container for each Service of the namespace; those of a
+// Kubernetes sets variables in every container for each Service of the namespace. Those of a
 // Service named bkflow-states or bkflow-states-database begin like ours.
 static bool is_service_link(const char *name, const char *value)
 {
@@ -48,7 +48,7 @@ static bool is_service_link(const char *name, const char *value)
             return true;
         }
     }
-    // BKFLOW_STATES_DATABASE_PORT is a key of ours, too: no port number looks like this.
+    // BKFLOW_STATES_DATABASE_PORT is also one of our keys, but no port number looks like this.
     return fnmatch("*_PORT", name, 0) == 0 && strstr(value, "://") != NULL;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Reads the configuration file. inih splits it into sections, keys and values; what inih would
-// take without a word, or cut, is found here and reported.
+// Reads the configuration file. inih splits it into sections, keys and values. This file detects
+// and reports what inih would silently accept or truncate.
 #include "conf/conf_keys.h"
 #include "conf/conf_load_priv.h"
 
@@ -15,17 +15,17 @@ struct reader {
     const char *path;
     FILE *file;
     int line;
-    int lines[CONF_KEYS_MAX]; // where a key was given first; 0: not yet
-    // A list goes on in indented lines. It is taken when something else begins.
+    int lines[CONF_KEYS_MAX]; // where a key was first given; 0: not yet
+    // A list may continue on indented lines. Its value is set when something else begins.
     int list;        // its key; CONF_NO_KEY: none
     char *list_text; // owned
     char list_place[CONF_PLACE_MAX];
-    bool goes_on; // the line under way is more of the list
+    bool goes_on; // the current line continues the list
 };
 
 // ---- lists ----
 
-// Takes the list that has been read, if there is one.
+// Sets the value of the list that has been read, if there is one.
 static void end_list(struct reader *reader)
 {
     if (reader->list != CONF_NO_KEY) {
@@ -79,7 +79,7 @@ static void take_key(struct reader *reader, int index, const char *value, const 
     }
 }
 
-// inih calls this for each key, and for each indented line after one. 1: go on.
+// inih calls this for each key, and for each indented line after one. Returns 1 to continue.
 static int take_entry(void *context, const char *section, const char *name, const char *value)
 {
     struct reader *const reader = context;
@@ -88,7 +88,7 @@ static int take_entry(void *context, const char *section, const char *name, cons
         return 1;
     }
     char place[CONF_PLACE_MAX];
-    // Of a name with blanks only the first word: "password SECRET" is a slip that happens.
+    // Only the first word of a name with spaces: "password SECRET" is a common slip.
     snprintf(place, sizeof place, "%s:%d: [%s] %.*s", reader->path, reader->line, section,
              (int)strcspn(name, " \t"), name);
     end_list(reader);
@@ -112,20 +112,21 @@ static bool is_blank_or_comment(const char *line)
     return strchr("\r\n;#", line[strspn(line, " \t")]) != NULL;
 }
 
-// inih would only tell the first such line's number.
+// Whether inih would reject the line; it reports only the number of the first one.
 static bool is_meaningless(const char *line)
 {
     return line[0] == '[' ? strchr(line, ']') == NULL : strpbrk(line, "=:") == NULL;
 }
 
-// inih would take the rest of the line for a comment, and cut a password short.
+// Whether inih would treat the rest of the line as a comment, and so truncate a password.
 static bool has_inline_comment(const char *line)
 {
     return strstr(line, " ;") != NULL || strstr(line, "\t;") != NULL;
 }
 
-// A text file has none but tabs and line ends. Without this, a line with a NUL byte or a lone
-// carriage return would be cut there, and all of a damaged file might count as one comment.
+// Text files contain no control characters except tabs and line ends. Without this check a line
+// would end at a NUL byte or a lone carriage return, and all of a damaged file might count as one
+// comment.
 static bool has_control_character(const char *line, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
@@ -138,7 +139,7 @@ static bool has_control_character(const char *line, size_t len)
     return false;
 }
 
-// What is wrong with a line that inih would take without a word, NULL if nothing is.
+// Returns what is wrong with a line that inih would silently accept; NULL if nothing is.
 static const char *line_mistake(const struct reader *reader, const char *line)
 {
     static const char byte_order_mark[] = "\xEF\xBB\xBF"; // editors on Windows put it first
@@ -159,7 +160,7 @@ static const char *line_mistake(const struct reader *reader, const char *line)
     return has_inline_comment(line) ? "a ; after a blank; comments have lines of their own" : NULL;
 }
 
-// Like fgets, but returns the number of bytes, of which some may be NUL.
+// Like fgets, but returns the number of bytes, which may include NULs.
 static size_t get_line(FILE *file, char *line, size_t size)
 {
     size_t len = 0;
@@ -180,7 +181,7 @@ static void skip_line(FILE *file)
     }
 }
 
-// Reports what is wrong with the line that has been read; whether anything is.
+// Reports what is wrong with the line. Returns whether anything is.
 static bool report_line(struct reader *reader, const char *line, size_t len, size_t size)
 {
     struct conf_mistakes *const mistakes = &reader->load->mistakes;
@@ -202,11 +203,11 @@ static bool report_line(struct reader *reader, const char *line, size_t len, siz
     return mistake != NULL;
 }
 
-// inih's reader of one line. Of a line with a mistake, inih sees an empty one.
+// Reads a line for inih. Lines with a mistake are replaced by empty ones.
 static char *read_line(char *line, int size, void *context)
 {
     struct reader *const reader = context;
-    explicit_bzero(line, (size_t)size); // the line before may have held a password
+    explicit_bzero(line, (size_t)size); // the previous line may have been a password
     const size_t len = get_line(reader->file, line, (size_t)size);
     if (len == 0) {
         return NULL;
@@ -215,7 +216,7 @@ static char *read_line(char *line, int size, void *context)
     if (report_line(reader, line, len, (size_t)size)) {
         const bool is_binary = memchr(line, '\0', len) != NULL;
         line[0] = '\0';
-        return is_binary ? NULL : line; // one report is enough of a file that is no text
+        return is_binary ? NULL : line; // one report is enough for a binary file
     }
     if (line[0] == '[') {
         end_list(reader);

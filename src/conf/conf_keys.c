@@ -67,7 +67,7 @@ const struct conf_key conf_keys[] = {
     {"auth", "direct", conf_parse_bool, MEMBER(auth.direct), "on", 0, 0, 0, a_switch,
      "Whether bk_app_code, bk_app_secret and bk_username are accepted."},
     {"auth", "query_credentials", conf_parse_bool, MEMBER(auth.query_credentials), "on", 0, 0, 0, a_switch,
-     "Whether they may stand in the query string too. Query strings end up in access logs: off is "
+     "Whether they are accepted in the query string too. Query strings end up in access logs: off is "
      "safer where all clients send the header X-Bkapi-Authorization."},
     {"auth", "user_table_check", conf_parse_bool, MEMBER(auth.user_table_check), "on", 0, 0, 0, a_switch,
      "Whether bk_username must be an active user of account_user. Off where users live elsewhere: "
@@ -105,7 +105,7 @@ const struct conf_key conf_keys[] = {
     {"status", "allow", conf_parse_networks, MEMBER(status.allow), "127.0.0.0/8, ::1", 0, 0, CONF_KEY_LIST,
      "up to 32 addresses or networks, split by commas", "Client addresses that may read /metrics."},
     {"log", "target", conf_parse_log_target, MEMBER(log.target), "stderr", 0, 0, 0,
-     "stderr, syslog or file:/path", "Where events go. A file is opened anew on SIGHUP."},
+     "stderr, syslog or file:/path", "Where events go. SIGHUP reopens a file."},
     {"log", "level", conf_parse_level, MEMBER(log.level), "info", 0, 0, 0, "error, warning, info or debug",
      "The least important events that are still written."},
     {"log", "format", conf_parse_format, MEMBER(log.format), "text", 0, 0, 0, "text or json",

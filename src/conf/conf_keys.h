@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // conf_keys: the table of all configuration keys, from which the parser, the printed configuration
-// and the reference file come. A part of conf: nobody else includes it.
+// and the reference file are generated. Part of conf: nobody else includes it.
 #ifndef BKFLOW_CONF_CONF_KEYS_H
 #define BKFLOW_CONF_CONF_KEYS_H
 
@@ -10,12 +10,12 @@ enum conf_key_flags {
     CONF_KEY_SECRET = 1,  // never printed
     CONF_KEY_RESTART = 2, // read at start only
     CONF_KEY_FAMILY = 4,  // the name is a prefix; the operator chooses the rest
-    CONF_KEY_LIST = 8,    // elements with commas between; may go on in indented lines
+    CONF_KEY_LIST = 8,    // elements separated by commas; may continue on indented lines
 };
 
 struct conf_key;
 
-// One value on its way from its text into struct conf.
+// A value while it is being parsed into struct conf.
 struct conf_value {
     const struct conf_key *key;
     const char *text; // lives as long as the configuration
@@ -27,13 +27,13 @@ struct conf_value {
 struct conf_key {
     const char *section;
     const char *name;
-    // Sets the member from the text. -1 after reporting every mistake in it; then the member may
-    // hold half of a value.
+    // Parses the text into the member. -1 after reporting every mistake in it; the member may then
+    // be incomplete.
     int (*parse)(const struct conf_value *value);
     size_t member; // offset in struct conf
     const char *fallback;
     int64_t min; // for numbers, in the member's unit
-    int64_t max; // for paths too: the longest; 0: any
+    int64_t max; // for paths: the maximum length; 0: any
     unsigned flags;
     const char *expected; // completes "expected ..."
     const char *about;
@@ -44,11 +44,11 @@ extern const size_t conf_key_count;
 
 enum { CONF_NO_KEY = -1 };
 
-// The key's index, for a family that of the family; CONF_NO_KEY when there is none.
+// Returns the index of the key, or of its family; CONF_NO_KEY if there is none.
 int conf_find_key(const char *section, const char *name) MUST_CHECK NONNULL;
 bool conf_section_exists(const char *section) MUST_CHECK NONNULL;
 
-// "[section] key"
+// Writes "[section] key".
 void conf_key_name(const struct conf_key *key, char name[CONF_KEY_NAME_MAX]) NONNULL;
 
 #endif

@@ -24,7 +24,7 @@ int conf_refuse_because(const struct conf_value *value, const char *format, ...)
 
 int conf_refuse(const struct conf_value *value)
 {
-    // Masks password_file too: people put the password itself there.
+    // Masks password_file as well: people put the password itself there.
     const bool may_be_secret = strncmp(value->key->name, "password", strlen("password")) == 0;
     return conf_refuse_because(value, "expected %s, not \"%s\"", value->key->expected,
                                may_be_secret ? "****" : value->text);
@@ -89,7 +89,7 @@ struct unit {
     int64_t factor;
 };
 
-// Reads a whole number and one of the units.
+// Parses an integer followed by one of the units.
 static int parse_scaled(const struct conf_value *value, const struct unit *units, size_t count)
 {
     const struct conf_key *const key = value->key;
@@ -132,7 +132,7 @@ int conf_parse_duration(const struct conf_value *value)
 
 // ---- enums ----
 
-// The member is an enum that counts the words of CHOICES from 0.
+// Parses an enum: its constants count the words of CHOICES from 0.
 static int choose(const struct conf_value *value, const char *const *choices, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {

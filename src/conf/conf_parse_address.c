@@ -55,7 +55,7 @@ static bool is_ip6_address(struct str text)
            cidr_list_parse(&list, address) == 0;
 }
 
-// A host name or an IPv4 address.
+// Whether TEXT is a host name or an IPv4 address.
 static bool is_host_name(struct str text)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -67,7 +67,7 @@ static bool is_host_name(struct str text)
     return text.len > 0;
 }
 
-// A host name or an address; of IPv6, also in brackets.
+// Whether the endpoint's host is a name or an address. An IPv6 address may have brackets.
 static bool is_host(const struct conf_endpoint *endpoint)
 {
     return is_ip6_address(endpoint->host) ||
@@ -86,7 +86,7 @@ static bool copy_bounded(char *to, size_t size, struct str text)
     return true;
 }
 
-// Three or four octal digits, at most 0777.
+// Parses three or four octal digits, at most 0777.
 static int read_mode(struct str text, unsigned *mode)
 {
     *mode = 0;
@@ -145,7 +145,7 @@ int conf_parse_listen(const struct conf_value *value)
 
 typedef int add_element(const struct conf_value *value, struct str element);
 
-// Splits the value at its commas. Reports every mistake in it, not only the first.
+// Splits the value at its commas. Reports every mistake, not only the first.
 static int parse_list(const struct conf_value *value, add_element *add)
 {
     struct str rest = str_trim(str_from(value->text));

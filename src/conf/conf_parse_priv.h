@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
-// conf_parse: turns the text of a key into its member of struct conf. Part of conf.
+// conf_parse: parses the text of a key into its member of struct conf. Part of conf.
 #ifndef BKFLOW_CONF_CONF_PARSE_PRIV_H
 #define BKFLOW_CONF_CONF_PARSE_PRIV_H
 
 #include "conf/conf_keys.h"
 
-// The parsers of conf_keys: each sets value->member, or reports the mistakes and returns -1.
+// The parsers of conf_keys. Each sets value->member, or reports the mistakes and returns -1.
 
 // Any text, on one line.
 int conf_parse_text(const struct conf_value *value) MUST_CHECK NONNULL;
-// The loader keeps the values of a family itself.
+// Does nothing: the loader stores the values of families itself.
 int conf_parse_ignored(const struct conf_value *value) MUST_CHECK NONNULL;
 int conf_parse_bool(const struct conf_value *value) MUST_CHECK NONNULL;
 
-// int64_t within the key's bounds: a number, bytes, milliseconds.
+// int64_t within the key's bounds: a number, bytes or milliseconds.
 int conf_parse_number(const struct conf_value *value) MUST_CHECK NONNULL;
 int conf_parse_size(const struct conf_value *value) MUST_CHECK NONNULL;
 int conf_parse_duration(const struct conf_value *value) MUST_CHECK NONNULL;
@@ -23,8 +23,8 @@ int conf_parse_language(const struct conf_value *value) MUST_CHECK NONNULL;
 int conf_parse_level(const struct conf_value *value) MUST_CHECK NONNULL;
 int conf_parse_format(const struct conf_value *value) MUST_CHECK NONNULL;
 
-// Texts of a certain form. A path is absolute or empty, and not longer than the key's max if that
-// is given.
+// Text of a certain form. A path is absolute or empty, and not longer than the key's max if that is
+// given.
 int conf_parse_path(const struct conf_value *value) MUST_CHECK NONNULL;
 int conf_parse_log_target(const struct conf_value *value) MUST_CHECK NONNULL;
 int conf_parse_zone(const struct conf_value *value) MUST_CHECK NONNULL;
@@ -37,11 +37,12 @@ int conf_parse_networks(const struct conf_value *value) MUST_CHECK NONNULL;
 // Reports that the value is not what the key expects. Always -1.
 int conf_refuse(const struct conf_value *value) NONNULL;
 
-// Reports what exactly is wrong with the value. Always -1.
+// Reports a specific mistake in the value. Always -1.
 int conf_refuse_because(const struct conf_value *value, const char *format, ...) PRINTF_LIKE(2, 3);
 
-// "name:port", "[address]:port" or either part alone. TEXT is cut at the last colon unless it is
-// an address with colons and without brackets. An absent port was not given; brackets are removed.
+// The parts of "name:port" or "[address]:port", each of which may be missing. TEXT is split at the
+// last colon, unless it is an IPv6 address without brackets. A missing port is absent; brackets are
+// removed.
 struct conf_endpoint {
     struct str host;
     struct str port;
@@ -49,7 +50,7 @@ struct conf_endpoint {
 };
 struct conf_endpoint conf_split_endpoint(struct str text) MUST_CHECK;
 
-// Decimal digits, 1 to 65535; 0: it is none.
+// Parses a port, 1 to 65535 in decimal digits; 0 if it is invalid.
 unsigned conf_read_port(struct str text) MUST_CHECK;
 
 #endif

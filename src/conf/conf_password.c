@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Passwords that are kept in files: password_file, and systemd's credentials.
+// Passwords stored in files: password_file, and systemd's credentials.
 #include "conf/conf_load_priv.h"
 
 #include <errno.h>
@@ -9,7 +9,6 @@
 
 enum { PASSWORD_MAX = 1024 };
 
-// NULL: the bytes may be a password.
 const char *conf_password_mistake(struct str line)
 {
     if (line.len == 0) {
@@ -27,7 +26,7 @@ const char *conf_password_mistake(struct str line)
     return line.len == PASSWORD_MAX ? "its first line is too long" : NULL;
 }
 
-// The first line of BYTES, without its end.
+// Returns the first line of BYTES without the line end.
 static struct str first_line(const char *bytes, size_t len)
 {
     const char *const newline = memchr(bytes, '\n', len);
@@ -45,11 +44,11 @@ static char *copy_line(struct str line)
     return copy;
 }
 
-// The first line of an open file, in memory of its own. NULL with *WHY set.
+// Reads the first line of an open file into memory of its own. NULL with *WHY set on failure.
 static char *read_line(FILE *file, const char **why)
 {
     char bytes[PASSWORD_MAX];
-    setvbuf(file, NULL, _IONBF, 0); // no copy of the secret in a buffer that is not wiped
+    setvbuf(file, NULL, _IONBF, 0); // stdio would not wipe its buffer
     const size_t len = fread(bytes, 1, sizeof bytes, file);
     const struct str line = first_line(bytes, len);
     *why = ferror(file) != 0 ? strerror(errno) : conf_password_mistake(line);
@@ -86,7 +85,7 @@ static void use_file(struct conf_load *load, const char *section, const char *pa
     database->password = *kept;
 }
 
-// Uses systemd's credential for the section if there is one.
+// Uses systemd's credential for the section, if there is one.
 static void use_credential(struct conf_load *load, const char *section,
                            struct conf_database *database, char **kept)
 {
@@ -96,7 +95,7 @@ static void use_credential(struct conf_load *load, const char *section,
         return;
     }
     snprintf(path, sizeof path, "%s/%s_password", folder, section);
-    // One that is there but out of reach is a mistake, not a login without a password.
+    // An unreadable credential is a mistake; it must not lead to a login without a password.
     if (access(path, F_OK) == 0 || errno != ENOENT) {
         use_file(load, section, path, database, kept);
     }
@@ -115,7 +114,7 @@ static void find_password(struct conf_load *load, const char *section,
     }
 }
 
-// An engine without a password of its own has the interface's, wherever that came from.
+// An engine database without its own password uses the interface's, wherever that came from.
 static void find_engine_password(struct conf_load *load)
 {
     static const char *const names[] = {"password", "password_file", NULL};

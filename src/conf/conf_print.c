@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Prints configurations: the one in effect, and the reference of all keys.
+// Prints the effective configuration, and the reference of all keys.
 #include "conf/conf.h"
 #include "conf/conf_keys.h"
 
@@ -16,7 +16,7 @@ static void print_gateways(const struct conf *conf, FILE *file)
     }
 }
 
-// A list that is too long for a line goes on in further ones: a line of the file has a limit.
+// Breaks a long list into several lines: the length of a line in the file is limited.
 static void print_list(const char *name, const char *list, FILE *file)
 {
     enum { COLUMNS = 78 };
@@ -97,7 +97,7 @@ void conf_print_reference(FILE *file)
         fprintf(file, "# Expected: %s.%s\n", conf_keys[i].expected,
                 (conf_keys[i].flags & CONF_KEY_RESTART) != 0 ? " Read at start only." : "");
         const bool is_family = (conf_keys[i].flags & CONF_KEY_FAMILY) != 0;
-        // Without a value of its own it is as in [database].
+        // A missing value is inherited from [database].
         const bool is_inherited = strcmp(conf_keys[i].section, "engine_database") == 0;
         const char *const fallback = is_inherited ? "" : conf_keys[i].fallback;
         fprintf(file, "#%s%s =%s%s\n", conf_keys[i].name, is_family ? "NAME" : "",

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What a configuration needs that is not in it: an account, and files that can be read.
+// Checks what the configuration refers to: the account, and files that must be readable.
 #include "conf/conf.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-// A database, and the section that its keys stand in.
+// A database and the section with its keys.
 struct reach {
     const char *section;
     const struct conf_database *database;
@@ -18,7 +18,7 @@ static bool is_line(const char *line, const char *beginning)
            strstr(line, "CERTIFICATE-----") != NULL;
 }
 
-// Why the open file holds no PEM certificates; NULL: it does.
+// Returns why the open file has no usable PEM certificates; NULL if it has.
 static const char *certificate_mistake(FILE *file)
 {
     char line[256];
@@ -62,7 +62,7 @@ static bool is_readable(const char *path)
         return false;
     }
     errno = 0;
-    (void)getc(file); // a directory can be opened
+    (void)getc(file); // directories can be opened, but not read
     const int error = errno;
     fclose(file);
     errno = error;
@@ -104,7 +104,7 @@ static void check_database(const struct reach *reach)
     check_option_file(reach);
 }
 
-// Whether the engine's mistakes would be those of [database] once more.
+// Whether the engine's mistakes would only repeat those of [database].
 static bool is_reached_alike(const struct conf *conf)
 {
     const struct conf_database *const a = &conf->database;

@@ -11,7 +11,7 @@
 static const struct known {
     struct str name;
     size_t member;
-    const char *credential; // the header's name, where a second one must be refused
+    const char *credential; // the header's name if duplicates must be refused; else NULL
 } known_variables[] = {
 // clang-format off
 #define KNOWN(name, member) {STR(name), offsetof(struct http_request, member), NULL}
@@ -54,7 +54,7 @@ int http_request_init(struct http_request *request, const struct http_var *vars,
                       struct error *err)
 {
     *request = (struct http_request){0};
-    const char *doubled = NULL;
+    const char *duplicate = NULL;
     for (size_t i = 0; i < count; i++) {
         const struct known *const known = find_known(vars[i].name);
         if (known == NULL) {
@@ -62,25 +62,25 @@ int http_request_init(struct http_request *request, const struct http_var *vars,
         }
         struct str *const member = member_of(request, known);
         if (known->credential != NULL && !str_is_absent(*member)) {
-            doubled = known->credential;
+            duplicate = known->credential;
         }
         if (member == &request->forwarded_for && !str_is_absent(*member)) {
             request->is_forwarded_twice = true;
         }
         *member = vars[i].value;
     }
-    if (doubled != NULL) {
-        err->subject = str_from(doubled);
-        return error_set(err, ERR_DUPLICATE_CREDENTIALS, "doubled header");
+    if (duplicate != NULL) {
+        return error_set_subject(err, ERR_DUPLICATE_CREDENTIALS, str_from(duplicate),
+                                 "duplicate header");
     }
     if (str_is_absent(request->method)) {
-        err->subject = STR("REQUEST_METHOD is missing");
-        return error_set(err, ERR_BAD_REQUEST, "no REQUEST_METHOD");
+        return error_set_subject(err, ERR_BAD_REQUEST, STR("REQUEST_METHOD is missing"),
+                                 "no REQUEST_METHOD");
     }
     return 0;
 }
 
-// What stands behind the last comma of *LIST; the comma and it are cut off.
+// Removes the last element from the comma-separated *LIST and returns it.
 static struct str cut_last(struct str *list)
 {
     const char *const comma = memrchr(list->ptr, ',', list->len);
@@ -98,8 +98,8 @@ struct cidr_address http_client_address(const struct http_request *request,
     if (request->is_forwarded_twice && cidr_list_has(trusted, address)) {
         return (struct cidr_address){.is_known = false};
     }
-    // Each proxy adds its peer at the end: what stands before an address that is not trusted, that
-    // address may have made up.
+    // Each proxy appends the address of its peer. An untrusted peer may have invented everything
+    // before its own address.
     while (!str_is_absent(list) && cidr_list_has(trusted, address)) {
         address = cidr_address_parse(cut_last(&list));
     }
@@ -115,7 +115,7 @@ static int hex_digit(char c)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-// The byte that "%HH" at AT stands for, or -1.
+// Returns the byte of the "%HH" at AT, or -1.
 static int escaped_byte(struct str text, size_t at)
 {
     if (text.len - at < 3) {
@@ -180,7 +180,7 @@ struct str http_cookie(struct str cookies, struct str name)
     return STR_ABSENT;
 }
 
-// Web servers that compress mark the tag: Apache and lighttpd make "TAG-gzip" of "TAG".
+// Web servers that compress change the tag: Apache and lighttpd turn "TAG" into "TAG-gzip".
 static bool is_coding_mark(struct str mark)
 {
     static const struct str codings[] = {STR("gzip"), STR("br"), STR("zstd"), STR("deflate"),
@@ -196,7 +196,7 @@ static bool is_coding_mark(struct str mark)
     return false;
 }
 
-// Both with their quotes.
+// Both tags include their quotes.
 static bool is_same_tag(struct str candidate, struct str tag)
 {
     const struct str unclosed = {tag.ptr, tag.len - 1};
@@ -210,7 +210,7 @@ static bool is_same_tag(struct str candidate, struct str tag)
 
 bool http_tag_matches(struct str if_none_match, struct str tag)
 {
-    // A tag of ours holds no comma, so cutting at commas cannot make one out of another's.
+    // Our tags contain no comma, so no part of another tag can look like one.
     while (!str_is_absent(if_none_match)) {
         struct str candidate = str_trim(str_cut(&if_none_match, ','));
         if (str_starts_with(candidate, STR("W/"))) {

@@ -22,7 +22,7 @@ static bool is_all_zero(struct str text)
     return true;
 }
 
-// The trace id of a traceparent (W3C Trace Context, section 3.2), absent when it is not valid.
+// Returns the trace id of a traceparent (W3C Trace Context, section 3.2); absent if it is invalid.
 static struct str trace_id_of(struct str traceparent)
 {
     struct str rest = traceparent;
@@ -30,7 +30,7 @@ static struct str trace_id_of(struct str traceparent)
     const struct str trace = str_cut(&rest, '-');
     const struct str parent = str_cut(&rest, '-');
     const struct str flags = str_cut(&rest, '-');
-    // A later version may append members; version 00 has none.
+    // Later versions may append members; version 00 may not.
     const bool has_more = !str_is_absent(rest);
     const bool is_valid = version.len == 2 && is_lower_hex(version) &&
                           !str_equal(version, STR("ff")) && trace.len == 32 &&
@@ -77,7 +77,7 @@ static struct str random_id(struct request_id_source *source, char bytes[REQUEST
     return (struct str){bytes, REQUEST_ID_RANDOM_BYTES};
 }
 
-// The id that the gateway or the client gave the request, absent when it is not well-formed.
+// Returns the id that the gateway or the client gave the request; absent if it is malformed.
 static struct str request_id_of(const struct http_request *request)
 {
     if (is_request_id(request->request_id)) {

@@ -34,22 +34,32 @@ static int check_failures(struct exchange *exchange, struct str app_code)
 
 // ---- what needs no database ----
 
+static struct auth_context auth_context(const struct exchange *exchange)
+{
+    const struct service *const service = exchange->service;
+    return (struct auth_context){
+        .auth = service->auth,
+        .conf = service->conf,
+        .gateways = service->gateways,
+        .arena = exchange->arena,
+        .now_us = exchange->now_us,
+    };
+}
+
 // Reads who the request says is asking. An address that keeps failing is stopped before a signature
 // or a secret costs anything; an application's code is known only once the credentials are read.
 static int read_credentials(struct exchange *exchange)
 {
-    struct service *const service = exchange->service;
     struct credentials *const credentials = &exchange->credentials;
     if (check_failures(exchange, STR_ABSENT) != 0) {
         return -1;
     }
-    if (auth_read_credentials(service->auth, service->conf, service->gateways, &exchange->request,
-                              exchange->now_us, exchange->arena, credentials,
-                              &exchange->err) != 0) {
+    const struct auth_context context = auth_context(exchange);
+    if (auth_read_credentials(&context, &exchange->request, credentials, &exchange->err) != 0) {
         return refuse_login(exchange, STR_ABSENT);
     }
     // A gateway has let this application in: whoever guesses at its secret must not keep it out.
-    return credentials->way == CREDENTIALS_GATEWAY
+    return credentials->kind == CREDENTIALS_GATEWAY
                ? 0
                : check_failures(exchange, credentials->app_code);
 }
@@ -136,9 +146,9 @@ static void find_callers(struct service *service, const struct exchange_list *wa
 
 static int authenticate_exchange(struct exchange *exchange)
 {
-    struct service *const service = exchange->service;
-    if (authenticate(service->auth, service->conf, &exchange->credentials, &exchange->lookup.result,
-                     exchange->now_us, exchange->arena, &exchange->caller, &exchange->err) != 0) {
+    const struct auth_context context = auth_context(exchange);
+    if (authenticate(&context, &exchange->credentials, &exchange->lookup.result, &exchange->caller,
+                     &exchange->err) != 0) {
         return refuse_login(exchange, exchange->credentials.app_code);
     }
     return 0;

@@ -95,7 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct conf *const conf = load(file, entries);
     if (conf != NULL) {
         unsigned notes = 0;
-        conf_tell_risks(conf, count_complaint, &notes);
+        conf_report_risks(conf, count_complaint, &notes);
         // A value of the environment may hold what a line of a file cannot.
         if (entries[0] == NULL && conf->secrets[0] == NULL && conf->secrets[1] == NULL) {
             check_printed(conf);

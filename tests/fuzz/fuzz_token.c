@@ -94,14 +94,19 @@ static void check_split(struct str token)
     REQUIRE(token.ptr[jwt.signed_part.len] == '.');
 }
 
-// Whether the token passes; whose it is stands in CLAIM.
+// Whether the token is accepted; CREDENTIALS is then what it says.
 static bool passes(struct str token, struct credentials *credentials)
 {
     const struct http_request request = {.bkapi_jwt = token};
     struct error err = {0};
-    const int outcome =
-        auth_read_credentials(gateway.auth, gateway.conf, gateway.gateways, &request, STAGE_NOW_US,
-                              gateway.arena, credentials, &err);
+    const struct auth_context context = {
+        .auth = gateway.auth,
+        .conf = gateway.conf,
+        .gateways = gateway.gateways,
+        .arena = gateway.arena,
+        .now_us = STAGE_NOW_US,
+    };
+    const int outcome = auth_read_credentials(&context, &request, credentials, &err);
     REQUIRE(outcome == 0 || err.kind == ERR_TOKEN_REFUSED || err.kind == ERR_TOKEN_CLAIMS);
     return outcome == 0;
 }
@@ -200,7 +205,7 @@ static void check_signed(struct str header, struct str claims)
     const bool fits = header_fits(ref_json_object(header));
     REQUIRE(has_passed == (fits && claims_hold(ref_json_object(claims), &app, &user)));
     if (has_passed) {
-        REQUIRE(credentials.way == CREDENTIALS_GATEWAY);
+        REQUIRE(credentials.kind == CREDENTIALS_GATEWAY);
         REQUIRE(str_equal(credentials.app_code, app) && str_equal(credentials.username, user));
     }
 }

@@ -147,14 +147,26 @@ static int tear_down(void **state)
     return 0;
 }
 
+// What a request is authenticated with.
+static struct auth_context context_at(int64_t now_us)
+{
+    return (struct auth_context){
+        .auth = fixture.auth,
+        .conf = fixture.conf,
+        .gateways = fixture.gateways,
+        .arena = fixture.arena,
+        .now_us = now_us,
+    };
+}
+
 // 0, or the code of the refusal.
 static int read_credentials(struct str header, struct str query)
 {
     const struct http_request request = {.bkapi_authorization = header, .query = query};
     fixture.err = (struct error){0};
+    const struct auth_context context = context_at(0);
     const int outcome =
-        auth_read_credentials(fixture.auth, fixture.conf, fixture.gateways, &request, 0,
-                              fixture.arena, &fixture.credentials, &fixture.err);
+        auth_read_credentials(&context, &request, &fixture.credentials, &fixture.err);
     return outcome == 0 ? 0 : error_code(fixture.err.kind);
 }
 
@@ -304,7 +316,7 @@ static void a_control_character_that_is_not_escaped_is_refused(void **state)
     }
 }
 
-static void doubled_members_are_refused(void **state)
+static void duplicate_members_are_refused(void **state)
 {
     (void)state;
     static const struct str rows[] = {
@@ -590,7 +602,7 @@ static void nothing_of_an_earlier_claim_is_left(void **state)
 enum { NOW_US = 1000000 };
 
 // 0, or the code of the refusal.
-static int judge(const struct lookup_application *app, bool user_is_active, const char *secret)
+static int refusal_of(const struct lookup_application *app, bool user_is_active, const char *secret)
 {
     const struct credentials credentials = {
         .app_code = STR("demo_app"),
@@ -600,8 +612,8 @@ static int judge(const struct lookup_application *app, bool user_is_active, cons
     const struct lookup_result result = {.app = *app, .user_is_active = user_is_active};
     const struct caller *caller = NULL;
     fixture.err = (struct error){0};
-    const int outcome = authenticate(fixture.auth, fixture.conf, &credentials, &result, NOW_US,
-                                     fixture.arena, &caller, &fixture.err);
+    const struct auth_context context = context_at(NOW_US);
+    const int outcome = authenticate(&context, &credentials, &result, &caller, &fixture.err);
     assert_int_equal(outcome == 0, caller != NULL);
     if (caller != NULL) {
         assert_text(caller_app_code(caller), "demo_app");
@@ -622,8 +634,8 @@ static void the_digest_is_sha256_of_salt_and_secret(void **state)
                    0xe4, 0x26, 0x42, 0x98, 0xf2, 0x11, 0x9b, 0x9d, 0xba, 0x00, 0x40,
                    0x7e, 0x9f, 0x48, 0x36, 0x9c, 0x52, 0xd8, 0x83, 0x73, 0x95},
     };
-    assert_int_equal(judge(&app, true, "demo-secret"), 0);
-    assert_int_equal(judge(&app, true, "demo-secreT"), 40102);
+    assert_int_equal(refusal_of(&app, true, "demo-secret"), 0);
+    assert_int_equal(refusal_of(&app, true, "demo-secreT"), 40102);
 }
 
 static struct lookup_application rotated_app(int64_t previous_expires_us)
@@ -669,7 +681,7 @@ static void each_state_of_an_application_has_its_verdict(void **state)
         app.exists = rows[i].exists;
         app.is_enabled = rows[i].is_enabled;
         app.has_previous = rows[i].has_previous;
-        check_number(rows[i].name, judge(&app, true, rows[i].secret), rows[i].expected);
+        check_number(rows[i].name, refusal_of(&app, true, rows[i].secret), rows[i].expected);
     }
 }
 
@@ -680,8 +692,8 @@ static void every_bit_of_the_digest_counts(void **state)
         struct lookup_application app = rotated_app(NOW_US + 1);
         app.digest[bit / 8] ^= (uint8_t)(1U << bit % 8);
         app.previous_digest[bit / 8] ^= (uint8_t)(1U << bit % 8);
-        assert_int_equal(judge(&app, true, "demo-secret"), 40102);
-        assert_int_equal(judge(&app, true, "old-secret"), 40102);
+        assert_int_equal(refusal_of(&app, true, "demo-secret"), 40102);
+        assert_int_equal(refusal_of(&app, true, "old-secret"), 40102);
     }
 }
 
@@ -691,7 +703,7 @@ static void every_bit_of_the_salt_counts(void **state)
     for (size_t bit = 0; bit < 8 * LOOKUP_SALT_BYTES; bit++) {
         struct lookup_application app = rotated_app(NOW_US + 1);
         app.salt[bit / 8] ^= (uint8_t)(1U << bit % 8);
-        assert_int_equal(judge(&app, true, "demo-secret"), 40102);
+        assert_int_equal(refusal_of(&app, true, "demo-secret"), 40102);
     }
 }
 
@@ -699,14 +711,14 @@ static void the_user_must_be_active(void **state)
 {
     (void)state;
     const struct lookup_application app = rotated_app(NOW_US + 1);
-    assert_int_equal(judge(&app, false, "demo-secret"), 40103);
+    assert_int_equal(refusal_of(&app, false, "demo-secret"), 40103);
 }
 
 static void a_wrong_secret_does_not_learn_about_the_user(void **state)
 {
     (void)state;
     const struct lookup_application app = rotated_app(NOW_US + 1);
-    assert_int_equal(judge(&app, false, "wrong"), 40102);
+    assert_int_equal(refusal_of(&app, false, "wrong"), 40102);
 }
 
 // What an answer tells, and what it costs: bytes compared, bytes digested, steps.
@@ -723,7 +735,7 @@ static struct trace trace_of(const struct lookup_application *app, bool user_is_
 {
     struct trace trace = {0};
     watch.steps = watch.compared = watch.digested = 0;
-    trace.code = judge(app, user_is_active, secret);
+    trace.code = refusal_of(app, user_is_active, secret);
     trace.compared = watch.compared;
     trace.digested = watch.digested;
     trace.steps = watch.steps;
@@ -772,7 +784,7 @@ static void a_digest_that_fails_lets_nobody_in(void **state)
         assert_int_equal(trace_of(&zero, true, "demo-secret").code, 50004);
     }
     watch.fail_at = 0;
-    assert_int_equal(judge(&good, true, "demo-secret"), 0);
+    assert_int_equal(refusal_of(&good, true, "demo-secret"), 0);
 }
 
 static void without_memory_there_is_no_caller(void **state)
@@ -781,7 +793,7 @@ static void without_memory_there_is_no_caller(void **state)
     const struct lookup_application app = rotated_app(NOW_US + 1);
     arena_free(fixture.arena);
     fixture.arena = arena_new(1);
-    assert_int_equal(judge(&app, true, "demo-secret"), 50004);
+    assert_int_equal(refusal_of(&app, true, "demo-secret"), 50004);
 }
 
 static void where_users_live_elsewhere_the_secret_alone_counts(void **state)
@@ -789,33 +801,33 @@ static void where_users_live_elsewhere_the_secret_alone_counts(void **state)
     (void)state;
     const struct lookup_application app = rotated_app(NOW_US + 1);
     fixture.conf->auth.user_table_check = false;
-    assert_int_equal(judge(&app, false, "demo-secret"), 0);
-    assert_int_equal(judge(&app, false, "wrong"), 40102);
+    assert_int_equal(refusal_of(&app, false, "demo-secret"), 0);
+    assert_int_equal(refusal_of(&app, false, "wrong"), 40102);
 }
 
 static void a_gateways_claim_needs_neither_secret_nor_user(void **state)
 {
     (void)state;
     const struct credentials credentials = {
-        .way = CREDENTIALS_GATEWAY,
+        .kind = CREDENTIALS_GATEWAY,
         .app_code = STR("demo_app"),
         .username = STR("admin"),
     };
     const struct lookup_result nothing = {.user_is_active = false};
     const struct caller *caller = NULL;
-    assert_int_equal(authenticate(fixture.auth, fixture.conf, &credentials, &nothing, NOW_US,
-                                  fixture.arena, &caller, &fixture.err),
-                     0);
+    const struct auth_context context = context_at(NOW_US);
+    assert_int_equal(authenticate(&context, &credentials, &nothing, &caller, &fixture.err), 0);
     assert_text(caller_app_code(caller), "demo_app");
     assert_text(caller_username(caller), "admin");
 }
 
 // ---- what is looked up ----
 
-static struct lookup lookup_for(enum credentials_kind way, const char *app_code, const char *secret)
+static struct lookup lookup_for(enum credentials_kind kind, const char *app_code,
+                                const char *secret)
 {
     const struct credentials credentials = {
-        .way = way,
+        .kind = kind,
         .app_code = str_from(app_code),
         .secret = str_from(secret),
         .username = STR("admin"),
@@ -855,16 +867,16 @@ static void the_log_learns_what_is_wrong_and_of_which_application(void **state)
 {
     (void)state;
     struct lookup_application app = rotated_app(NOW_US + 1);
-    assert_int_equal(judge(&app, true, "wrong"), 40102);
+    assert_int_equal(refusal_of(&app, true, "wrong"), 40102);
     assert_string_equal(fixture.err.detail, "wrong secret");
     assert_text(fixture.err.app, "demo_app");
-    assert_int_equal(judge(&app, false, "demo-secret"), 40103);
+    assert_int_equal(refusal_of(&app, false, "demo-secret"), 40103);
     assert_text(fixture.err.app, "demo_app");
     app.is_enabled = false;
-    assert_int_equal(judge(&app, true, "demo-secret"), 40102);
+    assert_int_equal(refusal_of(&app, true, "demo-secret"), 40102);
     assert_string_equal(fixture.err.detail, "disabled application");
     app = (struct lookup_application){.exists = false};
-    assert_int_equal(judge(&app, true, "demo-secret"), 40102);
+    assert_int_equal(refusal_of(&app, true, "demo-secret"), 40102);
     assert_string_equal(fixture.err.detail, "unknown application");
     assert_text(fixture.err.app, NULL); // it may be a secret in the wrong place
 }
@@ -875,7 +887,7 @@ static void digests_of_secrets_are_wiped(void **state)
     struct lookup_application app;
     app_with_secret(&app, "demo-secret");
     watch.wiped = 0;
-    assert_int_equal(judge(&app, true, "demo-secret"), 0);
+    assert_int_equal(refusal_of(&app, true, "demo-secret"), 0);
     assert_int_equal(watch.wiped, 1);
 }
 
@@ -890,7 +902,7 @@ int main(void)
         WITH_FIXTURE(what_is_not_one_json_object_of_strings_is_refused),
         WITH_FIXTURE(words_and_numbers_that_json_lacks_are_refused),
         WITH_FIXTURE(a_control_character_that_is_not_escaped_is_refused),
-        WITH_FIXTURE(doubled_members_are_refused),
+        WITH_FIXTURE(duplicate_members_are_refused),
         WITH_FIXTURE(a_header_cut_off_anywhere_is_refused),
         WITH_FIXTURE(a_header_with_any_byte_turned_to_nul_is_refused),
         WITH_FIXTURE(a_missing_or_empty_credential_is_named),

@@ -31,9 +31,12 @@ static const struct caller *make_caller(void)
     const struct caller *caller = NULL;
     struct error err = {0};
     app_with_secret(&result.app, "demo-secret");
-    assert_int_equal(authenticate(fixture.auth, fixture.conf, &credentials, &result, 0,
-                                  fixture.arena, &caller, &err),
-                     0);
+    const struct auth_context context = {
+        .auth = fixture.auth,
+        .conf = fixture.conf,
+        .arena = fixture.arena,
+    };
+    assert_int_equal(authenticate(&context, &credentials, &result, &caller, &err), 0);
     return caller;
 }
 
@@ -96,7 +99,7 @@ static const char *check_binding(const struct lookup_result *result, int *status
         assert_int_equal(status, (expected_status));                                               \
     } while (0)
 
-static void a_bound_task_is_granted(void **state)
+static void a_bound_task_gets_a_permit(void **state)
 {
     (void)state;
     const struct lookup_result result = good_facts();
@@ -274,7 +277,7 @@ static void without_memory_there_is_no_grant(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_FIXTURE(a_bound_task_is_granted),
+        WITH_FIXTURE(a_bound_task_gets_a_permit),
         WITH_FIXTURE(no_such_task_is_404),
         WITH_FIXTURE(a_deleted_task_is_404),
         WITH_FIXTURE(a_task_without_template_is_403),

@@ -172,7 +172,7 @@ static struct str good_token(void)
     return rsa_token(GOOD_HEADER, GOOD_CLAIMS);
 }
 
-// ---- judging tokens ----
+// ---- checking tokens ----
 
 struct fixture {
     struct conf *conf;
@@ -237,29 +237,42 @@ static int tear_down(void **state)
     return 0;
 }
 
-static int judge_request(const struct http_request *request)
+// What a request is authenticated with.
+static struct auth_context context_at(int64_t now_us)
+{
+    return (struct auth_context){
+        .auth = fixture.auth,
+        .conf = fixture.conf,
+        .gateways = fixture.gateways,
+        .arena = fixture.arena,
+        .now_us = now_us,
+    };
+}
+
+static int refusal_of_request(const struct http_request *request)
 {
     arena_reset(fixture.arena);
     fixture.err = (struct error){0};
+    const struct auth_context context = context_at(NOW_US);
     const int outcome =
-        auth_read_credentials(fixture.auth, fixture.conf, fixture.gateways, request, NOW_US,
-                              fixture.arena, &fixture.credentials, &fixture.err);
+        auth_read_credentials(&context, request, &fixture.credentials, &fixture.err);
     return outcome == 0 ? 0 : error_code(fixture.err.kind);
 }
 
-// 0, or the code of the refusal. Credentials that would pass otherwise stand beside the token.
-static int judge(struct str token)
+// 0, or the code of the refusal. The request also has direct credentials, which would be accepted
+// without the token.
+static int refusal_of(struct str token)
 {
-    return judge_request(&(struct http_request){
+    return refusal_of_request(&(struct http_request){
         .bkapi_jwt = token,
         .bkapi_authorization =
             STR("{\"bk_app_code\":\"a\",\"bk_app_secret\":\"s\",\"bk_username\":\"u\"}"),
     });
 }
 
-static int judge_claims(const char *claims)
+static int refusal_of_claims(const char *claims)
 {
-    return judge(rsa_token(GOOD_HEADER, claims));
+    return refusal_of(rsa_token(GOOD_HEADER, claims));
 }
 
 // ---- good tokens ----
@@ -267,8 +280,8 @@ static int judge_claims(const char *claims)
 static void a_good_token_names_application_and_user(void **state)
 {
     (void)state;
-    assert_int_equal(judge(good_token()), 0);
-    assert_int_equal(fixture.credentials.way, CREDENTIALS_GATEWAY);
+    assert_int_equal(refusal_of(good_token()), 0);
+    assert_int_equal(fixture.credentials.kind, CREDENTIALS_GATEWAY);
     assert_text(fixture.credentials.app_code, "demo_app");
     assert_text(fixture.credentials.username, "admin");
     assert_text(fixture.credentials.secret, NULL);
@@ -297,7 +310,7 @@ static void each_algorithm_works_where_it_is_allowed_and_only_there(void **state
             snprintf(header, sizeof header, "{\"alg\":\"%s\",\"kid\":\"gw\"}", algorithms[k].name);
             const struct str token =
                 token_of(keys[algorithms[k].key], algorithms[k].digest, header, GOOD_CLAIMS);
-            check_number(algorithms[k].name, judge(token), i == k ? 0 : 40104);
+            check_number(algorithms[k].name, refusal_of(token), i == k ? 0 : 40104);
         }
     }
 }
@@ -337,7 +350,7 @@ static void both_spellings_of_the_names_are_read(void **state)
             claims, sizeof claims,
             "{\"exp\":1700000100,\"app\":{%s,\"verified\":true},\"user\":{%s,\"verified\":true}}",
             rows[i].app, rows[i].user);
-        check_number(claims, judge_claims(claims), rows[i].expected);
+        check_number(claims, refusal_of_claims(claims), rows[i].expected);
         if (rows[i].expected == 0) {
             check_text(claims, fixture.credentials.app_code, "demo_app");
             check_text(claims, fixture.credentials.username, "admin");
@@ -351,7 +364,7 @@ static void blanks_around_a_token_are_passed_over(void **state)
     char padded[TOKEN_BYTES];
     const struct str token = good_token();
     const int len = snprintf(padded, sizeof padded, " \t%.*s ", (int)token.len, token.ptr);
-    assert_int_equal(judge((struct str){padded, (size_t)len}), 0);
+    assert_int_equal(refusal_of((struct str){padded, (size_t)len}), 0);
 }
 
 // ---- which key ----
@@ -360,12 +373,13 @@ static void a_token_without_kid_is_the_default_gateways(void **state)
 {
     (void)state;
     static const char header[] = "{\"alg\":\"RS512\"}";
-    assert_int_equal(judge(rsa_token(header, GOOD_CLAIMS)), 40104);
+    assert_int_equal(refusal_of(rsa_token(header, GOOD_CLAIMS)), 40104);
     const char *const settings[] = {"GATEWAY=on", all_keys_setting, other_setting,
                                     "GATEWAY_DEFAULT=gw", NULL};
     configure(settings);
-    assert_int_equal(judge(rsa_token(header, GOOD_CLAIMS)), 0);
-    assert_int_equal(judge(token_of(keys[KEY_OTHER_RSA], "SHA512", header, GOOD_CLAIMS)), 40104);
+    assert_int_equal(refusal_of(rsa_token(header, GOOD_CLAIMS)), 0);
+    assert_int_equal(refusal_of(token_of(keys[KEY_OTHER_RSA], "SHA512", header, GOOD_CLAIMS)),
+                     40104);
 }
 
 static void a_token_of_an_unknown_or_odd_kid_is_refused(void **state)
@@ -385,7 +399,7 @@ static void a_token_of_an_unknown_or_odd_kid_is_refused(void **state)
     const char *const settings[] = {"GATEWAY=on", all_keys_setting, "GATEWAY_DEFAULT=gw", NULL};
     configure(settings);
     for (size_t i = 0; i < COUNT_OF(headers); i++) {
-        check_number(headers[i], judge(rsa_token(headers[i], GOOD_CLAIMS)), 40104);
+        check_number(headers[i], refusal_of(rsa_token(headers[i], GOOD_CLAIMS)), 40104);
     }
 }
 
@@ -393,8 +407,9 @@ static void the_key_of_another_gateway_does_not_pass(void **state)
 {
     (void)state;
     const struct str token = token_of(keys[KEY_OTHER_RSA], "SHA512", GOOD_HEADER, GOOD_CLAIMS);
-    assert_int_equal(judge(token), 40104);
-    assert_int_equal(judge(rsa_token("{\"alg\":\"RS512\",\"kid\":\"other\"}", GOOD_CLAIMS)), 40104);
+    assert_int_equal(refusal_of(token), 40104);
+    assert_int_equal(refusal_of(rsa_token("{\"alg\":\"RS512\",\"kid\":\"other\"}", GOOD_CLAIMS)),
+                     40104);
 }
 
 static void while_keys_are_rotated_both_pass(void **state)
@@ -406,8 +421,9 @@ static void while_keys_are_rotated_both_pass(void **state)
     snprintf(setting, sizeof setting, "GATEWAY_KEY_gw=%s", path);
     const char *const settings[] = {"GATEWAY=on", setting, NULL};
     configure(settings);
-    assert_int_equal(judge(good_token()), 0);
-    assert_int_equal(judge(token_of(keys[KEY_OTHER_RSA], "SHA512", GOOD_HEADER, GOOD_CLAIMS)), 0);
+    assert_int_equal(refusal_of(good_token()), 0);
+    assert_int_equal(refusal_of(token_of(keys[KEY_OTHER_RSA], "SHA512", GOOD_HEADER, GOOD_CLAIMS)),
+                     0);
     free(path);
 }
 
@@ -438,7 +454,7 @@ static void headers_that_choose_another_way_are_refused(void **state)
         "",
     };
     for (size_t i = 0; i < COUNT_OF(headers); i++) {
-        check_number(headers[i], judge(rsa_token(headers[i], GOOD_CLAIMS)), 40104);
+        check_number(headers[i], refusal_of(rsa_token(headers[i], GOOD_CLAIMS)), 40104);
     }
 }
 
@@ -449,9 +465,9 @@ static void a_token_without_signature_is_refused(void **state)
     for (size_t i = 0; i < COUNT_OF(headers); i++) {
         char token[TOKEN_BYTES];
         size_t len = put_signed_part(token, headers[i], GOOD_CLAIMS);
-        check_number("without the last part", judge((struct str){token, len}), 40104);
+        check_number("without the last part", refusal_of((struct str){token, len}), 40104);
         token[len++] = '.';
-        check_number("with an empty one", judge((struct str){token, len}), 40104);
+        check_number("with an empty one", refusal_of((struct str){token, len}), 40104);
     }
 }
 
@@ -471,7 +487,7 @@ static void an_hmac_with_the_public_key_is_refused(void **state)
         HMAC(EVP_sha512(), pem, (int)strlen(pem), (const unsigned char *)token, len, mac, &mac_len);
         token[len++] = '.';
         len += put_base64url(token + len, mac, mac_len);
-        check_number(names[i], judge((struct str){token, len}), 40104);
+        check_number(names[i], refusal_of((struct str){token, len}), 40104);
     }
     free(pem);
 }
@@ -495,7 +511,7 @@ static void a_signature_by_another_digest_or_curve_than_told_is_refused(void **s
             snprintf(header, sizeof header, "{\"alg\":\"%s\",\"kid\":\"gw\"}", algorithms[i].name);
             const struct str token =
                 token_of(keys[algorithms[k].key], algorithms[k].digest, header, GOOD_CLAIMS);
-            check_number(algorithms[i].name, judge(token), i == k ? 0 : 40104);
+            check_number(algorithms[i].name, refusal_of(token), i == k ? 0 : 40104);
         }
     }
 }
@@ -516,10 +532,10 @@ static void any_changed_character_is_noticed(void **state)
         do {
             token[i] = alphabet[dice_below(&dice, 64)];
         } while (token[i] == before);
-        assert_int_equal(judge((struct str){token, good.len}), 40104);
+        assert_int_equal(refusal_of((struct str){token, good.len}), 40104);
         token[i] = before;
     }
-    assert_int_equal(judge((struct str){token, good.len}), 0);
+    assert_int_equal(refusal_of((struct str){token, good.len}), 0);
 }
 
 static void a_token_cut_off_anywhere_is_refused(void **state)
@@ -530,7 +546,7 @@ static void a_token_cut_off_anywhere_is_refused(void **state)
     memcpy(token, good.ptr, good.len);
     for (size_t len = 0; len < good.len; len++) {
         const struct str cut = guarded_copy((struct str){token, len});
-        assert_int_equal(judge(cut), 40104);
+        assert_int_equal(refusal_of(cut), 40104);
         guarded_free_copy(cut);
     }
 }
@@ -544,7 +560,7 @@ static void one_signature_has_one_spelling(void **state)
     memcpy(token, good.ptr, good.len);
     for (size_t i = 0; i < COUNT_OF(tails); i++) {
         memcpy(token + good.len, tails[i], strlen(tails[i]));
-        check_number(tails[i], judge((struct str){token, good.len + strlen(tails[i])}), 40104);
+        check_number(tails[i], refusal_of((struct str){token, good.len + strlen(tails[i])}), 40104);
     }
     // 256 bytes leave four bits unused in the last character, which must be zero.
     static const char last_characters[] = "AQgw";
@@ -553,7 +569,7 @@ static void one_signature_has_one_spelling(void **state)
     for (char bits = 1; bits < 16; bits++) {
         const char digit = token[good.len - 1];
         token[good.len - 1] = (char)(digit + bits);
-        check_number("unused bits", judge((struct str){token, good.len}), 40104);
+        check_number("unused bits", refusal_of((struct str){token, good.len}), 40104);
         token[good.len - 1] = digit;
     }
 }
@@ -576,18 +592,18 @@ static void bytes_that_are_no_token_are_refused(void **state)
         STR("e30.e30.e30"),
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        check_number(rows[i].ptr, judge(rows[i]), 40104);
+        check_number(rows[i].ptr, refusal_of(rows[i]), 40104);
     }
 }
 
 // A token whose ECDSA signature is these bytes.
-static int judge_ecdsa(const unsigned char *signature, size_t signature_len)
+static int refusal_of_ecdsa(const unsigned char *signature, size_t signature_len)
 {
     char token[TOKEN_BYTES];
     size_t len = put_signed_part(token, "{\"alg\":\"ES256\",\"kid\":\"gw\"}", GOOD_CLAIMS);
     token[len++] = '.';
     len += put_base64url(token + len, signature, signature_len);
-    return judge((struct str){token, len});
+    return refusal_of((struct str){token, len});
 }
 
 static void ecdsa_signatures_of_odd_numbers_are_refused(void **state)
@@ -596,14 +612,14 @@ static void ecdsa_signatures_of_odd_numbers_are_refused(void **state)
     static unsigned char bytes[200];
     allow_all_algorithms();
     memset(bytes, 0, sizeof bytes);
-    assert_int_equal(judge_ecdsa(bytes, 64), 40104); // r = s = 0
+    assert_int_equal(refusal_of_ecdsa(bytes, 64), 40104); // r = s = 0
     memset(bytes, 0xFF, sizeof bytes);
     for (size_t len = 0; len < sizeof bytes; len++) {
-        assert_int_equal(judge_ecdsa(bytes, len), 40104);
+        assert_int_equal(refusal_of_ecdsa(bytes, len), 40104);
     }
     memset(bytes, 0, sizeof bytes);
     bytes[31] = bytes[63] = 1;
-    assert_int_equal(judge_ecdsa(bytes, 64), 40104); // r = s = 1
+    assert_int_equal(refusal_of_ecdsa(bytes, 64), 40104); // r = s = 1
 }
 
 static void an_ecdsa_signature_in_der_is_refused(void **state)
@@ -614,9 +630,9 @@ static void an_ecdsa_signature_in_der_is_refused(void **state)
     allow_all_algorithms();
     const size_t len = put_signed_part(text, "{\"alg\":\"ES256\",\"kid\":\"gw\"}", GOOD_CLAIMS);
     size_t signature_len = sign(keys[KEY_P256], "SHA256", text, len, signature);
-    assert_int_equal(judge_ecdsa(signature, signature_len), 40104);
+    assert_int_equal(refusal_of_ecdsa(signature, signature_len), 40104);
     signature_len = to_raw(signature, signature_len, 32);
-    assert_int_equal(judge_ecdsa(signature, signature_len), 0);
+    assert_int_equal(refusal_of_ecdsa(signature, signature_len), 0);
 }
 
 // ---- claims ----
@@ -657,7 +673,7 @@ static void dates_are_checked_with_the_leeway_of_ten_seconds(void **state)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         char claims[512];
         snprintf(claims, sizeof claims, "{%s," PARTIES "}", rows[i].dates);
-        check_number(rows[i].dates, judge_claims(claims), rows[i].expected);
+        check_number(rows[i].dates, refusal_of_claims(claims), rows[i].expected);
     }
 }
 
@@ -666,10 +682,11 @@ static void the_leeway_is_configurable(void **state)
     (void)state;
     const char *const settings[] = {"GATEWAY=on", all_keys_setting, "LEEWAY=0", NULL};
     configure(settings);
-    assert_int_equal(judge_claims("{\"exp\":1700000001," PARTIES "}"), 0);
-    assert_int_equal(judge_claims("{\"exp\":1700000000," PARTIES "}"), 40104);
-    assert_int_equal(judge_claims("{\"exp\":1700000100,\"iat\":1700000000," PARTIES "}"), 0);
-    assert_int_equal(judge_claims("{\"exp\":1700000100,\"iat\":1700000001," PARTIES "}"), 40104);
+    assert_int_equal(refusal_of_claims("{\"exp\":1700000001," PARTIES "}"), 0);
+    assert_int_equal(refusal_of_claims("{\"exp\":1700000000," PARTIES "}"), 40104);
+    assert_int_equal(refusal_of_claims("{\"exp\":1700000100,\"iat\":1700000000," PARTIES "}"), 0);
+    assert_int_equal(refusal_of_claims("{\"exp\":1700000100,\"iat\":1700000001," PARTIES "}"),
+                     40104);
 }
 
 static void both_parties_must_be_verified(void **state)
@@ -683,7 +700,7 @@ static void both_parties_must_be_verified(void **state)
                  "{\"exp\":1700000100,\"app\":{\"app_code\":\"demo_app\",\"verified\":%s},"
                  "\"user\":{\"username\":\"admin\",\"verified\":%s}}",
                  i % 2 == 0 ? value : "true", i % 2 == 0 ? "true" : value);
-        check_number(claims, judge_claims(claims), 40104);
+        check_number(claims, refusal_of_claims(claims), 40104);
     }
 }
 
@@ -709,7 +726,7 @@ static void claims_that_lack_a_party_are_refused(void **state)
         "",
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        check_number(rows[i], judge_claims(rows[i]), 40104);
+        check_number(rows[i], refusal_of_claims(rows[i]), 40104);
     }
 }
 
@@ -718,17 +735,17 @@ static void claims_that_lack_a_party_are_refused(void **state)
 static void with_a_token_nothing_else_is_looked_at(void **state)
 {
     (void)state;
-    assert_int_equal(judge(good_token()), 0);
+    assert_int_equal(refusal_of(good_token()), 0);
     assert_text(fixture.credentials.app_code, "demo_app"); // and not "a" of the header beside it
-    assert_int_equal(judge(STR("bad")), 40104);
-    assert_int_equal(judge(STR("")), 40104);
+    assert_int_equal(refusal_of(STR("bad")), 40104);
+    assert_int_equal(refusal_of(STR("")), 40104);
 }
 
 static void without_a_token_direct_credentials_are_read(void **state)
 {
     (void)state;
-    assert_int_equal(judge(STR_ABSENT), 0);
-    assert_int_equal(fixture.credentials.way, CREDENTIALS_DIRECT);
+    assert_int_equal(refusal_of(STR_ABSENT), 0);
+    assert_int_equal(fixture.credentials.kind, CREDENTIALS_DIRECT);
     assert_text(fixture.credentials.app_code, "a");
 }
 
@@ -737,11 +754,11 @@ static void where_direct_is_off_only_a_token_passes(void **state)
     (void)state;
     const char *const settings[] = {"GATEWAY=on", all_keys_setting, "DIRECT=off", NULL};
     configure(settings);
-    assert_int_equal(judge(good_token()), 0);
-    assert_int_equal(judge(STR_ABSENT), 40105);
-    assert_int_equal(judge_request(&(struct http_request){.query = STR("")}), 40101);
+    assert_int_equal(refusal_of(good_token()), 0);
+    assert_int_equal(refusal_of(STR_ABSENT), 40105);
+    assert_int_equal(refusal_of_request(&(struct http_request){.query = STR("")}), 40101);
     assert_text(fixture.err.subject, "X-Bkapi-JWT");
-    assert_int_equal(judge_request(&(struct http_request){
+    assert_int_equal(refusal_of_request(&(struct http_request){
                          .query = STR("bk_app_code=a&bk_app_secret=s&bk_username=u")}),
                      40105);
 }
@@ -751,7 +768,7 @@ static void where_gateways_are_off_a_good_token_is_refused(void **state)
     (void)state;
     const char *const settings[] = {all_keys_setting, NULL};
     configure(settings);
-    assert_int_equal(judge(good_token()), 40105);
+    assert_int_equal(refusal_of(good_token()), 40105);
 }
 
 // Byte by byte, and with a user's name that finds room where the application's code finds none.
@@ -768,7 +785,7 @@ static void a_token_that_lacks_memory_is_not_called_a_bad_one(void **state)
         assert_true(lacked < 10000);
         arena_free(fixture.arena);
         fixture.arena = arena_new(lacked);
-        outcome = judge(token);
+        outcome = refusal_of(token);
         assert_true(outcome == 0 || outcome == 50004);
         if (outcome == 0) {
             assert_text(fixture.credentials.app_code, code);
@@ -809,30 +826,30 @@ static void crypto_free(void *block, const char *file, int line)
     free(block);
 }
 
-static int judge_without_memory(struct str token, unsigned long fail_at)
+static int refusal_without_memory(struct str token, unsigned long fail_at)
 {
     crypto.calls = 0;
     crypto.fail_at = fail_at;
     crypto.is_watching = true;
-    const int outcome = judge(token);
+    const int outcome = refusal_of(token);
     crypto.is_watching = false;
     return outcome;
 }
 
 // Whichever allocation fails, a good token is accepted (what the library can do without), or the
-// answer says that memory lacks; the next is judged as ever.
+// answer says that memory lacks; the next one is checked as usual.
 static void expect_no_memory(const char *name, struct str token)
 {
     unsigned long n = 0;
     unsigned long told = 0;
     do {
-        const int outcome = judge_without_memory(token, ++n);
+        const int outcome = refusal_without_memory(token, ++n);
         if (outcome != 0 && outcome != 50004) {
             print_error("%s, allocation %lu: %d\n", name, n, outcome);
         }
         check(name, outcome == 0 || outcome == 50004);
         told += outcome == 50004;
-        check_number(name, judge(token), 0);
+        check_number(name, refusal_of(token), 0);
     } while (crypto.calls >= n);
     check(name, told > 0);
 }
@@ -843,7 +860,7 @@ static void where_the_library_lacks_memory_a_token_is_not_called_a_bad_one(void 
     const char *const settings[] = {"GATEWAY=on", all_keys_setting,
                                     "GATEWAY_ALGORITHMS=RS512,ES256", NULL};
     configure(settings);
-    assert_int_equal(judge(good_token()), 0);
+    assert_int_equal(refusal_of(good_token()), 0);
     expect_no_memory("RS512", good_token());
     expect_no_memory("ES256", token_of(keys[KEY_P256], "SHA256",
                                        "{\"alg\":\"ES256\",\"kid\":\"gw\"}", GOOD_CLAIMS));

@@ -82,7 +82,7 @@ static void compare(const unsigned char *bytes, size_t len)
     }
 }
 
-static void every_three_bytes_are_judged_as_their_code_point(void **state)
+static void every_three_bytes_are_checked_as_their_code_point(void **state)
 {
     (void)state;
     for (uint32_t word = 0; word < 1U << 24; word++) {
@@ -92,7 +92,7 @@ static void every_three_bytes_are_judged_as_their_code_point(void **state)
     }
 }
 
-static void every_four_bytes_at_the_edges_are_judged_as_their_code_point(void **state)
+static void every_four_bytes_at_the_edges_are_checked_as_their_code_point(void **state)
 {
     (void)state;
     static const unsigned char edges[] = {0x00, 0x7F, 0x80, 0x8F, 0x90,
@@ -201,8 +201,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sequences_at_the_edges_have_their_length),
-        cmocka_unit_test(every_three_bytes_are_judged_as_their_code_point),
-        cmocka_unit_test(every_four_bytes_at_the_edges_are_judged_as_their_code_point),
+        cmocka_unit_test(every_three_bytes_are_checked_as_their_code_point),
+        cmocka_unit_test(every_four_bytes_at_the_edges_are_checked_as_their_code_point),
         cmocka_unit_test(a_text_is_valid_when_every_sequence_is),
         cmocka_unit_test(an_empty_or_absent_text_is_valid),
         cmocka_unit_test(one_bad_byte_anywhere_makes_a_text_invalid),

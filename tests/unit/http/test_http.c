@@ -78,7 +78,7 @@ static void a_variables_name_counts_to_the_letter(void **state)
     assert_text(request.path_info, NULL);
 }
 
-static void a_doubled_credential_is_refused(void **state)
+static void a_duplicate_credential_is_refused(void **state)
 {
     (void)state;
     static const struct {
@@ -102,7 +102,7 @@ static void a_doubled_credential_is_refused(void **state)
     }
 }
 
-static void a_credential_after_an_empty_one_is_doubled_too(void **state)
+static void a_credential_after_an_empty_one_is_a_duplicate(void **state)
 {
     (void)state;
     const struct http_var vars[] = {var("REQUEST_METHOD", "GET"), var("HTTP_X_BKAPI_JWT", ""),
@@ -128,7 +128,7 @@ static void a_refused_request_is_filled_for_its_answer(void **state)
     assert_text(request.request_id, "id-1");
 }
 
-static void of_other_doubled_variables_the_last_counts(void **state)
+static void of_other_duplicate_variables_the_last_counts(void **state)
 {
     (void)state;
     const struct http_var vars[] = {var("REQUEST_METHOD", "GET"), var("PATH_INFO", ""),
@@ -212,7 +212,7 @@ static void the_address_is_the_last_that_no_trusted_proxy_has(void **state)
     }
 }
 
-static void a_doubled_forwarded_for_is_not_believed(void **state)
+static void a_duplicate_forwarded_for_is_not_believed(void **state)
 {
     (void)state;
     struct cidr_list list;
@@ -648,14 +648,14 @@ int main(void)
         cmocka_unit_test(every_known_variable_reaches_its_member),
         cmocka_unit_test(what_was_not_sent_is_absent),
         cmocka_unit_test(a_variables_name_counts_to_the_letter),
-        cmocka_unit_test(a_doubled_credential_is_refused),
-        cmocka_unit_test(a_credential_after_an_empty_one_is_doubled_too),
+        cmocka_unit_test(a_duplicate_credential_is_refused),
+        cmocka_unit_test(a_credential_after_an_empty_one_is_a_duplicate),
         cmocka_unit_test(a_refused_request_is_filled_for_its_answer),
-        cmocka_unit_test(of_other_doubled_variables_the_last_counts),
+        cmocka_unit_test(of_other_duplicate_variables_the_last_counts),
         cmocka_unit_test(a_request_without_method_is_refused),
         cmocka_unit_test(a_request_without_variables_is_refused),
         cmocka_unit_test(the_address_is_the_last_that_no_trusted_proxy_has),
-        cmocka_unit_test(a_doubled_forwarded_for_is_not_believed),
+        cmocka_unit_test(a_duplicate_forwarded_for_is_not_believed),
         cmocka_unit_test(without_a_peer_no_header_is_believed),
         cmocka_unit_test(queries_are_decoded_as_forms_are),
         cmocka_unit_test(every_escaped_byte_but_nul_is_decoded),

@@ -555,7 +555,7 @@ static void a_token_is_refused_where_gateways_are_not_accepted(void **state)
     assert_int_equal(stage->fake.calls, 0);
 }
 
-static void a_doubled_credential_header_is_400(void **state)
+static void a_duplicate_credential_header_is_400(void **state)
 {
     (void)state;
     assert_int_equal(get_with("HTTP_X_BKAPI_AUTHORIZATION", STAGE_CREDENTIALS), 400);
@@ -1223,7 +1223,7 @@ int main(void)
         ON_STAGE(where_users_live_elsewhere_any_name_is_taken),
         ON_STAGE(a_request_without_credentials_is_401),
         ON_STAGE(a_token_is_refused_where_gateways_are_not_accepted),
-        ON_STAGE(a_doubled_credential_header_is_400),
+        ON_STAGE(a_duplicate_credential_header_is_400),
         ON_STAGE(what_the_store_reports_is_answered),
         ON_STAGE(rows_without_a_root_are_500),
         ON_STAGE(more_nodes_than_allowed_are_500),
