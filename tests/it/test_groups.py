@@ -6,9 +6,12 @@ import concurrent.futures
 import contextlib
 import re
 
+import time
+
+import gateway
 import pytest
 import support
-from lab import client, fcgi
+from lab import client, fcgi, jwt
 from lab import responder as lab_responder
 from lab.scratch import wait_until
 from test_metrics import scrape, value
@@ -155,6 +158,26 @@ def test_more_nodes_than_allowed_fail_alone(program, database, world, finished_t
         support.success(responses[0])
         support.assert_error(responses[1], 500, 50003)
         support.success(responses[2])
+    assert responder.stop() == 0
+
+
+def test_tokens_and_secrets_in_one_group(program, database, lab, world, finished_task):
+    """Each is judged by its own: of the tokens only the one that holds gets in."""
+    key = jwt.Key(lab)
+    task = world.task([support.node()], template_id=world.template(gateway.APP))
+    responder = program.listen(lab_responder.settings_for(database, **{
+        "server.workers": 1, "auth.failure_limit": 0, "auth.gateway": "on",
+        "auth.gateway_key_main": key.public_path}))
+    good = key.token(gateway.claims())
+    expired = key.token(gateway.claims(exp=time.time() - 3600))
+    forged = good[:-8] + "AAAAAAAA"
+    with contextlib.closing(Group(responder, 8)) as group:
+        responses = group.ask(
+            gateway.asking(task, good), gateway.asking(task, expired), gateway.asking(task, forged),
+            support.states(finished_task), support.states(task), gateway.asking(finished_task, good),
+            gateway.asking(task, good, support.GOOD), gateway.asking(task, expired, support.GOOD))
+        assert [response.status for response in responses] == [200, 401, 401, 200, 403, 403, 200, 401]
+        assert largest_group(scrape(responder)) == 8
     assert responder.stop() == 0
 
 
