@@ -29,7 +29,7 @@ SAMPLES = (
     (3, "a failed step below a running sub-process", 200, "FAILED"),
     (4, "a suspended step below a running sub-process", 200, "RUNNING"),
     (5, "not started", 200, "CREATED"),
-    (6, "expired", 200, "EXPIRED"),
+    (6, "expired", 404, 40402),
     (7, "another application's", 403, 40303),
     (8, "its template is bound to no application", 403, 40302),
     (9, "its template is deleted", 404, 40403),

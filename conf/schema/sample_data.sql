@@ -7,7 +7,7 @@
 --   3     failed       a failed step makes the running sub-processes above it FAILED
 --   4     suspended    a suspended step makes its running sub-process NODE_SUSPENDED
 --   5     not started  CREATED, empty
---   6     expired      EXPIRED
+--   6     expired      404, as if it were not there
 --   7     running      bound to other_app: 403 for demo_app
 --   8     running      its template is bound to no application: 403
 --   9     finished     its template is deleted: 404

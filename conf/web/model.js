@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 // The tree of an answer as the page needs it. Without recursion: a task may be nested some thousand levels deep.
 
-// A state's kind gives it its colour and icon. A state that is not listed is shown as it is called, in grey.
+// A state's kind gives it its colour and icon. These are all states of bamboo-engine, and NODE_SUSPENDED, which BKFlow
+// adds. A state that is not listed is shown as it is called, in grey.
 const KINDS = {
-  FINISHED: 'done', RUNNING: 'running', FAILED: 'failed', SUSPENDED: 'paused', NODE_SUSPENDED: 'paused',
-  CREATED: 'waiting', READY: 'waiting', BLOCKED: 'waiting', PENDING_PROCESSING: 'waiting',
-  REVOKED: 'ended', EXPIRED: 'ended',
+  FINISHED: 'done', RUNNING: 'running', ROLLING_BACK: 'running', FAILED: 'failed', ROLL_BACK_FAILED: 'failed',
+  SUSPENDED: 'paused', NODE_SUSPENDED: 'paused',
+  CREATED: 'waiting', READY: 'waiting', LOOP_READY: 'waiting', BLOCKED: 'waiting',
+  REVOKED: 'ended', ROLL_BACK_SUCCESS: 'ended',
 };
-const ENDED = new Set(['FINISHED', 'REVOKED', 'EXPIRED']);
+const ENDED = new Set(['FINISHED', 'REVOKED']);
 
 export const kindOf = state => KINDS[state] ?? 'waiting';
 

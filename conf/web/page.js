@@ -282,7 +282,7 @@ function showResult() {
 function resultWords() {
   const {data, root, steps} = model;
   if (!root) {
-    return data.state === 'EXPIRED' ? words.expired : data.start_time === null ? words.notStarted : words.noNodes;
+    return data.start_time === null ? words.notStarted : words.noNodes;
   }
   const all = [...steps.values()].reduce((sum, count) => sum + count, 0);
   return [

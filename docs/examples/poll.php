@@ -6,7 +6,7 @@
 
 declare(strict_types=1);
 
-const ENDED = ['FINISHED' => 0, 'FAILED' => 1, 'REVOKED' => 1, 'EXPIRED' => 1];
+const ENDED = ['FINISHED' => 0, 'FAILED' => 1, 'REVOKED' => 1];
 const USAGE_ERROR = 2;
 const REFUSED = 3;
 const GAVE_UP = 4;

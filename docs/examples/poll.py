@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 
 USAGE = "usage: BK_APP_CODE=... BK_APP_SECRET=... BK_USERNAME=... poll.py http://HOST/bkflow TASK_ID"
-ENDED = {"FINISHED": 0, "FAILED": 1, "REVOKED": 1, "EXPIRED": 1}
+ENDED = {"FINISHED": 0, "FAILED": 1, "REVOKED": 1}
 USAGE_ERROR, REFUSED, GAVE_UP = 2, 3, 4
 PASSING = (0, 429, 502, 503, 504)  # 0: no answer
 NO_ANSWER = 0, {}, b""

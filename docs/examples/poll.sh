@@ -69,7 +69,7 @@ take_answer() {
     shown=$state
     case $state in
     FINISHED) exit 0 ;;
-    FAILED | REVOKED | EXPIRED) exit 1 ;;
+    FAILED | REVOKED) exit 1 ;;
     esac
 }
 

@@ -9,8 +9,12 @@ struct permit {
 
 static int check_task(const struct lookup_task *task, struct error *err)
 {
-    if (!task->exists || task->is_deleted) {
+    if (!task->exists) {
         return error_set(err, ERR_NO_TASK, "no such task");
+    }
+    if (task->is_deleted || task->is_expired) {
+        return error_set(err, ERR_NO_TASK, "the task is %s",
+                         task->is_deleted ? "deleted" : "expired");
     }
     if (task->template_id == 0) {
         return error_set(err, ERR_TASK_WITHOUT_TEMPLATE, "template_id is NULL or 0");
@@ -35,15 +39,6 @@ static int check_template(const struct lookup_template *template, struct str app
     return 0;
 }
 
-// Expired comes first: BKFlow answers EXPIRED even for a task that was never started.
-static enum permit_kind kind_of(const struct lookup_task *task)
-{
-    if (task->is_expired) {
-        return PERMIT_EXPIRED;
-    }
-    return task->is_started ? PERMIT_STARTED : PERMIT_NOT_STARTED;
-}
-
 static int make_permit(const struct lookup_task *task, int64_t task_id, struct arena *arena,
                        const struct permit **permit, struct error *err)
 {
@@ -54,7 +49,7 @@ static int make_permit(const struct lookup_task *task, int64_t task_id, struct a
     *made = (struct permit){
         .task_id = task_id,
         .root_id = task->instance_id,
-        .kind = kind_of(task),
+        .kind = task->is_started ? PERMIT_STARTED : PERMIT_NOT_STARTED,
     };
     *permit = made;
     return 0;

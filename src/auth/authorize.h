@@ -15,20 +15,19 @@ struct permit;
 // What the task's row says about its states.
 enum permit_kind {
     PERMIT_NOT_STARTED, // no node has run
-    PERMIT_EXPIRED,     // the states were deleted by BKFlow's cleanup
     PERMIT_STARTED,     // the states are in eri_state
 };
 
 // Checks the task, its template and the template's application, in the order of BKFlow's
-// check_task_bk_app_code. The error contains what its message names; the strings live as long as
-// CALLER and RESULT.
+// check_task_bk_app_code. A deleted or expired task does not exist. The error contains what its
+// message names; the strings live as long as CALLER and RESULT.
 int authorize(const struct caller *caller, const struct lookup_result *result, int64_t task_id,
               struct arena *arena, const struct permit **permit,
               struct error *err) MUST_CHECK NONNULL;
 
 // Makes a permit without a check, for an operator at a terminal: whoever has the database password
-// can read everything anyway. Never call it for a request from the network. Accepts deleted tasks
-// and any template; fails if the task does not exist.
+// can read everything anyway. Never call it for a request from the network. Accepts deleted
+// and expired tasks and any template; fails if the task does not exist.
 int permit_for_operator(const struct lookup_result *result, int64_t task_id, struct arena *arena,
                         const struct permit **permit, struct error *err) MUST_CHECK NONNULL;
 

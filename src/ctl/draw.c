@@ -153,15 +153,26 @@ static void draw_label(struct drawing *drawing, const struct step *step)
     ctl_out_blanks(drawing->out, drawing->columns.label - label_width(step) + 2);
 }
 
+// All states of bamboo-engine (its bamboo_engine/states.py), and the one of the roll-up.
 static enum ctl_colour colour_of(struct str state)
 {
     static const struct {
         const char *state;
         enum ctl_colour colour;
     } colours[] = {
-        {"FINISHED", CTL_GREEN},   {"RUNNING", CTL_BLUE},          {"FAILED", CTL_RED},
-        {"SUSPENDED", CTL_YELLOW}, {"NODE_SUSPENDED", CTL_YELLOW}, {"REVOKED", CTL_MAGENTA},
-        {"CREATED", CTL_FAINT},    {"READY", CTL_FAINT},           {"EXPIRED", CTL_FAINT},
+        {"FINISHED", CTL_GREEN},
+        {"RUNNING", CTL_BLUE},
+        {"ROLLING_BACK", CTL_BLUE},
+        {"FAILED", CTL_RED},
+        {"ROLL_BACK_FAILED", CTL_RED},
+        {"SUSPENDED", CTL_YELLOW},
+        {"NODE_SUSPENDED", CTL_YELLOW},
+        {"REVOKED", CTL_MAGENTA},
+        {"ROLL_BACK_SUCCESS", CTL_MAGENTA},
+        {"CREATED", CTL_FAINT},
+        {"READY", CTL_FAINT},
+        {"LOOP_READY", CTL_FAINT},
+        {"BLOCKED", CTL_FAINT},
     };
     for (size_t i = 0; i < COUNT_OF(colours); i++) {
         if (str_equal(state, str_from(colours[i].state))) {

@@ -61,9 +61,6 @@ static int load(struct view *view)
     case PERMIT_NOT_STARTED:
         tree_of_kind(&view->tree, TREE_NOT_STARTED);
         return 0;
-    case PERMIT_EXPIRED:
-        tree_of_kind(&view->tree, TREE_EXPIRED);
-        return 0;
     case PERMIT_STARTED:
         break;
     }
@@ -108,8 +105,9 @@ static void print_binding(const struct view *view)
     const struct lookup_task *const task = &view->lookup.result.task;
     const struct lookup_template *const template = &view->lookup.result.template;
     ctl_out_print(out, "Task %" PRId64, view->task_id);
-    if (task->is_deleted) {
-        ctl_out_print(out, ", deleted");
+    if (task->is_deleted || task->is_expired) {
+        ctl_out_print(out, ", %s (clients are answered 404)",
+                      task->is_deleted ? "deleted" : "expired");
     }
     if (task->template_id == 0) {
         ctl_out_print(out, ", without a template: no application may see it\n");
@@ -163,9 +161,6 @@ static void print_tree(struct view *view)
         print_alone(out, STR("CREATED"),
                     "the task has been started, but no node has a row in eri_state yet. If that "
                     "lasts, the engine's workers do not run, or [engine_database] is not theirs.");
-        break;
-    case TREE_EXPIRED:
-        print_alone(out, STR("EXPIRED"), "BKFlow has cleaned this task's states away");
         break;
     case TREE_NODES:
         print_nodes(view);

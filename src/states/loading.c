@@ -12,9 +12,6 @@ static bool has_nodes(struct exchange *exchange)
     case PERMIT_NOT_STARTED:
         tree_of_kind(&exchange->own_tree, TREE_NOT_STARTED);
         break;
-    case PERMIT_EXPIRED:
-        tree_of_kind(&exchange->own_tree, TREE_EXPIRED);
-        break;
     case PERMIT_STARTED:
         return true;
     }

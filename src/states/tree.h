@@ -14,7 +14,6 @@ enum tree_kind {
     TREE_NODES,
     TREE_NOT_STARTED, // the task has not run yet
     TREE_CREATED,     // it has been started, but no node has a row yet
-    TREE_EXPIRED,     // its states were cleaned away
 };
 
 struct tree {

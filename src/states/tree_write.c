@@ -214,11 +214,11 @@ static void write_not_started(struct json_writer *json)
     json_write_close(json);
 }
 
-static void write_state_alone(struct json_writer *json, struct str state)
+static void write_created(struct json_writer *json)
 {
     json_write_open(json);
     JSON_WRITE_KEY(json, "state");
-    json_write_string(json, state);
+    json_write_string(json, STR("CREATED"));
     json_write_close(json);
 }
 
@@ -246,10 +246,7 @@ void tree_write(const struct tree *tree, struct local_time *zone, struct json_wr
         write_not_started(json);
         break;
     case TREE_CREATED:
-        write_state_alone(json, STR("CREATED"));
-        break;
-    case TREE_EXPIRED:
-        write_state_alone(json, STR("EXPIRED"));
+        write_created(json);
         break;
     case TREE_NODES:
         write_tree(tree, zone, json);

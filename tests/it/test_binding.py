@@ -82,7 +82,7 @@ def test_bound_to_another_application(standard, world, bound_app):
 
 
 @pytest.mark.parametrize("columns", [
-    dict(is_started=False), dict(is_expired=True), dict(is_finished=True), dict(is_revoked=True),
+    dict(is_started=False), dict(is_finished=True), dict(is_revoked=True),
 ], ids=lambda columns: next(iter(columns)))
 def test_no_state_of_the_task_spares_the_checks(standard, world, columns):
     task_id = world.task([support.node(**RUNNING)], template_id=world.template("other_app"), **columns)

@@ -49,14 +49,13 @@ def run(name, *arguments, **environment):
 # ---- against the demo ----
 
 @client
-@pytest.mark.parametrize("task_id, status, says", [(1, FINISHED, "FINISHED\n"), (3, ENDED, "FAILED\n"),
-                                                   (6, ENDED, "EXPIRED\n")])
+@pytest.mark.parametrize("task_id, status, says", [(1, FINISHED, "FINISHED\n"), (3, ENDED, "FAILED\n")])
 def test_says_how_a_task_ended(demo, name, task_id, status, says):
     assert run(name, demo.api, task_id) == (status, says, "")
 
 
 @client
-@pytest.mark.parametrize("task_id, code", [(7, 40303), (10, 40402), ("x", 40001)])
+@pytest.mark.parametrize("task_id, code", [(6, 40402), (7, 40303), (10, 40402), ("x", 40001)])
 def test_says_why_it_was_refused(demo, name, task_id, code):
     status, output, errors = run(name, demo.api, task_id)
     assert (status, output) == (REFUSED, "")

@@ -185,9 +185,7 @@ class TestWithoutNodes:
     @pytest.mark.parametrize("columns, words", [
         ({"is_started": False}, ["CREATED", "not been started"]),
         ({"is_started": True}, ["CREATED", "eri_state", "engine"]),
-        ({"is_expired": True}, ["EXPIRED", "cleaned"]),
-        ({"is_started": False, "is_expired": True}, ["EXPIRED"]),
-    ], ids=["not-started", "no-rows", "expired", "expired-first"])
+    ], ids=["not-started", "no-rows"])
     def test_hints(self, site, world, columns, words):
         text = ctl.output(site.run("states", world.task(**columns)))
         assert all(word in text for word in words)
@@ -222,8 +220,9 @@ class TestBinding:
         ({"bk_app_code": "app_ä"}, {}, "bound to app_ä"), ({"bk_app_code": None}, {}, "bound to no application"),
         ({"bk_app_code": ""}, {}, "bound to no application"), ({"is_deleted": True}, {}, "is deleted: no application"),
         ({}, {"template_id": None}, "without a template"), ({}, {"template_id": 0}, "without a template"),
-        ({}, {"template_id": 404404}, "does not exist"), ({}, {"is_deleted": True}, "deleted, template"),
-    ], ids=["bound", "null", "empty", "deleted", "no-template", "zero", "missing", "task-deleted"])
+        ({}, {"template_id": 404404}, "does not exist"), ({}, {"is_deleted": True}, "deleted (clients are answered 404), template"),
+        ({}, {"is_expired": True}, "expired (clients are answered 404), template"),
+    ], ids=["bound", "null", "empty", "deleted", "no-template", "zero", "missing", "task-deleted", "task-expired"])
     def test_the_first_line(self, site, world, template, task, words):
         task_id = world.task([support.node()], **({"template_id": world.template(**template)} | task))
         text = ctl.output(site.run("states", task_id))
@@ -246,8 +245,8 @@ class TestJson:
         lambda world: world.task([support.node(), support.node("a"), support.node("b", "a", state="FAILED", retry=2)]),
         lambda world: world.task([support.node(state="RUNNING"), support.node("b", state="FAILED", skip=True)]),
         lambda world: world.task([support.node(), support.node("lost", "nowhere")]),
-        lambda world: world.task(is_started=False), lambda world: world.task(), lambda world: world.task(is_expired=True),
-    ], ids=["tree", "rolled-up", "lost", "not-started", "no-rows", "expired"])
+        lambda world: world.task(is_started=False), lambda world: world.task(),
+    ], ids=["tree", "rolled-up", "lost", "not-started", "no-rows"])
     def test_equals_the_responders(self, site, world, ask, make):
         task_id = make(world)
         assert ctl.output(site.run("--json", "states", task_id)) == ask(task_id) + "\n"

@@ -187,9 +187,33 @@ def test_every_status_lists_its_codes():
     assert set(map(str, told)) <= set(DOCUMENT["paths"][STATES]["get"]["responses"])
 
 
+# ---- states ----
+
+ENGINE_STATES = {"CREATED", "LOOP_READY", "READY", "RUNNING", "SUSPENDED", "BLOCKED", "FINISHED", "FAILED", "REVOKED",
+                 "ROLLING_BACK", "ROLL_BACK_SUCCESS", "ROLL_BACK_FAILED"}
+ROLLED_UP = "NODE_SUSPENDED"
+
+
+def names_in(path, start, end):
+    """The words in capitals of the first part of a file from one text to another."""
+    text = (ROOT / path).read_text(encoding="utf-8")
+    part = text[text.index(start):]
+    return set(re.findall(r"\b[A-Z]{4,}(?:_[A-Z]+)*\b", part[:part.index(end)]))
+
+
+@pytest.mark.parametrize("path, start, end", [
+    ("docs/openapi.yaml", "The engine's word for it", "type:"), ("docs/api.md", "- `state` is", "- `elapsed_time`"),
+    ("conf/web/model.js", "{\n  FINISHED", "};"), ("conf/web/words.js", "states: {", "}"),
+    ("conf/web/words.js", "FINISHED: '已完成'", "}"), ("src/ctl/draw.c", "} colours[]", "};"),
+])
+def test_the_states_are_the_engines(path, start, end):
+    """bamboo_engine/states.py of bamboo-engine cd9f7b8, and the one that BKFlow makes of a RUNNING node."""
+    assert {name for name in names_in(path, start, end) if not name.startswith("CTL_")} == ENGINE_STATES | {ROLLED_UP}
+
+
 # ---- real answers ----
 
-KINDS = {"finished": 1, "nested and running": 2, "failed": 3, "suspended": 4, "not started": 5, "expired": 6}
+KINDS = {"finished": 1, "nested and running": 2, "failed": 3, "suspended": 4, "not started": 5}
 
 
 def ask(responder, task_id, headers=None, credentials=None, **others):

@@ -74,7 +74,7 @@ class TestRoundTrips:
         request = support.states(crowd, {"If-None-Match": tag})
         assert self.cost(database, one_worker, request, 304) == {"Com_stmt_execute": 3}
 
-    @pytest.mark.parametrize("columns, statements", [({"is_started": False}, 2), ({"is_expired": True}, 2), ({}, 3)])
+    @pytest.mark.parametrize("columns, statements", [({"is_started": False}, 2), ({}, 3)])
     def test_where_there_are_no_nodes(self, database, world, one_worker, columns, statements):
         request = support.states(world.task(**columns))
         assert self.cost(database, one_worker, request) == {"Com_stmt_execute": statements}

@@ -174,9 +174,6 @@ function tree(array $rows, string $root): array
 
 function states_json(array $facts): string
 {
-    if ($facts['is_expired']) {
-        return '{"state":"EXPIRED"}';
-    }
     if (!$facts['is_started']) {
         return '{"start_time":null,"state":"CREATED","retry":0,"skip":0,"finish_time":null,"elapsed_time":0,' .
             '"children":{}}';

@@ -129,6 +129,28 @@ static void a_deleted_task_is_404(void **state)
     assert_refused(&result, 404, NO_TASK);
 }
 
+static void an_expired_task_is_404(void **state)
+{
+    (void)state;
+    struct lookup_result result = good_facts();
+    result.task.is_expired = true;
+    assert_refused(&result, 404, NO_TASK);
+    result.task.is_started = false;
+    assert_refused(&result, 404, NO_TASK);
+}
+
+static void an_operator_sees_deleted_and_expired_tasks(void **state)
+{
+    (void)state;
+    struct lookup_result result = good_facts();
+    const struct permit *permit = NULL;
+    struct error err = {0};
+    result.task.is_deleted = true;
+    result.task.is_expired = true;
+    assert_int_equal(permit_for_operator(&result, 10, fixture.arena, &permit, &err), 0);
+    assert_int_equal(permit_kind(permit), PERMIT_STARTED);
+}
+
 static void a_task_without_template_is_403(void **state)
 {
     (void)state;
@@ -207,10 +229,13 @@ static void the_order_of_the_checks_is_bkflows(void **state)
     (void)state;
     struct lookup_result result = good_facts();
     result.task.exists = false;
+    result.task.is_expired = true;
     result.task.template_id = 0;
     result.template = (struct lookup_template){0};
     assert_refused(&result, 404, NO_TASK);
     result.task.exists = true;
+    assert_refused(&result, 404, NO_TASK);
+    result.task.is_expired = false;
     assert_refused(&result, 403, "Task is not associated with any template. task_id=10");
     result.task.template_id = 3;
     assert_refused(&result, 404, NO_TEMPLATE);
@@ -228,20 +253,16 @@ static void the_state_of_the_task_makes_the_kind_of_grant(void **state)
     static const struct {
         const char *name;
         bool is_started;
-        bool is_expired;
         enum permit_kind kind;
     } rows[] = {
-        {"not started", false, false, PERMIT_NOT_STARTED},
-        {"started", true, false, PERMIT_STARTED},
-        {"expired", true, true, PERMIT_EXPIRED},
-        {"expired before it was started", false, true, PERMIT_EXPIRED},
+        {"not started", false, PERMIT_NOT_STARTED},
+        {"started", true, PERMIT_STARTED},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct lookup_result result = good_facts();
         const struct permit *permit = NULL;
         struct error err = {0};
         result.task.is_started = rows[i].is_started;
-        result.task.is_expired = rows[i].is_expired;
         check(rows[i].name,
               authorize(fixture.caller, &result, 10, fixture.arena, &permit, &err) == 0);
         check_number(rows[i].name, permit_kind(permit), rows[i].kind);
@@ -252,7 +273,7 @@ static void a_refusal_comes_before_the_state_of_the_task(void **state)
 {
     (void)state;
     struct lookup_result result = good_facts();
-    result.task.is_expired = true;
+    result.task.is_started = false;
     result.template.app_code = STR("your_app");
     int status;
     (void)check_binding(&result, &status);
@@ -280,6 +301,8 @@ int main(void)
         WITH_FIXTURE(a_bound_task_gets_a_permit),
         WITH_FIXTURE(no_such_task_is_404),
         WITH_FIXTURE(a_deleted_task_is_404),
+        WITH_FIXTURE(an_expired_task_is_404),
+        WITH_FIXTURE(an_operator_sees_deleted_and_expired_tasks),
         WITH_FIXTURE(a_task_without_template_is_403),
         WITH_FIXTURE(no_such_template_is_404),
         WITH_FIXTURE(a_deleted_template_is_404),

@@ -153,7 +153,11 @@ static void each_state_has_its_colour(void **state)
         {"REVOKED", "\033[35m"},
         {"CREATED", "\033[2m"},
         {"READY", "\033[2m"},
-        {"EXPIRED", "\033[2m"},
+        {"BLOCKED", "\033[2m"},
+        {"LOOP_READY", "\033[2m"},
+        {"ROLLING_BACK", "\033[34m"},
+        {"ROLL_BACK_SUCCESS", "\033[35m"},
+        {"ROLL_BACK_FAILED", "\033[31m"},
         {"FINISHED2", ""},
         {"", ""},
     };

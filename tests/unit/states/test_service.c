@@ -171,13 +171,14 @@ static void a_started_task_without_rows_is_created(void **state)
                                    "\"message\":\"\",\"code\":0,\"trace_id\":\"i\"}");
 }
 
-static void an_expired_task_says_so(void **state)
+static void an_expired_task_does_not_exist(void **state)
 {
     (void)state;
     stage->fake.task.is_expired = true;
-    assert_int_equal(get_with("HTTP_X_REQUEST_ID", "i"), 200);
-    assert_text(stage_body(stage), "{\"result\":true,\"data\":{\"state\":\"EXPIRED\"},"
-                                   "\"message\":\"\",\"code\":0,\"trace_id\":\"i\"}");
+    assert_int_equal(get_with("HTTP_X_REQUEST_ID", "i"), 404);
+    assert_text(stage_body(stage),
+                "{\"result\":false,\"message\":\"Task does not exist. task_id=10\","
+                "\"code\":40402,\"data\":null,\"trace_id\":\"i\"}");
     assert_int_equal(stage->fake.loads, 0);
 }
 
@@ -444,13 +445,14 @@ static void every_kind_of_task_has_a_tag(void **state)
     (void)state;
     stage->fake.task.is_started = false;
     char *const not_started = tag_of_task();
-    stage->fake.task.is_expired = true;
-    char *const expired = tag_of_task();
-    assert_string_not_equal(not_started, expired);
-    assert_int_equal(get_with("HTTP_IF_NONE_MATCH", expired), 304);
+    stage->fake.task.is_started = true;
+    stage->fake.row_count = 0;
+    char *const created = tag_of_task();
+    assert_string_not_equal(not_started, created);
+    assert_int_equal(get_with("HTTP_IF_NONE_MATCH", created), 304);
     assert_int_equal(get_with("HTTP_IF_NONE_MATCH", not_started), 200);
     free(not_started);
-    free(expired);
+    free(created);
 }
 
 static void a_tag_spares_no_check(void **state)
@@ -1200,7 +1202,7 @@ int main(void)
         ON_STAGE(an_answer_has_its_headers_and_no_others),
         ON_STAGE(a_task_that_was_not_started_is_created),
         ON_STAGE(a_started_task_without_rows_is_created),
-        ON_STAGE(an_expired_task_says_so),
+        ON_STAGE(an_expired_task_does_not_exist),
         ON_STAGE(credentials_may_stand_in_the_query),
         ON_STAGE(a_large_answer_streams_through_a_small_buffer),
         ON_STAGE(the_slash_at_the_end_does_not_matter),

@@ -111,13 +111,6 @@ static void a_started_task_without_rows_is_created(void **state)
     assert_text(write_tree(), "{\"state\":\"CREATED\"}");
 }
 
-static void an_expired_task_says_so(void **state)
-{
-    (void)state;
-    tree_of_kind(&fixture.tree, TREE_EXPIRED);
-    assert_text(write_tree(), "{\"state\":\"EXPIRED\"}");
-}
-
 static void rows_without_the_root_are_an_error(void **state)
 {
     (void)state;
@@ -682,7 +675,6 @@ int main(void)
         WITH_FIXTURE(a_node_has_all_members_in_their_order),
         WITH_FIXTURE(a_task_that_was_not_started_has_its_own_form),
         WITH_FIXTURE(a_started_task_without_rows_is_created),
-        WITH_FIXTURE(an_expired_task_says_so),
         WITH_FIXTURE(rows_without_the_root_are_an_error),
         WITH_FIXTURE(the_roots_parent_is_itself_whatever_its_row_says),
         WITH_FIXTURE(ids_and_states_of_any_bytes_make_json),
