@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "auth/authenticate.h"
 
-#include "auth/direct.h"
+#include "auth/direct_priv.h"
 #include "auth/gateway.h"
 #include "auth/secret.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "auth/direct.h"
+#include "auth/direct_priv.h"
 
 #include "base/json_members.h"
 #include "base/utf8.h"

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/json_read.h"
 #include "base/utf8.h"
-#include "auth/jwt.h"
+#include "auth/jwt_priv.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include "auth/jwt.h"
+#include "auth/jwt_priv.h"
 
-#include "auth/jwt_key_priv.h"
 #include "base/json_read.h"
 
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
 
 enum { EC_SIGNATURE_MAX = 160 }; // DER of two 66-byte numbers, rounded up

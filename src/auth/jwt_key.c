@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "auth/jwt_key.h"
-
 #include "auth/jwt_key_priv.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "conf/conf.h"
 
-#include "conf/conf_keys.h"
+#include "conf/conf_keys_priv.h"
 #include "conf/conf_load_priv.h"
 
 #include <stdarg.h>

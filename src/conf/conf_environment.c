@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Reads BKFLOW_STATES_<SECTION>_<KEY> from the environment.
-#include "conf/conf_keys.h"
+#include "conf/conf_keys_priv.h"
 #include "conf/conf_load_priv.h"
 
 #include <ctype.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Reads the configuration file. inih splits it into sections, keys and values. This file detects
 // and reports what inih would silently accept or truncate.
-#include "conf/conf_keys.h"
+#include "conf/conf_keys_priv.h"
 #include "conf/conf_load_priv.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "conf/conf_keys.h"
+#include "conf/conf_keys_priv.h"
 
 #include "conf/conf_parse_priv.h"
 

@@ -3,7 +3,7 @@
 #ifndef BKFLOW_CONF_CONF_PARSE_PRIV_H
 #define BKFLOW_CONF_CONF_PARSE_PRIV_H
 
-#include "conf/conf_keys.h"
+#include "conf/conf_keys_priv.h"
 
 // The parsers of conf_keys. Each sets value->member, or reports the mistakes and returns -1.
 

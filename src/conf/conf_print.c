@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Prints the effective configuration, and the reference of all keys.
 #include "conf/conf.h"
-#include "conf/conf_keys.h"
+#include "conf/conf_keys_priv.h"
 
 static bool starts_section(size_t index)
 {

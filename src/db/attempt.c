@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "db/attempt.h"
+#include "db/attempt_priv.h"
 
 #include "base/clock.h"
 #include "db/library.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "db/bind.h"
+#include "db/bind_priv.h"
 
 static void bind_parameter(MYSQL_BIND *bind, const struct db_parameter *parameter,
                            long long *number, unsigned long *length)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "db/check.h"
 
-#include "db/bind.h"
-#include "db/row.h"
+#include "db/bind_priv.h"
+#include "db/connect_priv.h"
+#include "db/row_priv.h"
 
 #include <errmsg.h>
 #include <stdlib.h>

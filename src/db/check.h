@@ -4,7 +4,6 @@
 #ifndef BKFLOW_DB_CHECK_H
 #define BKFLOW_DB_CHECK_H
 
-#include "db/connect.h"
 #include "db/connection.h"
 
 // A statement with parameters that find few rows or none. Static data.
@@ -13,6 +12,8 @@ struct db_check {
     const struct db_parameter *parameters;
     unsigned slot; // the statement's place in a connection
 };
+
+struct db_connect_result;
 
 enum { DB_CHECKS_MAX = 3 };
 

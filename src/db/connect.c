@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "db/connect.h"
+#include "db/connect_priv.h"
 
 #include <errmsg.h>
 #include <inttypes.h>

@@ -2,11 +2,11 @@
 #include "db/connection.h"
 
 #include "base/clock.h"
-#include "db/bind.h"
-#include "db/connect.h"
-#include "db/error_code.h"
-#include "db/hosts.h"
-#include "db/row.h"
+#include "db/bind_priv.h"
+#include "db/connect_priv.h"
+#include "db/error_code_priv.h"
+#include "db/hosts_priv.h"
+#include "db/row_priv.h"
 #include "db/deadline.h"
 
 #include <assert.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "db/error_code.h"
+#include "db/error_code_priv.h"
 
 // Numbers and not names: each header set lacks some of the others', and proxies' are in neither.
 // Sorted by number.

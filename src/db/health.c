@@ -2,7 +2,7 @@
 #include "db/health.h"
 
 #include "base/clock.h"
-#include "db/error_code.h"
+#include "db/error_code_priv.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "db/hosts.h"
+#include "db/hosts_priv.h"
 
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
-#include "db/attempt.h"
+#include "db/attempt_priv.h"
 
 #include <errmsg.h>
 #include <stdio.h>

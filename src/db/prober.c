@@ -2,8 +2,8 @@
 #include "db/prober.h"
 
 #include "base/clock.h"
-#include "db/attempt.h"
-#include "db/hosts.h"
+#include "db/attempt_priv.h"
+#include "db/hosts_priv.h"
 
 #include <errmsg.h>
 #include <poll.h>

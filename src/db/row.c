@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "db/row.h"
+#include "db/row_priv.h"
 
 #include "base/clock.h"
 

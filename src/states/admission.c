@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "states/admission.h"
+#include "states/admission_priv.h"
 
 // ---- failed logins ----
 

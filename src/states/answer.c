@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "states/answer.h"
+#include "states/answer_priv.h"
 
 #include "base/json_write.h"
 #include "base/log.h"
 #include "states/exchange_priv.h"
-#include "states/messages.h"
+#include "states/messages_priv.h"
 
 #include <stdio.h>
 #include <strings.h>

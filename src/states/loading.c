@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "states/loading.h"
+#include "states/loading_priv.h"
 
 #include "http/request_id.h"
 

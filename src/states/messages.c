@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "states/messages.h"
+#include "states/messages_priv.h"
 
 #include <inttypes.h>
 #include <stdio.h>

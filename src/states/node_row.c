@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "states/node_row.h"
+#include "states/node_row_priv.h"
 
 #include "states/statements.h"
 

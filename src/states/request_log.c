@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "states/request_log.h"
+#include "states/request_log_priv.h"
 
 #include "base/log.h"
 #include "states/exchange_priv.h"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "states/service.h"
 
-#include "states/admission.h"
-#include "states/answer.h"
+#include "states/admission_priv.h"
+#include "states/answer_priv.h"
 #include "states/exchange_priv.h"
-#include "states/loading.h"
-#include "states/request_log.h"
+#include "states/loading_priv.h"
+#include "states/request_log_priv.h"
 
 #include <stdlib.h>
 

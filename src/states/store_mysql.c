@@ -3,7 +3,7 @@
 
 #include "auth/authorize.h"
 #include "db/connection.h"
-#include "states/node_row.h"
+#include "states/node_row_priv.h"
 #include "states/statements.h"
 
 #include <stdlib.h>

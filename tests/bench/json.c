@@ -9,7 +9,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/json_write.h"
-#include "states/node_row.h"
+#include "states/node_row_priv.h"
 #include "states/statements.h"
 #include "states/tree.h"
 

@@ -5,7 +5,7 @@
 // says so.
 #include "ask.h"
 #include "fuzz.h"
-#include "auth/jwt.h"
+#include "auth/jwt_priv.h"
 #include "base/utf8.h"
 #include "ref_json.h"
 

@@ -49,11 +49,9 @@ variables() {
             $(NF - 2) !~ /^[.]data[.]rel[.]ro/ && $NF !~ /^[.]/ { print module, $NF }'
 }
 
-# What only the named files may call: a permit without a caller is for the operator's own tool, and
-# connections are the affair of src/db.
+# What only the named files may call: a permit without a caller is for the operator's own tool.
 reserved='
 permit_for_operator    src/ctl/states
-mysql_close            src/db/
 '
 
 status=0

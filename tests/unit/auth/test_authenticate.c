@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // auth and auth_direct, from the request's credentials to the caller.
-#include "states/messages.h"
+#include "states/messages_priv.h"
 #include "auth/authenticate.h"
 #include "auth/gateway.h"
 #include "rows.h"

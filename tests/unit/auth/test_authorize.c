@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "states/messages.h"
+#include "states/messages_priv.h"
 #include "auth/authorize.h"
 #include "rows.h"
 #include "support.h"

@@ -2,7 +2,7 @@
 // jwt and auth_gateway: tokens made here with fresh keys, good ones and all kinds of forged ones.
 #include "auth/gateway.h"
 #include "base/clock.h"
-#include "auth/jwt.h"
+#include "auth/jwt_priv.h"
 #include "support.h"
 
 #include <openssl/crypto.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Connecting, where the client library had no memory for an option and did not say so.
 #include "conf/conf.h"
-#include "db/connect.h"
+#include "db/connect_priv.h"
 #include "support.h"
 
 #include <errmsg.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "db/error_code.h"
+#include "db/error_code_priv.h"
 #include "support.h"
 
 static void assert_verdict(const unsigned *codes, size_t count, enum db_verdict expected)

@@ -2,7 +2,7 @@
 // What a failing statement says about its host, and which host is next. No host here can be
 // reached: nobody listens on port 1.
 #include "base/clock.h"
-#include "db/hosts.h"
+#include "db/hosts_priv.h"
 #include "support.h"
 
 enum { A, B, C, HOST_COUNT };

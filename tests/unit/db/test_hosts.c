@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "db/hosts.h"
+#include "db/hosts_priv.h"
 
 #include "base/clock.h"
 #include "base/log.h"

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "db/hosts.h"
+#include "db/hosts_priv.h"
 #include "db/library.h"
 #include "db/tcp_host.h"
 #include "support.h"

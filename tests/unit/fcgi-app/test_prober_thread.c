@@ -2,7 +2,7 @@
 #include "prober_thread.h"
 
 #include "base/log.h"
-#include "db/hosts.h"
+#include "db/hosts_priv.h"
 #include "db/library.h"
 #include "db/tcp_host.h"
 #include "support.h"

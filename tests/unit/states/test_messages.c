@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "base/utf8.h"
-#include "states/messages.h"
+#include "states/messages_priv.h"
 #include "support.h"
 
 enum { MESSAGE_BYTES = 1024 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // auth_direct: credentials given directly: the application's code and secret and the user's name,
 // in the header X-Bkapi-Authorization or the query string.
-#ifndef BKFLOW_AUTH_DIRECT_H
-#define BKFLOW_AUTH_DIRECT_H
+#ifndef BKFLOW_AUTH_DIRECT_PRIV_H
+#define BKFLOW_AUTH_DIRECT_PRIV_H
 
 #include "auth/authenticate.h"
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // connect: makes one connection to one host: the options of the client library, the login, and the
 // session's settings. Blocks for as long as the client library and the system's resolver like: see
-// attempt.h.
-#ifndef BKFLOW_DB_CONNECT_H
-#define BKFLOW_DB_CONNECT_H
+// attempt_priv.h.
+#ifndef BKFLOW_DB_CONNECT_PRIV_H
+#define BKFLOW_DB_CONNECT_PRIV_H
 
 #include "base/base.h"
 #include "conf/conf.h"

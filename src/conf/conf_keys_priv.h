@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // conf_keys: the table of all configuration keys, from which the parser, the printed configuration
 // and the reference file are generated. Part of conf: nobody else includes it.
-#ifndef BKFLOW_CONF_CONF_KEYS_H
-#define BKFLOW_CONF_CONF_KEYS_H
+#ifndef BKFLOW_CONF_CONF_KEYS_PRIV_H
+#define BKFLOW_CONF_CONF_KEYS_PRIV_H
 
 #include "conf/conf.h"
 

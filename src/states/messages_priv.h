@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // messages: what clients read of an error, in every language.
-#ifndef BKFLOW_STATES_MESSAGES_H
-#define BKFLOW_STATES_MESSAGES_H
+#ifndef BKFLOW_STATES_MESSAGES_PRIV_H
+#define BKFLOW_STATES_MESSAGES_PRIV_H
 
 #include "base/error.h"
 #include "conf/conf.h"

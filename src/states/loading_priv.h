@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // loading: the nodes of those who have a permit, and the trees made of them.
-#ifndef BKFLOW_STATES_LOADING_H
-#define BKFLOW_STATES_LOADING_H
+#ifndef BKFLOW_STATES_LOADING_PRIV_H
+#define BKFLOW_STATES_LOADING_PRIV_H
 
 #include "states/exchange_priv.h"
 

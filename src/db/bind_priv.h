@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // bind: the parameters of one execution, as the client library takes them. Private to src/db.
-#ifndef BKFLOW_DB_BIND_H
-#define BKFLOW_DB_BIND_H
+#ifndef BKFLOW_DB_BIND_PRIV_H
+#define BKFLOW_DB_BIND_PRIV_H
 
 #include "db/connection.h"
 

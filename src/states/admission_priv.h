@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // admission: which requests may see their tasks. First what a request says by itself, then the
 // facts about all of a group, then the decision for each.
-#ifndef BKFLOW_STATES_ADMISSION_H
-#define BKFLOW_STATES_ADMISSION_H
+#ifndef BKFLOW_STATES_ADMISSION_PRIV_H
+#define BKFLOW_STATES_ADMISSION_PRIV_H
 
 #include "states/exchange_priv.h"
 

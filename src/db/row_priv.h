@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // row: the columns of one prepared statement: whether a server's result has them, and memory for
 // one row of it. Private to src/db.
-#ifndef BKFLOW_DB_ROW_H
-#define BKFLOW_DB_ROW_H
+#ifndef BKFLOW_DB_ROW_PRIV_H
+#define BKFLOW_DB_ROW_PRIV_H
 
 #include "db/connection.h"
 

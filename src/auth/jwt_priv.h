@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // jwt: signed JSON Web Tokens (RFC 7519) in compact form (RFC 7515): splits them and verifies their
 // signatures with keys that are parsed once. Does not know what the claims mean.
-#ifndef BKFLOW_AUTH_JWT_H
-#define BKFLOW_AUTH_JWT_H
+#ifndef BKFLOW_AUTH_JWT_PRIV_H
+#define BKFLOW_AUTH_JWT_PRIV_H
 
-#include "auth/jwt_key.h"
+#include "auth/jwt_key_priv.h"
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/error.h"

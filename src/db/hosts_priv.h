@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // db_hosts: part of db. The hosts of a database, in the order of preference: which one to connect
 // to, and whether a better one is back. Holds no statements.
-#ifndef BKFLOW_DB_HOSTS_H
-#define BKFLOW_DB_HOSTS_H
+#ifndef BKFLOW_DB_HOSTS_PRIV_H
+#define BKFLOW_DB_HOSTS_PRIV_H
 
 #include "base/base.h"
 #include "conf/conf.h"
 #include "db/health.h"
-#include "db/connect.h"
-#include "db/error_code.h"
+#include "db/connect_priv.h"
+#include "db/error_code_priv.h"
 #include "base/error.h"
 #include "base/metrics.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // error_code: what each error number of a database says about the next step. One table for the
 // servers (MySQL, MariaDB, Galera), proxies before them, and both client libraries.
-#ifndef BKFLOW_DB_ERROR_CODE_H
-#define BKFLOW_DB_ERROR_CODE_H
+#ifndef BKFLOW_DB_ERROR_CODE_PRIV_H
+#define BKFLOW_DB_ERROR_CODE_PRIV_H
 
 #include "base/base.h"
 

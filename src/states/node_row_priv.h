@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // node_row: a row of eri_state, as the database's columns, becomes a node. A part of store_mysql.
-#ifndef BKFLOW_STATES_NODE_ROW_H
-#define BKFLOW_STATES_NODE_ROW_H
+#ifndef BKFLOW_STATES_NODE_ROW_PRIV_H
+#define BKFLOW_STATES_NODE_ROW_PRIV_H
 
 #include "base/arena.h"
 #include "base/error.h"

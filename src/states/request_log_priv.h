@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // request_log: what the log says of a request once it has been answered.
-#ifndef BKFLOW_STATES_REQUEST_LOG_H
-#define BKFLOW_STATES_REQUEST_LOG_H
+#ifndef BKFLOW_STATES_REQUEST_LOG_PRIV_H
+#define BKFLOW_STATES_REQUEST_LOG_PRIV_H
 
 #include "base/base.h"
 

@@ -2,13 +2,13 @@
 // attempt: makes a connection in a thread of its own. The name lookup and the client library's
 // calls can block for long and cannot be interrupted; the caller waits as long as it chooses and
 // may then abandon the attempt.
-#ifndef BKFLOW_DB_ATTEMPT_H
-#define BKFLOW_DB_ATTEMPT_H
+#ifndef BKFLOW_DB_ATTEMPT_PRIV_H
+#define BKFLOW_DB_ATTEMPT_PRIV_H
 
 #include "base/base.h"
 #include "conf/conf.h"
 #include "db/check.h"
-#include "db/connect.h"
+#include "db/connect_priv.h"
 
 struct db_attempt; // used by the thread that started it
 

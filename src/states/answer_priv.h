@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // answer: what leaves for a request: the head, the envelope, and what is in it. From the first call
 // on, only a vanished client can stop an answer: whatever can fail comes before.
-#ifndef BKFLOW_STATES_ANSWER_H
-#define BKFLOW_STATES_ANSWER_H
+#ifndef BKFLOW_STATES_ANSWER_PRIV_H
+#define BKFLOW_STATES_ANSWER_PRIV_H
 
 #include "base/error.h"
 
