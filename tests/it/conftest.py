@@ -14,9 +14,9 @@ from lab import responder as lab_responder
 
 # What starts servers of its own and waits for them: these files run beside all others.
 MACHINES = {f"test_{name}.py" for name in (
-    "database_faults", "deployments", "documents", "failure_pairs", "galera", "hostile", "hosts", "idle_connections",
-    "lifecycle", "names", "outage", "replica", "rogue_server", "scale", "sessions", "soak", "start_stop",
-    "time_limit")}
+    "bkflow_routing", "database_faults", "deployments", "documents", "failure_pairs", "galera", "hostile",
+    "hosts", "idle_connections", "lifecycle", "names", "outage", "replica", "rogue_server", "scale", "sessions",
+    "soak", "start_stop", "time_limit")}
 
 BUILDDIR = os.environ.get("BUILDDIR", os.path.join(os.path.dirname(__file__), "..", ".."))
 

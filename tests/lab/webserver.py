@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""lighttpd, nginx and Apache with the sample configurations of conf/, on loopback ports of their own.
+"""lighttpd, nginx, Apache and HAProxy with the sample configurations of conf/, on loopback ports of their own.
 
 The sample files are used as they are, apart from sockets, ports and the places of files; what
 surrounds them here is what a distribution's main configuration provides.
@@ -105,7 +105,7 @@ class WebServer:
     """A started web server; `access_log` is what the sample configuration writes, `other_log` what the server
     itself does, with query strings, of requests that the sample does not take.
 
-    `name` is lighttpd, nginx or apache2, `sample` a file of conf/. `replacing` maps what stands in
+    `name` is lighttpd, nginx, apache2 or haproxy, `sample` a file of conf/. `replacing` maps what stands in
     the sample to what it has to be here, beside `fcgi_socket` and the server's own log and port.
     `modules` are Apache's, beyond the usual ones and those that the sample names.
     """
@@ -122,8 +122,8 @@ class WebServer:
         self._at_root = at_root
         self._modules = modules
         sockets = {SAMPLE_SOCKET: str(fcgi_socket)} if fcgi_socket else {}
-        argv = {"lighttpd": self._lighttpd, "nginx": self._nginx, "apache2": self._apache}[name](
-            sockets | (replacing or {}))
+        argv = {"lighttpd": self._lighttpd, "nginx": self._nginx, "apache2": self._apache,
+                "haproxy": self._haproxy}[name](sockets | (replacing or {}))
         self.service = scratch.start(name, argv)
         try:
             self.service.wait_until(functools.partial(lab.accepts, ("127.0.0.1", self.port)))
@@ -175,12 +175,31 @@ class WebServer:
 
     def _nginx(self, replacing):
         sample = self._sample({
-            "/var/log/nginx/bkflow-states.log": str(self.access_log),
-            "listen 80;": f"listen 127.0.0.1:{self.port};",
+            self._mentioned(r"/var/log/nginx/[a-z-]+\.log"): str(self.access_log),
+            self._mentioned(r"listen \d+;"): f"listen 127.0.0.1:{self.port};",
             **replacing,
         })
         main = self._write("main.conf", NGINX_MAIN.format(folder=self.folder, sample=sample))
         return [lab.find_program("nginx"), "-p", self.folder, "-e", self.folder / "error.log", "-c", main]
+
+    def _haproxy(self, replacing):
+        """A complete configuration; it stays the user who starts it, and logs to standard output."""
+        sample = self._sample({
+            "user haproxy\n": "\n",
+            "group www-data\n": "\n",
+            "log /dev/log local0": "log stdout format raw local0",
+            self._mentioned(r"bind :\d+"): f"bind 127.0.0.1:{self.port}",
+            **replacing,
+        })
+        return [lab.find_program("haproxy"), "-db", "-f", sample]
+
+    def _mentioned(self, pattern):
+        """Text of the sample."""
+        text = (CONF / self._sample_name).read_text(encoding="utf-8")
+        found = re.search(pattern, text)
+        if not found:
+            raise RuntimeError(f"conf/{self._sample_name} does not mention {pattern}")
+        return found[0]
 
     def _apache(self, replacing):
         (self.folder / "www").mkdir()
