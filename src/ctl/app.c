@@ -250,9 +250,9 @@ int ctl_app_add(struct ctl *ctl)
 
 static void print_time(struct ctl *ctl, int64_t us)
 {
-    struct local_time zone = {0};
+    struct local_time local_time = {0};
     char text[LOCAL_TIME_TEXT_MAX];
-    const size_t len = local_time_format(&zone, us, text);
+    const size_t len = local_time_format(&local_time, us, text);
     ctl_out_print(&ctl->out, "%.*s", (int)len, text);
 }
 

@@ -126,13 +126,13 @@ static void look_at_keys(struct ctl *ctl, struct ctl_report *report)
 static void look_at_zone(struct ctl *ctl, struct ctl_report *report)
 {
     struct ctl_finding finding = {.topic = {"timezone"}};
-    struct local_time zone = {0};
+    struct local_time local_time = {0};
     if (local_time_use_zone(ctl->conf->response.timezone) != 0) {
         finding.verdict = CTL_WRONG;
         ctl_report_what(&finding, "%s cannot be used", ctl->conf->response.timezone);
     } else {
         char now[LOCAL_TIME_TEXT_MAX];
-        const size_t len = local_time_format(&zone, clock_system.wall_us(), now);
+        const size_t len = local_time_format(&local_time, clock_system.wall_us(), now);
         ctl_report_what(&finding, "%s, where it is %.*s now", ctl->conf->response.timezone,
                         (int)len, now);
     }

@@ -124,7 +124,7 @@ static struct columns measure(const struct tree *tree)
 struct drawing {
     struct ctl_out *out;
     const struct tree *tree;
-    struct local_time *zone;
+    struct local_time *local_time;
     struct columns columns;
     bool is_last[LEVELS_MAX + 1]; // by level: no sibling follows the node above this line there
 };
@@ -198,7 +198,7 @@ static void draw_times(struct drawing *drawing, const struct node *node)
     const struct str start =
         node->started_us == CLOCK_NO_TIME
             ? STR("not started")
-            : (struct str){text, local_time_format(drawing->zone, node->started_us, text)};
+            : (struct str){text, local_time_format(drawing->local_time, node->started_us, text)};
     ctl_out_text(drawing->out, start);
 }
 
@@ -218,9 +218,10 @@ static void draw_remarks(struct drawing *drawing, const struct node *node)
     }
 }
 
-size_t ctl_draw_tree(struct ctl_out *out, const struct tree *tree, struct local_time *zone)
+size_t ctl_draw_tree(struct ctl_out *out, const struct tree *tree, struct local_time *local_time)
 {
-    struct drawing drawing = {.out = out, .tree = tree, .zone = zone, .columns = measure(tree)};
+    struct drawing drawing = {
+        .out = out, .tree = tree, .local_time = local_time, .columns = measure(tree)};
     struct step step = {tree->root, 0};
     while (step.node != NULL) {
         draw_label(&drawing, &step);

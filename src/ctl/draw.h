@@ -9,7 +9,8 @@
 #include "base/local_time.h"
 
 // TREE must have nodes. Returns the number of nodes drawn.
-size_t ctl_draw_tree(struct ctl_out *out, const struct tree *tree, struct local_time *zone) NONNULL;
+size_t ctl_draw_tree(struct ctl_out *out, const struct tree *tree,
+                     struct local_time *local_time) NONNULL;
 
 // Prints a state in its colour.
 void ctl_draw_state(struct ctl_out *out, struct str state, size_t width) NONNULL;

@@ -46,25 +46,26 @@ static void write_all(struct ctl *ctl, const struct application *first)
 
 enum { ENABLED_WIDTH = 10, TIME_WIDTH = 27 };
 
-static void print_time(struct ctl *ctl, struct local_time *zone, int64_t us)
+static void print_time(struct ctl *ctl, struct local_time *local_time, int64_t us)
 {
     char text[LOCAL_TIME_TEXT_MAX];
-    const struct str shown =
-        us == CLOCK_NO_TIME ? STR("-") : (struct str){text, local_time_format(zone, us, text)};
+    const struct str shown = us == CLOCK_NO_TIME
+                                 ? STR("-")
+                                 : (struct str){text, local_time_format(local_time, us, text)};
     ctl_out_cell(&ctl->out, CTL_PLAIN, shown, TIME_WIDTH);
 }
 
-static void print_record(struct ctl *ctl, struct local_time *zone, const struct application *record,
-                         size_t code_width)
+static void print_record(struct ctl *ctl, struct local_time *local_time,
+                         const struct application *record, size_t code_width)
 {
     struct ctl_out *const out = &ctl->out;
     const bool has_ended = record->previous_until_us <= clock_system.wall_us();
     ctl_out_cell(out, CTL_PLAIN, record->code, code_width);
     ctl_out_cell(out, record->is_enabled ? CTL_GREEN : CTL_RED,
                  record->is_enabled ? STR("yes") : STR("no"), ENABLED_WIDTH);
-    print_time(ctl, zone, record->created_us);
-    print_time(ctl, zone, record->rotated_us);
-    print_time(ctl, zone, has_ended ? CLOCK_NO_TIME : record->previous_until_us);
+    print_time(ctl, local_time, record->created_us);
+    print_time(ctl, local_time, record->rotated_us);
+    print_time(ctl, local_time, has_ended ? CLOCK_NO_TIME : record->previous_until_us);
     ctl_out_text(out, record->description);
     ctl_out_print(out, "\n");
 }
@@ -81,7 +82,7 @@ static size_t widest_code(const struct application *first)
 
 static void print_all(struct ctl *ctl, const struct application *first)
 {
-    struct local_time zone = {0};
+    struct local_time local_time = {0};
     struct ctl_out *const out = &ctl->out;
     if (first == NULL) {
         ctl_out_print(out, "There are no applications yet: bkflow-statesctl app add CODE.\n");
@@ -96,7 +97,7 @@ static void print_all(struct ctl *ctl, const struct application *first)
     ctl_out_cell(out, CTL_FAINT, STR("DESCRIPTION"), 0);
     ctl_out_print(out, "\n");
     for (const struct application *record = first; record != NULL; record = record->next) {
-        print_record(ctl, &zone, record, code_width);
+        print_record(ctl, &local_time, record, code_width);
     }
 }
 

@@ -22,7 +22,7 @@ struct view {
     struct lookup lookup;
     struct node_query query;
     struct tree tree;
-    struct local_time zone;
+    struct local_time local_time;
     struct error err;
 };
 
@@ -136,7 +136,7 @@ static void print_nodes(struct view *view)
 {
     struct ctl_out *const out = &view->ctl->out;
     ctl_out_print(out, "\n");
-    const size_t shown = ctl_draw_tree(out, &view->tree, &view->zone);
+    const size_t shown = ctl_draw_tree(out, &view->tree, &view->local_time);
     const size_t hidden = view->query.nodes.count - shown;
     ctl_out_print(out, "\n%zu node%s", shown, shown == 1 ? "" : "s");
     if (hidden > 0) {
@@ -172,7 +172,7 @@ static void write_tree(struct view *view)
 {
     struct json_writer json;
     json_write_init(&json, &view->ctl->out.buffer);
-    tree_write(&view->tree, &view->zone, &json);
+    tree_write(&view->tree, &view->local_time, &json);
     ctl_out_print(&view->ctl->out, "\n");
 }
 

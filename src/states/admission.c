@@ -3,14 +3,14 @@
 
 // ---- failed logins ----
 
-// Only guesses count: whoever has proved a secret or a gateway's signature and fails later does not
-// guess, and must not lock out those who share the address.
+// Only guesses count. A client that has proved a secret or a gateway's signature and fails later is
+// not guessing, and must not lock out others at the same address.
 static bool is_guess(enum error_kind kind)
 {
     return kind == ERR_CREDENTIALS_WRONG || kind == ERR_TOKEN_REFUSED;
 }
 
-// Counts a login that was a guess; -1, for the caller to return.
+// Counts the failed login if it was a guess. Returns -1, so that the caller can return that.
 static int refuse_login(struct exchange *exchange, struct str app_code)
 {
     const struct service *const service = exchange->service;
@@ -46,8 +46,8 @@ static struct auth_context auth_context(const struct exchange *exchange)
     };
 }
 
-// Reads who the request says is asking. An address that keeps failing is stopped before a signature
-// or a secret costs anything; an application's code is known only once the credentials are read.
+// Reads the credentials. An address that keeps failing is stopped before a signature or secret is
+// checked; the application's code is known only after the credentials have been read.
 static int read_credentials(struct exchange *exchange)
 {
     struct credentials *const credentials = &exchange->credentials;
@@ -58,7 +58,8 @@ static int read_credentials(struct exchange *exchange)
     if (auth_read_credentials(&context, &exchange->request, credentials, &exchange->err) != 0) {
         return refuse_login(exchange, STR_ABSENT);
     }
-    // A gateway has let this application in: whoever guesses at its secret must not keep it out.
+    // The gateway has authenticated this application: somebody who guesses its secret must not lock
+    // it out.
     return credentials->kind == CREDENTIALS_GATEWAY
                ? 0
                : check_failures(exchange, credentials->app_code);
@@ -117,7 +118,7 @@ static struct exchange_list find_waiting(struct service_group *group)
 typedef int (*find_function)(void *store, struct lookup *const lookups[], size_t count,
                              struct error *err);
 
-// Runs one of the store's lookups for all in the list, which fail together.
+// Runs one of the store's lookups for all requests of the list, which fail together.
 static void find(struct service *service, find_function function, const struct exchange_list *list)
 {
     struct lookup *lookups[SERVICE_GROUP_MAX];
@@ -132,7 +133,7 @@ static void find(struct service *service, find_function function, const struct e
     exchange_list_waited(list, before_us);
 }
 
-// A gateway has vouched for application and user: there is nothing to find.
+// Skips callers that a gateway has authenticated: they have nothing to look up.
 static void find_callers(struct service *service, const struct exchange_list *waiting)
 {
     struct exchange_list direct = {.count = 0};
@@ -160,8 +161,7 @@ static int authorize_exchange(struct exchange *exchange)
                      exchange->arena, &exchange->permit, &exchange->err);
 }
 
-// Facts first, then the decisions: nothing of a task is asked before its caller is known, and no
-// node before the caller has a permit.
+// A task is looked up only for an authenticated caller, and nodes are read only with a permit.
 struct exchange_list admission_run(struct service *service)
 {
     struct exchange_list waiting = find_waiting(service->group);

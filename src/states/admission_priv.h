@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
-// admission: which requests may see their tasks. First what a request says by itself, then the
-// facts about all of a group, then the decision for each.
+// admission: decides which requests may see their tasks: by the request itself, then by the rows
+// that are looked up for the whole group.
 #ifndef BKFLOW_STATES_ADMISSION_PRIV_H
 #define BKFLOW_STATES_ADMISSION_PRIV_H
 
 #include "states/exchange_priv.h"
 
-// Finds the route, and checks all that needs no database: method, address, credentials.
+// Finds the route and checks everything that needs no database: method, address, credentials.
 int admission_read(struct exchange *exchange) MUST_CHECK NONNULL;
 
-// Authenticates and authorizes those of the group whose route demands it. The result has a permit
-// each; the others have failed.
+// Authenticates and authorizes the group's requests whose route requires it. Those in the result
+// have a permit; the others have failed.
 struct exchange_list admission_run(struct service *service) NONNULL;
 
 #endif

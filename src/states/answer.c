@@ -97,7 +97,7 @@ void answer_error(struct exchange *exchange)
     }
 }
 
-// The envelope up to the value of "data", and from there.
+// The envelope before and after the value of "data".
 static void open_envelope(struct json_writer *json)
 {
     json_write_open(json);
@@ -150,10 +150,10 @@ static void write_states_body(struct exchange *exchange, struct outbuf *out)
     struct json_writer json;
     json_write_init(&json, out);
     open_envelope(&json);
-    tree_write(exchange->tree, &exchange->service->zone, &json);
+    tree_write(exchange->tree, &exchange->service->local_time, &json);
     close_envelope(&json, exchange->ids.trace);
     if (!json_write_is_complete(&json)) {
-        LOG_EVENT(LOG_LEVEL_ERROR, "the answer is not whole JSON: a defect, please report it",
+        LOG_EVENT(LOG_LEVEL_ERROR, "the answer is not complete JSON: a defect, please report it",
                   LOG_TEXT("trace_id", exchange->ids.trace),
                   LOG_NUMBER("task_id", exchange->match.task_id));
     }

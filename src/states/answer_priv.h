@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// answer: what leaves for a request: the head, the envelope, and what is in it. From the first call
-// on, only a vanished client can stop an answer: whatever can fail comes before.
+// answer: writes answers: the head, the envelope, and its content. Everything that can fail comes
+// before the first of these calls; after that, only a client that hangs up can stop an answer.
 #ifndef BKFLOW_STATES_ANSWER_PRIV_H
 #define BKFLOW_STATES_ANSWER_PRIV_H
 
@@ -8,18 +8,18 @@
 
 struct exchange;
 
-// The language for messages that the request asks for, else the configured one.
+// Returns the language that the request asks for, else the configured one.
 enum lang answer_language(const struct exchange *exchange) MUST_CHECK NONNULL;
 
-// The error envelope, by the exchange's error.
+// Answers with the exchange's error.
 void answer_error(struct exchange *exchange) NONNULL;
 
-// {"status": STATUS} in the envelope.
+// Answers with {"status": STATUS}.
 void answer_status(struct exchange *exchange, struct str status) NONNULL;
 
 void answer_metrics(struct exchange *exchange) NONNULL;
 
-// The exchange's tree in the envelope, or 304 if the client has it already.
+// Answers with the exchange's tree, or 304 if the client already has it.
 void answer_states(struct exchange *exchange) NONNULL;
 
 #endif

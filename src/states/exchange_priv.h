@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// exchange: one request on its way to its answer, and the group in which it goes. Private to this
-// directory.
+// exchange: the state of one request until it is answered, and the group that it belongs to.
+// Private to this directory.
 #ifndef BKFLOW_STATES_EXCHANGE_PRIV_H
 #define BKFLOW_STATES_EXCHANGE_PRIV_H
 
@@ -24,7 +24,7 @@ struct exchange {
     bool has_failed; // ERR is the answer
     enum lang lang;
     char random_id[REQUEST_ID_RANDOM_BYTES];
-    struct request_ids ids; // texts of REQUEST or RANDOM_ID
+    struct request_ids ids; // strings in REQUEST or RANDOM_ID
     int64_t started_us;     // monotonic
     int64_t now_us;         // wall clock, read once
     int64_t database_us;    // time spent waiting for the store
@@ -33,10 +33,10 @@ struct exchange {
     struct lookup lookup;
     const struct caller *caller;    // NULL: not authenticated
     const struct permit *permit;    // NULL: not authorized
-    struct node_query *query;       // where its nodes are; NULL: it has none to wait for
-    struct tree *tree;              // of its query, which other requests of the group may share
-    struct tree own_tree;           // of a task without nodes
-    struct http_response *response; // from the first byte of the answer on
+    struct node_query *query;       // its task's nodes; NULL: none are read
+    struct tree *tree;              // of QUERY; other requests of the group may share it
+    struct tree own_tree;           // for a task without nodes
+    struct http_response *response; // set when the answer begins
     int outcome;                    // METRICS_*
 };
 
@@ -45,8 +45,8 @@ struct service_group {
     struct arena *arenas[SERVICE_GROUP_MAX]; // one for each exchange
     size_t count;
     struct node_query queries[SERVICE_GROUP_MAX]; // one for each task with nodes
-    struct tree trees[SERVICE_GROUP_MAX];         // of the queries
-    bool is_built[SERVICE_GROUP_MAX];             // the trees
+    struct tree trees[SERVICE_GROUP_MAX];         // one for each query
+    bool is_built[SERVICE_GROUP_MAX];             // whether the tree is
     size_t query_count;
 };
 
@@ -72,7 +72,7 @@ static inline void exchange_list_drop_failed(struct exchange_list *list)
     list->count = kept;
 }
 
-// Makes each exchange of the list pass STEP; those that fail leave it.
+// Runs STEP on each exchange of the list, and removes those that fail.
 static inline void exchange_list_pass(struct exchange_list *list,
                                       int (*step)(struct exchange *exchange))
 {
@@ -82,7 +82,7 @@ static inline void exchange_list_pass(struct exchange_list *list,
     exchange_list_drop_failed(list);
 }
 
-// A statement for all of the list has failed.
+// Makes all exchanges of the list fail with ERR.
 static inline void exchange_list_fail(const struct exchange_list *list, const struct error *err)
 {
     for (size_t i = 0; i < list->count; i++) {
@@ -91,7 +91,7 @@ static inline void exchange_list_fail(const struct exchange_list *list, const st
     }
 }
 
-// All of the list have waited for the database since SINCE_US (monotonic).
+// Adds the time since SINCE_US (monotonic) to the database time of all exchanges of the list.
 static inline void exchange_list_waited(const struct exchange_list *list, int64_t since_us)
 {
     const int64_t passed_us = clock_monotonic_us() - since_us;

@@ -5,7 +5,7 @@
 
 // ---- the nodes ----
 
-// A task without nodes needs no query.
+// Whether the task's nodes must be read; if not, sets the exchange's tree.
 static bool has_nodes(struct exchange *exchange)
 {
     switch (permit_kind(exchange->permit)) {
@@ -19,7 +19,7 @@ static bool has_nodes(struct exchange *exchange)
     return false;
 }
 
-// The query of the permit's task: one for all who ask about it.
+// Returns the query of the permit's task. Exchanges of the same task share it.
 static struct node_query *share_query(struct service_group *group, const struct permit *permit)
 {
     for (size_t i = 0; i < group->query_count; i++) {
@@ -55,7 +55,7 @@ static int check_node_count(struct exchange *exchange, size_t max_nodes)
     return error_set(&exchange->err, ERR_TOO_MANY_NODES, "more than %zu nodes", max_nodes);
 }
 
-// Gives the exchange its tree, which the first one to ask builds.
+// Sets the exchange's tree, and builds it if no other exchange has.
 static int build_tree(struct exchange *exchange)
 {
     struct service *const service = exchange->service;
@@ -76,7 +76,8 @@ static int build_tree(struct exchange *exchange)
     return 0;
 }
 
-// Loads the queries from FIRST on, for the exchanges of the list.
+// Runs COUNT queries beginning with FIRST for the exchanges of the list, and removes those that
+// fail.
 static void load(struct service *service, struct node_query *first, size_t count, size_t row_limit,
                  struct exchange_list *list)
 {
@@ -95,7 +96,7 @@ static void load(struct service *service, struct node_query *first, size_t count
     exchange_list_drop_failed(list);
 }
 
-// Moves the exchanges whose tasks did not fit from LIST to the result.
+// Moves the exchanges whose tasks exceeded the row limit from LIST to the result.
 static struct exchange_list take_large(struct exchange_list *list)
 {
     struct exchange_list large = {.count = 0};

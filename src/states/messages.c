@@ -4,9 +4,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-// {task_id}, {template_id}, {app}, {bound_app} and {subject} stand for the members of struct error.
-// The messages of the binding checks are BKFlow's own, to the letter: the English ones from its API
-// document, the Chinese ones from its check_task_bk_app_code decorator.
+// The placeholders are members of struct error. The messages for tasks that are not bound are
+// literally BKFlow's: the English ones are from its API document, the Chinese ones from its
+// check_task_bk_app_code decorator.
 static const char *const messages[ERR_KIND_COUNT][2] = {
     [ERR_BAD_REQUEST] = {"Malformed request: {subject}", "请求格式错误：{subject}"},
     [ERR_MALFORMED_VARIABLES] = {"Malformed request: the web server's variables cannot be read",

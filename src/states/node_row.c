@@ -7,7 +7,7 @@ static bool keep_node_text(const char **kept, uint16_t *kept_len, const struct d
                            const char *before, uint16_t before_len, struct arena *arena)
 {
     const struct str text = value->text;
-    *kept_len = (uint16_t)text.len; // bounded by the column
+    *kept_len = (uint16_t)text.len; // the column's type limits it
     if (before != NULL && str_equal(text, (struct str){before, before_len})) {
         *kept = before;
         return true;

@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-// A client's refusals for one cause, since the event about the first.
+// A client's refusals for one cause since the first one was logged.
 struct entry {
     struct cidr_address client;
     enum error_kind cause;
@@ -18,9 +18,9 @@ struct entry {
 
 struct refusals {
     pthread_mutex_t mutex;
-    _Atomic int64_t first_end_us; // no interval ends before
+    _Atomic int64_t first_end_us; // the earliest end of an interval
     struct entry clients[REFUSALS_CLIENTS];
-    struct entry others[ERR_KIND_COUNT]; // by cause, of clients that found no entry free
+    struct entry others[ERR_KIND_COUNT]; // by cause, for clients without a free entry
 };
 
 struct refusals *refusals_new(void)
@@ -50,7 +50,7 @@ static bool is_of(const struct entry *entry, const struct cidr_address *client,
            memcmp(entry->client.bytes, client->bytes, sizeof client->bytes) == 0;
 }
 
-// The entry of client and cause, else a free one, else the one that all others share.
+// Returns the entry of client and cause, else a free one, else the shared one.
 static struct entry *find(struct refusals *refusals, const struct cidr_address *client,
                           enum error_kind cause)
 {
@@ -94,7 +94,8 @@ static void report(const struct entry *entry, bool is_shared)
               LOG_NUMBER("count", entry->held_back));
 }
 
-// Takes an entry whose interval is over, and notes when the next one's will be.
+// Removes an entry whose interval is over; if there is none, updates the earliest end of an
+// interval.
 static bool take_ended(struct refusals *refusals, int64_t now_us, struct entry *ended,
                        bool *is_shared)
 {
@@ -125,7 +126,7 @@ void refusals_report(struct refusals *refusals, int64_t now_us)
         pthread_mutex_lock(&refusals->mutex);
         has_taken = take_ended(refusals, now_us, &ended, &is_shared);
         pthread_mutex_unlock(&refusals->mutex);
-        // Without the lock: a log may stall.
+        // After unlocking, because logging may block.
         if (has_taken && ended.held_back > 0) {
             report(&ended, is_shared);
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// refusals: how often the log tells of refused requests. Of each client and cause the first is an
-// event, and the others of the next minute are one event more, with their number. In fixed memory:
-// a flood from many addresses is counted together.
+// refusals: limits the events about refused requests. For each client and cause the first refusal
+// is logged; those of the following minute are counted and logged as one event. Uses a fixed amount
+// of memory: floods from many addresses are counted together.
 #ifndef BKFLOW_STATES_REFUSALS_H
 #define BKFLOW_STATES_REFUSALS_H
 
@@ -11,19 +11,19 @@
 
 enum { REFUSALS_INTERVAL_S = 60, REFUSALS_CLIENTS = 64 };
 
-struct refusals; // shared by all workers of a process; every function may be called by any thread
+struct refusals; // shared by all workers; any thread may call these functions
 
 struct refusals *refusals_new(void) MUST_CHECK; // NULL: no memory
 
-// Tells of what was held back first.
+// Logs what has been counted, then frees.
 void refusals_free(struct refusals *refusals);
 
-// Counts a refusal. True when it is to be an event of its own; else it is held back. NOW_US:
+// Counts a refusal. True if the caller should log it; otherwise it is only counted. NOW_US:
 // monotonic.
 bool refusals_count(struct refusals *refusals, struct cidr_address address, enum error_kind cause,
                     int64_t now_us) MUST_CHECK NONNULL;
 
-// Tells of what was held back in the intervals that are over. To be called now and then.
+// Logs the counts of the intervals that are over. Call it regularly.
 void refusals_report(struct refusals *refusals, int64_t now_us) NONNULL;
 
 #endif

@@ -20,7 +20,7 @@ static void add(struct event *event, struct log_field field)
     event->fields[event->count++] = field;
 }
 
-// Every event begins with the ids by which the client, or the gateway's support, asks for it.
+// Every event begins with the ids that the client or the gateway's support will ask about.
 static struct event begin_event(const struct exchange *exchange)
 {
     struct event event = {.count = 0};
@@ -41,8 +41,8 @@ static size_t rows_of(const struct exchange *exchange)
     return exchange->query == NULL ? 0 : exchange->query->nodes.count;
 }
 
-// A fault of ours or the database's is an event of its own. An outage is reported where it is
-// noticed, once, and not for every request that it hits.
+// Outages are not logged here: they are logged once where they are noticed, not for each request
+// that they affect.
 void request_log_fault(const struct exchange *exchange)
 {
     if (exchange->outcome < METRICS_FAILED || error_status(exchange->err.kind) < 500) {
@@ -57,7 +57,7 @@ void request_log_fault(const struct exchange *exchange)
     end_event(&event, is_outage ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, "request failed");
 }
 
-// A path may hold what belongs into a query string, where credentials would be: that is left out.
+// Removes a query string, which may contain credentials, from a path.
 static struct str path_for_log(struct str path)
 {
     size_t len = 0;
@@ -113,7 +113,6 @@ void request_log_access(const struct exchange *exchange, int64_t total_us, uint6
     end_event(&event, LOG_LEVEL_INFO, "request");
 }
 
-// Where the time went, for requests that took longer than the operator wants.
 void request_log_slow(const struct exchange *exchange, int64_t total_us)
 {
     const int64_t limit_us = exchange->service->conf->log.slow_ms * 1000;

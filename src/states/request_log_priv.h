@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// request_log: what the log says of a request once it has been answered.
+// request_log: what is logged about a request after it has been answered.
 #ifndef BKFLOW_STATES_REQUEST_LOG_PRIV_H
 #define BKFLOW_STATES_REQUEST_LOG_PRIV_H
 
@@ -7,16 +7,16 @@
 
 struct exchange;
 
-// An event of its own for a fault of ours or the database's.
+// Logs a failure of this program or the database.
 void request_log_fault(const struct exchange *exchange) NONNULL;
 
-// Why a request was refused, as often as refusals lets it.
+// Logs why a request was refused, as often as refusals allows.
 void request_log_refusal(const struct exchange *exchange) NONNULL;
 
-// With [log] slow: where the time went, for a request that took longer.
+// With [log] slow: logs where the time went, for a slow request.
 void request_log_slow(const struct exchange *exchange, int64_t total_us) NONNULL;
 
-// With [log] access: one event for each request.
+// With [log] access: logs each request.
 void request_log_access(const struct exchange *exchange, int64_t total_us, uint64_t bytes) NONNULL;
 
 #endif

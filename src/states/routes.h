@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// routes: the table of routes with the access that each demands, and the way from a path to its
-// route.
+// routes: the table of routes with the access that each requires, and finding the route of a path.
 #ifndef BKFLOW_STATES_ROUTES_H
 #define BKFLOW_STATES_ROUTES_H
 
@@ -12,15 +11,15 @@ enum route_id { ROUTE_STATES, ROUTE_HEALTHZ, ROUTE_READYZ, ROUTE_METRICS };
 
 enum route_access {
     ACCESS_ANYBODY,
-    ACCESS_STATUS_ADDRESS,    // only addresses of [status] allow
-    ACCESS_BOUND_APPLICATION, // a caller whose application the task in the path is bound to
+    ACCESS_STATUS_ADDRESS,    // only for addresses in [status] allow
+    ACCESS_BOUND_APPLICATION, // only for callers whose application the path's task is bound to
 };
 
 struct route {
     enum route_id id;
     enum route_access access;
     bool is_of_task;
-    struct str path; // complete, or for a task's route what follows its id
+    struct str path; // complete; for a task's route, what follows the id
     bool (*is_on)(const struct conf *conf);
 };
 
@@ -29,12 +28,12 @@ struct route_match {
     int64_t task_id; // 0: none in the path
 };
 
-// Finds the route of PATH, with or without a slash at its end. Everything below /task/ is either a
-// route with a good task id or 400; anything else that is unknown or switched off is 404.
+// Finds the route of PATH, with or without a trailing slash. Below /task/ anything but a route with
+// a valid task id is 400; any other path that is unknown or disabled is 404.
 int routes_find(const struct conf *conf, struct str path, struct route_match *match,
                 struct error *err) MUST_CHECK NONNULL;
 
-// ASCII digits, 1 to INT64_MAX; leading zeros are accepted. 0: it is no task id.
+// Parses a task id: ASCII digits, 1 to INT64_MAX, leading zeros allowed. 0 if it is invalid.
 int64_t routes_parse_task_id(struct str digits) MUST_CHECK;
 
 #endif

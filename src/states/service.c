@@ -11,10 +11,10 @@
 
 enum {
     ARENA_BYTES_BESIDE_VARIABLES = 1 << 20, // credentials, a caller, a permit
-    // Generous: a node with its texts takes about 250 bytes, and its place in the table 32.
+    // Generous: a node with its strings takes about 250 bytes, and 32 in the hash table.
     ARENA_BYTES_PER_NODE = 512,
     ARENA_BYTES_BESIDE_NODES = 1 << 20,
-    STACK_BYTES = 24 * 1024, // deeper than any request goes
+    STACK_BYTES = 24 * 1024, // more than any request uses
 };
 
 // ---- a group and its memory ----
@@ -80,7 +80,7 @@ static struct exchange *begin_exchange(struct service *service, struct service_c
     return exchange;
 }
 
-// Once REQUEST is filled in as far as it can be.
+// Sets what every answer needs; REQUEST must be filled in.
 static void identify(struct exchange *exchange)
 {
     exchange->lang = answer_language(exchange);
@@ -166,8 +166,8 @@ static void answer(struct exchange *exchange)
     end_exchange(exchange);
 }
 
-// The smallest first, and last those whose client takes no bytes right now: a slow reader delays
-// nobody who could have been served earlier.
+// Small answers come first, and those for clients that are not ready come last: a slow reader must
+// not delay others.
 static size_t weight(const struct exchange *exchange)
 {
     const size_t nodes = exchange->query == NULL ? 0 : exchange->query->nodes.count;
@@ -186,7 +186,7 @@ static void answer_in_order(struct exchange_list *list)
             next = weights[i] < weights[next] ? i : next;
         }
         answer(list->items[next]);
-        for (size_t i = next + 1; i < left; i++) { // those that came earlier stay in front
+        for (size_t i = next + 1; i < left; i++) { // keeps the order of the others
             list->items[i - 1] = list->items[i];
             weights[i - 1] = weights[i];
         }
@@ -214,7 +214,7 @@ static void answer_all_but(struct service_group *group, const struct exchange_li
     answer_in_order(&list);
 }
 
-// Takes all who ask about the first one's task from LARGE.
+// Moves the first exchange and all others of the same task from LARGE to the result.
 static struct exchange_list take_same_task(struct exchange_list *large)
 {
     struct exchange_list same = {.count = 0};
@@ -231,7 +231,7 @@ static struct exchange_list take_same_task(struct exchange_list *large)
     return same;
 }
 
-// One large task after the other, each with all of the memory for nodes.
+// Answers large tasks one by one; each can use all the memory for nodes.
 static void answer_large(struct service *service, struct exchange_list *large)
 {
     while (large->count > 0) {
@@ -241,8 +241,7 @@ static void answer_large(struct service *service, struct exchange_list *large)
     }
 }
 
-// What copying left on the stack below, in frames and in registers that were saved there: pieces of
-// secrets may be among it.
+// Wipes the unused stack: saved registers and old frames may contain parts of secrets.
 static __attribute__((noinline)) void wipe_stack(void)
 {
     char below[STACK_BYTES];

@@ -47,7 +47,7 @@ static const struct db_column caller_columns[] = {APPLICATION_TYPES, VARCHAR(LOO
               " FROM bkflow_states_app a WHERE a.bk_app_code IN (" keys ")",                       \
               n, application_columns)
 
-// The two texts are in columns of their own: one column for both would need one collation.
+// Code and name are separate columns: one column for both would need one collation.
 #define CALLERS(n, keys)                                                                           \
     STATEMENT("SELECT a.bk_app_code, a.is_enabled, a.salt, a.secret_digest, a.previous_digest,"    \
               " a.previous_expires_at, NULL, NULL"                                                 \
@@ -91,7 +91,7 @@ static const struct db_column node_columns[] = {VARCHAR(33), VARCHAR(33), VARCHA
                                                 VARCHAR(33), INT,         INT,         FLAG,
                                                 FLAG,        TIME,        TIME};
 
-// The index on root_id holds id as well: rows come off it in this order, without sorting.
+// The index on root_id contains id, so it delivers the rows in this order without sorting.
 #define NODES(n, keys)                                                                             \
     STATEMENT("SELECT s.root_id, s.node_id, s.parent_id, s.name, s.version, s.`loop`, s.retry,"    \
               " s.skip, s.error_ignored, s.started_time, s.archived_time"                          \
@@ -161,7 +161,7 @@ unsigned statements_slot(enum statement_kind kind, size_t size)
 
 static void add_check(struct db_checks *checks, enum statement_kind kind)
 {
-    // Each of the smallest size. Nothing has these keys.
+    // Each statement in its smallest size, with keys that match nothing.
     static const struct db_parameter texts[] = {{.text = STR("")}, {.text = STR("")}};
     static const struct db_parameter id[] = {{.is_number = true}};
     static const struct db_parameter root[] = {{.text = STR("")}, {.is_number = true, .number = 1}};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// statements: the SQL of the product, each text in one place with its parameters and columns. A
-// part of store_mysql. SQL brings facts: no condition in it decides who may see what, and no column
-// of text is compared with another column.
+// statements: all SQL, each statement in one place with its parameters and columns. Part of
+// store_mysql. The SQL only reads rows: none of its conditions decides who may see what, and no
+// text column is compared with another column.
 #ifndef BKFLOW_STATES_STATEMENTS_H
 #define BKFLOW_STATES_STATEMENTS_H
 
@@ -9,8 +9,7 @@
 #include "db/check.h"
 #include "db/connection.h"
 
-// A statement exists for groups of 1, 2, 4, 8 and 16 keys. A group between two sizes repeats its
-// last key.
+// Each statement exists for 1, 2, 4, 8 and 16 keys. For other numbers the last key is repeated.
 enum { STATEMENT_SIZES = 5, STATEMENT_KEYS_MAX = 16 };
 
 enum statement_kind {
@@ -18,13 +17,13 @@ enum statement_kind {
     STATEMENT_CALLERS,             // applications by code, and users by name
     STATEMENT_TASKS,               // tasks by id
     STATEMENT_TEMPLATES,           // templates by id
-    STATEMENT_TASKS_AND_TEMPLATES, // both, where they are in one database
-    STATEMENT_NODES,               // nodes by root, in the order of root and id
+    STATEMENT_TASKS_AND_TEMPLATES, // both, if they are in one database
+    STATEMENT_NODES,               // nodes by root, ordered by root and id
     STATEMENT_KINDS,
 };
 
-// The columns of APPLICATIONS and CALLERS. A row is either an application or, of CALLERS only, a
-// user: the columns of the other one are NULL.
+// The columns of APPLICATIONS and CALLERS. A row is an application or, only in CALLERS, a user; the
+// columns of the other one are NULL.
 enum {
     CALLER_APP_CODE,
     CALLER_IS_ENABLED,
@@ -36,7 +35,7 @@ enum {
     CALLER_IS_ACTIVE,
 };
 
-// The columns of TASKS, which TASKS_AND_TEMPLATES begin with.
+// The columns of TASKS, and the first ones of TASKS_AND_TEMPLATES.
 enum {
     TASK_ID,
     TASK_IS_DELETED,
@@ -47,7 +46,7 @@ enum {
     TASK_WIDTH,
 };
 
-// The columns of TEMPLATES, which TASKS_AND_TEMPLATES end with.
+// The columns of TEMPLATES, and the last ones of TASKS_AND_TEMPLATES.
 enum { TEMPLATE_ID, TEMPLATE_IS_DELETED, TEMPLATE_APP_CODE };
 
 // The columns of NODES.
@@ -66,33 +65,34 @@ enum {
     NODE_COLUMN_WIDTH,
 };
 
-// The size index for COUNT keys, and how many keys it takes.
+// Return the index of the size for COUNT keys, and the number of keys of a size.
 size_t statements_size(size_t count) MUST_CHECK;
 size_t statements_keys(size_t size) MUST_CHECK;
 
-// The keys of one statement, each of them once.
+// The keys of one statement, without duplicates.
 struct statements_key_set {
     struct db_parameter list[STATEMENT_KEYS_MAX];
     size_t count;
 };
 
-// Adds the key unless it is there. At most STATEMENT_KEYS_MAX.
+// Adds the key unless it is there already. At most STATEMENT_KEYS_MAX.
 void statements_add_key(struct statements_key_set *keys, struct db_parameter key) NONNULL;
 
-// Writes COUNT parameters: the keys, of which there is at least one, the last of them repeated.
+// Writes COUNT parameters: the keys, then the last key repeated. There must be at least one key.
 void statements_put_keys(struct db_parameter *parameters, const struct statements_key_set *keys,
                          size_t count) NONNULL;
 
-// CALLERS take the codes, then as many names; NODES the roots, then the most rows.
+// Returns a statement. CALLERS takes the codes, then as many names; NODES takes the roots, then the
+// row limit.
 const struct db_statement *statements_get(enum statement_kind kind, size_t size) MUST_CHECK;
 
-// What requests need in a database, given the configuration: a table that is not needed need not
-// exist. None in the engine's where one database has all.
+// Returns what requests need in a database with this configuration; tables that are not needed may
+// be missing. Nothing for the engine database if one database has all tables.
 enum statements_database { STATEMENTS_INTERFACE, STATEMENTS_ENGINE };
 struct db_checks statements_checks(const struct conf *conf,
                                    enum statements_database database) MUST_CHECK NONNULL;
 
-// The statement's place in a connection.
+// Returns the statement's slot in a connection.
 unsigned statements_slot(enum statement_kind kind, size_t size) MUST_CHECK;
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// store: the seam between the use case and its data: a real database, a refusal, or a test's rows.
-// Facts come first, for a group of requests at once; nodes only for a permit.
+// store: the interface between the service and its data: real databases, a refusal, or a test's
+// rows. Lookups run for a group of requests at once; nodes are only read with permits.
 #ifndef BKFLOW_STATES_STORE_H
 #define BKFLOW_STATES_STORE_H
 
@@ -13,37 +13,38 @@
 
 struct permit;
 
-// The most requests of a group.
+// The maximum number of requests in a group.
 enum { STORE_GROUP_MAX = 16 };
 
 // The nodes of one task.
 struct node_query {
     const struct permit *permit;
     struct node_list nodes; // in the order of eri_state.id
-    bool is_complete;       // false: there are more rows than were allowed, and NODES is empty
+    bool is_complete;       // false: the row limit was exceeded, and NODES is empty
 };
 
-// Each function gets the store's own context first. COUNT is 1 to STORE_GROUP_MAX. A function that
-// fails does so for all of the group. What is not in the database is simply not there: an error is
-// a database that cannot answer.
+// Each function gets the store's context first. COUNT is 1 to STORE_GROUP_MAX. A failure applies to
+// the whole group. Missing rows are not an error; a database that cannot answer is.
 struct store_ops {
-    // Fills in the application and the user of each lookup. Does the same work for an application
-    // that does not exist as for one that does.
+    // Fills in the application and the user of each lookup. Does the same work whether the
+    // application exists or not.
     int (*find_callers)(void *store, struct lookup *const lookups[], size_t count,
                         struct error *err);
-    // Fills in the task of each lookup, and the task's template.
+    // Fills in the task of each lookup and the task's template.
     int (*find_tasks)(void *store, struct lookup *const lookups[], size_t count, struct error *err);
-    // Reads the nodes of tasks, which differ, into ARENA: at most ROW_LIMIT rows in all. A query
-    // that did not fit is not complete; a single one that is not has more than ROW_LIMIT rows.
+    // Reads the nodes of different tasks into ARENA, at most ROW_LIMIT rows in total. Queries that
+    // did not fit are incomplete; a single query is incomplete only if it has more than ROW_LIMIT
+    // rows.
     int (*load_nodes)(void *store, struct node_query queries[], size_t count, size_t row_limit,
                       struct arena *arena, struct error *err);
-    // Whether every database answers.
+    // Checks that every database answers.
     int (*ping)(void *store, struct error *err);
-    // Takes another configuration, borrowed until the next one or the end.
+    // Replaces the configuration, which is borrowed until the next call or the end.
     void (*reconfigure)(void *store, const struct conf *conf);
-    // Between requests: returns to preferred hosts that are healthy again.
+    // Returns to preferred hosts that are healthy again. Between requests only.
     void (*failback)(void *store);
-    // Between requests: closes the connections, for others to have; the next call makes them again.
+    // Closes the connections, so that others can have them; the next call reconnects. Between
+    // requests only.
     void (*disconnect)(void *store);
     void (*free)(void *store);
 };

@@ -13,11 +13,11 @@ _Static_assert((int)STORE_GROUP_MAX == (int)STATEMENT_KEYS_MAX, "a group is one 
 struct store_mysql {
     const struct conf *conf;
     struct db *interface; // template_template, account_user, bkflow_states_app
-    struct db *engine;    // task_taskinstance, eri_state; unused where one database has all
+    struct db *engine;    // task_taskinstance, eri_state; unused if one database has all tables
 };
 
-// Both connections are there from the start: a reload that cannot get memory for the second one
-// would look for the engine's tables in the interface's database.
+// Both connections are created at once: if a reload had no memory for the second one, the engine's
+// tables would be looked for in the interface database.
 static struct store_mysql *new_store(const struct conf *conf, struct db_health *health,
                                      struct metrics_shard *shard)
 {
@@ -76,13 +76,13 @@ static int query(struct db *db, enum statement_kind kind, size_t size,
     return db_query(db, statements_slot(kind, size), statements_get(kind, size), parameters, err);
 }
 
-// Whether a result has ended early on a connection that was lost: it is read again, once.
+// Whether the result was incomplete because the connection was lost; it is then read again, once.
 static bool is_cut_off(const struct db *db, int outcome)
 {
     return outcome != 0 && db_may_repeat(db);
 }
 
-// The group that a statement is run for, and what reads a row of it.
+// The lookups of a statement, and the function that handles its rows.
 struct group {
     struct lookup *const *lookups;
     size_t count;
@@ -147,7 +147,7 @@ static void read_application(struct lookup_application *app, const struct db_val
     app->previous_expires_us = values[CALLER_PREVIOUS_EXPIRES_AT].number;
 }
 
-// A collation may find a row under another name: only the same bytes count.
+// A collation may find rows with a similar key; only identical bytes count.
 static void take_application(const struct group *group, const struct db_value *values)
 {
     for (size_t i = 0; i < group->count; i++) {
@@ -204,13 +204,13 @@ static int find_callers(void *context, struct lookup *const lookups[], size_t co
     if (names.count > 0) {
         return find_applications_and_users(store->interface, &codes, &names, &group, err);
     }
-    group.take = take_application; // a table that is not needed need not exist
+    group.take = take_application; // account_user need not exist then
     return run_by_keys(store->interface, STATEMENT_APPLICATIONS, &codes, &group, err);
 }
 
 // ---- tasks and their templates ----
 
-// A text of a column fits: the connection refuses longer ones.
+// The column's value fits: the connection rejects longer ones.
 static struct str keep_text(char *bytes, const struct db_value *value)
 {
     if (value->is_null) {
@@ -307,11 +307,11 @@ static int find_tasks(void *context, struct lookup *const lookups[], size_t coun
 
 // ---- nodes ----
 
-// The rows of one statement on their way into the nodes of its queries.
+// The rows of one statement while they are distributed to its queries.
 struct node_rows {
     struct node_query *queries;
     size_t count;
-    struct node_query *current; // the query of the last row; NULL: none has come, or of no query
+    struct node_query *current; // the query of the last row; NULL if there is none
     size_t rows;
     struct arena *arena;
 };
@@ -321,7 +321,7 @@ static bool is_root_of(const struct node_query *query, struct str root_id)
     return query != NULL && str_equal(permit_root_id(query->permit), root_id);
 }
 
-// NULL: a collation has found the rows of another root.
+// Returns the query for a root; NULL if a collation has found another root.
 static struct node_query *query_of_root(const struct node_rows *rows, struct str root_id)
 {
     for (size_t i = 0; i < rows->count; i++) {
@@ -343,8 +343,8 @@ static int take_node(struct node_rows *rows, const struct db_value *values, stru
                                  : node_row_add(&rows->current->nodes, values, rows->arena, err);
 }
 
-// One row more than allowed has come: what the last row belongs to is cut short, and roots without
-// a row may be still to come.
+// The row limit was exceeded: the query of the last row is incomplete, and so may be those without
+// any rows.
 static void mark_incomplete(struct node_rows *rows)
 {
     for (size_t i = 0; i < rows->count; i++) {
@@ -383,7 +383,7 @@ static int load_nodes_once(struct db *db, struct node_rows *rows, size_t row_lim
     const size_t size = statements_size(roots.count);
     struct db_parameter parameters[STATEMENT_KEYS_MAX + 1];
     statements_put_keys(parameters, &roots, statements_keys(size));
-    // One row more than allowed shows that there are more.
+    // One extra row shows whether the limit is exceeded.
     parameters[statements_keys(size)] = DB_PARAMETER_NUMBER((int64_t)row_limit + 1);
     if (query(db, STATEMENT_NODES, size, parameters, err) != 0) {
         return -1;
@@ -409,7 +409,7 @@ static int load_nodes(void *context, struct node_query queries[], size_t count, 
 
 // ---- the rest of the seam ----
 
-// Ready is what answers requests: it is asked what they ask.
+// Checks with the statements that requests use.
 static int ping(void *context, struct error *err)
 {
     struct store_mysql *const store = context;

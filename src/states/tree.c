@@ -44,10 +44,10 @@ static uint32_t hash_id(const struct table *table, struct str id)
 {
     struct hash hash = hash_start(table->seed);
     hash_text(&hash, id.ptr, id.len);
-    return (uint32_t)hash.a; // one lane is enough here, and the other one is not even computed
+    return (uint32_t)hash.a; // one lane is enough; the compiler removes the other
 }
 
-// The place where a node with this id is, or would be.
+// Returns the place of the node with this id, or the free place for it.
 static struct node **table_place(const struct table *table, struct str id, uint32_t hash)
 {
     size_t at = hash & table->mask;
@@ -63,8 +63,8 @@ static struct node *table_find(const struct table *table, struct str id)
     return *table_place(table, id, hash_id(table, id));
 }
 
-// Rows come here from the last to the first. Of rows with one id, which the database's unique index
-// rules out, the last counts.
+// Called from the last row to the first. If several rows have the same id, which the database's
+// unique index prevents, the last one counts.
 static void table_add(const struct table *table, struct node *node)
 {
     node->hash = hash_id(table, node_id(node));
@@ -90,13 +90,13 @@ static void table_fill(const struct table *table, const struct node_list *nodes)
 struct linker {
     const struct table *table;
     const struct node *root;
-    struct str parent_id; // the last one looked up: siblings mostly stand together
+    struct str parent_id; // the last one looked up; siblings are usually adjacent
     struct node *parent;
 };
 
 static struct node *find_parent(struct linker *linker, const struct node *node)
 {
-    // The same bytes at the same address are the same text; at another address they may still be.
+    // The same address means the same string; different addresses may still have equal strings.
     if (linker->parent_id.ptr != node->parent_id || linker->parent_id.len != node->parent_id_len) {
         linker->parent_id = (struct str){node->parent_id, node->parent_id_len};
         linker->parent = table_find(linker->table, linker->parent_id);
@@ -111,14 +111,15 @@ static void link_node(struct linker *linker, struct node *node)
     }
     struct node *const parent = find_parent(linker, node);
     if (parent == NULL || parent == node) {
-        return; // an orphan, or its own parent: the root does not lead to it
+        return; // an orphan or its own parent: not reachable from the root
     }
     node->parent = parent;
     node->next_sibling = parent->first_child;
     parent->first_child = node;
 }
 
-// From the last row to the first, each put in front of its siblings: they end up in row order.
+// From the last row to the first, each inserted before its siblings, so that they end up in the
+// order of rows.
 static void link_all(struct linker *linker, const struct node_list *nodes)
 {
     for (struct node_chunk *chunk = nodes->newest; chunk != NULL; chunk = chunk->older) {
@@ -130,8 +131,7 @@ static void link_all(struct linker *linker, const struct node_list *nodes)
 
 // ---- walking ----
 
-// The node deepest along the first children: where a walk from children to parents begins. DEPTH
-// goes along.
+// Returns the first leaf, where walking from children to parents begins. Updates DEPTH.
 static struct node *first_leaf(struct node *node, uint32_t *depth)
 {
     while (node->first_child != NULL) {
@@ -141,7 +141,7 @@ static struct node *first_leaf(struct node *node, uint32_t *depth)
     return node;
 }
 
-// The node after NODE in that order, NULL after ROOT.
+// Returns the node after NODE in that order; NULL after ROOT. Updates DEPTH.
 static struct node *next_upwards(struct node *node, const struct node *root, uint32_t *depth)
 {
     if (node == root) {
@@ -177,7 +177,8 @@ static void set_state(struct node *node, struct str state)
     node->state_len = (uint16_t)state.len;
 }
 
-// Takes over from the children, which are done, and tells the parent.
+// Applies the children's flags to NODE, and NODE's state to its parent's flags. The children come
+// first.
 static void roll_up(struct node *node)
 {
     if (str_equal(node_state(node), STR("RUNNING"))) {
@@ -220,8 +221,8 @@ static uint64_t shown_second(int64_t us)
     return (uint64_t)(us == CLOCK_NO_TIME ? CLOCK_NO_TIME : clock_floor_div(us, US_PER_SECOND));
 }
 
-// All that tree_write shows, and nothing else: fractions of seconds that are cut don't count. Who
-// is whose parent follows from the order, children first, and the depths.
+// Hashes exactly what tree_write shows; fractions of seconds are not shown. The order, children
+// first, and the depths determine the parents.
 static void hash_node(struct hash *hash, const struct tree *tree, const struct node *node,
                       uint32_t depth)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// tree: from rows to the answer's data: nesting, roll-up, entity tag, JSON. Pure: no I/O but into
-// the given buffer; iterative, so that depth costs no stack; linear in the number of rows.
+// tree: turns rows into the answer's data: nesting, roll-up, entity tag, JSON. No I/O except into
+// the given buffer. Iterative, so deep trees need no stack; linear in the number of rows.
 #ifndef BKFLOW_STATES_TREE_H
 #define BKFLOW_STATES_TREE_H
 
@@ -12,48 +12,50 @@
 
 enum tree_kind {
     TREE_NODES,
-    TREE_NOT_STARTED, // the task has not run yet
-    TREE_CREATED,     // it has been started, but no node has a row yet
+    TREE_NOT_STARTED, // the task has not been started
+    TREE_CREATED,     // started, but no node has a row yet
 };
 
 struct tree {
     enum tree_kind kind;
     struct node *root; // NULL unless TREE_NODES
-    int64_t now_us;    // until when nodes that still run have run
+    int64_t now_us;    // the end for the elapsed time of running nodes
     uint64_t tag[2];
 };
 
-// A tree without nodes.
+// Makes a tree without nodes.
 void tree_of_kind(struct tree *tree, enum tree_kind kind) NONNULL;
 
-// Makes a tree of NODES, whose links and states it changes. Children come in row order; what the
-// root does not lead to is left out. A RUNNING node with a FAILED child reads FAILED, else with a
-// SUSPENDED one NODE_SUSPENDED, from the leaves up (BKFlow's roll-up: oracle cases 041-059). No
-// rows: TREE_CREATED. NOW_US: microseconds since 1970 UTC. SEED: any number that outsiders do not
-// know. Fails with 500 when there are rows but not the root's.
+// Builds a tree of NODES and changes their links and states. Children are in the order of rows;
+// nodes that are not reachable from the root are left out. A RUNNING node with a FAILED child
+// becomes FAILED, else with a SUSPENDED child NODE_SUSPENDED, from the leaves up (BKFlow's roll-up:
+// oracle cases 041-059). No rows: TREE_CREATED. NOW_US: microseconds since 1970-01-01 UTC. SEED: a
+// number that outsiders cannot know. Fails with 500 if there are rows but not the root's.
 int tree_build(struct tree *tree, const struct node_list *nodes, struct str root_id, int64_t now_us,
                uint64_t seed, struct arena *arena, struct error *err) MUST_CHECK NONNULL;
 
 enum { TREE_TAG_BYTES = 34 };
 
-// The entity tag, with its quotes: it changes exactly when what tree_write writes would. ZONE_NAME
-// is part of that.
+// Returns the entity tag with its quotes. It changes exactly when the output of tree_write would.
+// ZONE_NAME is included.
 struct str tree_tag(const struct tree *tree, const char *zone_name,
                     char text[TREE_TAG_BYTES]) NONNULL;
 
-// The node after NODE on the way from parents to children: its first child, else the next sibling
-// of the nearest node above that has one, itself included. NULL: NODE was the last. *LEFT is how
-// many nodes end before that, the innermost first: NODE, and the parents whose last child it is.
+// Returns the node after NODE in the order parents first: its first child, else the next sibling of
+// NODE or of the nearest ancestor that has one. NULL if NODE was the last. *LEFT is the number of
+// nodes that end before the result, innermost first: NODE and the ancestors whose last child it is.
 const struct node *tree_next(const struct tree *tree, const struct node *node,
                              size_t *left) MUST_CHECK NONNULL;
 
 // Writes the tree as one JSON object.
-void tree_write(const struct tree *tree, struct local_time *zone, struct json_writer *json) NONNULL;
+void tree_write(const struct tree *tree, struct local_time *local_time,
+                struct json_writer *json) NONNULL;
 
-// Seconds that a node has run, or ran; 0 when it has not started.
+// Returns the seconds that a node has been running, or ran; 0 if it has not started.
 int64_t tree_node_elapsed(const struct tree *tree, const struct node *node) MUST_CHECK NONNULL;
 
-// Seconds between two moments, to the nearest, halves to the even one, as Python's round().
+// Returns the seconds between two times, rounded to the nearest, halves to even, like Python's
+// round().
 int64_t tree_elapsed_seconds(int64_t from_us, int64_t to_us);
 
 #endif

@@ -2,26 +2,26 @@
 // The writing half of tree: see tree.h.
 #include "states/tree.h"
 
-// A node is written straight into the buffer, where room for all of it is reserved first.
+// Writes nodes directly into the buffer; room for a complete node is reserved first.
 struct writer {
     const struct tree *tree;
-    struct local_time *zone;
+    struct local_time *local_time;
     struct outbuf *out;
-    char *to; // in the reserved room, not claimed yet
+    char *to; // in the reserved room; not committed
     struct str root_id;
-    // The members that every node has in common, made once; absent when they are out of the
-    // ordinary.
+    // The members that are the same for every node, prepared once; absent if the root's id is
+    // unusual.
     struct str root_members;
 };
 
 #define ROOT_ID_MISSPELT ",\"root_id:\":" // BKFlow's own spelling
-#define ROOT_ID          ",\"root_id\":"  // the one that its document promises
+#define ROOT_ID          ",\"root_id\":"  // as in BKFlow's API document
 
 enum {
-    TEXT_AT_ONCE = 96, // bytes; columns hold less, unless they are full of rare characters
+    TEXT_AT_ONCE = 96, // bytes; most columns are shorter
     QUOTED_MAX = TEXT_AT_ONCE + 2,
     ROOT_MEMBERS_MAX = sizeof ROOT_ID_MISSPELT + sizeof ROOT_ID + 2 * QUOTED_MAX,
-    MEMBERS_MAX = 300, // what a node is written with besides its texts; more than needed
+    MEMBERS_MAX = 300, // everything but the strings; more than needed
     NODE_ROOM = 5 * QUOTED_MAX + ROOT_MEMBERS_MAX + MEMBERS_MAX,
 };
 _Static_assert((int)NODE_ROOM <= (int)OUTBUF_MIN_CAPACITY, "a node must fit the buffer");
@@ -52,12 +52,12 @@ static void put_any_text(struct writer *writer, struct str text)
 
 static inline void put_text(struct writer *writer, const char *text, size_t len)
 {
-    const struct str whole = {text, len};
-    char *const behind = len <= TEXT_AT_ONCE ? json_write_quote(writer->to, whole) : NULL;
-    if (LIKELY(behind != NULL)) {
-        writer->to = behind;
+    const struct str string = {text, len};
+    char *const end = len <= TEXT_AT_ONCE ? json_write_quote(writer->to, string) : NULL;
+    if (LIKELY(end != NULL)) {
+        writer->to = end;
     } else {
-        put_any_text(writer, whole);
+        put_any_text(writer, string);
     }
 }
 
@@ -70,7 +70,7 @@ static void put_time(struct writer *writer, int64_t us)
 {
     *writer->to++ = '"';
     if (us != CLOCK_NO_TIME) {
-        writer->to += local_time_format(writer->zone, us, writer->to);
+        writer->to += local_time_format(writer->local_time, us, writer->to);
     }
     *writer->to++ = '"';
 }
@@ -79,15 +79,14 @@ static struct str make_root_members(struct str root_id, char bytes[ROOT_MEMBERS_
 {
     struct writer writer = {.to = bytes};
     char quoted[QUOTED_MAX];
-    const char *const behind =
-        root_id.len <= TEXT_AT_ONCE ? json_write_quote(quoted, root_id) : NULL;
-    if (behind == NULL) {
+    const char *const end = root_id.len <= TEXT_AT_ONCE ? json_write_quote(quoted, root_id) : NULL;
+    if (end == NULL) {
         return STR_ABSENT;
     }
     PUT(&writer, ROOT_ID_MISSPELT);
-    put_literal(&writer, quoted, (size_t)(behind - quoted));
+    put_literal(&writer, quoted, (size_t)(end - quoted));
     PUT(&writer, ROOT_ID);
-    put_literal(&writer, quoted, (size_t)(behind - quoted));
+    put_literal(&writer, quoted, (size_t)(end - quoted));
     return (struct str){bytes, (size_t)(writer.to - bytes)};
 }
 
@@ -118,7 +117,7 @@ static void put_flags(struct writer *writer, uint8_t flags)
     }
 }
 
-// All up to the children, whose object is left open.
+// Writes a node up to its children and leaves their object open.
 static void put_node(struct writer *writer, const struct node *node)
 {
     PUT(writer, "{\"id\":");
@@ -174,7 +173,7 @@ static void leave_node(struct writer *writer, const struct node *node)
     end_writing(writer);
 }
 
-// No stack but the nodes' own links.
+// Needs no stack: it follows the nodes' links.
 static void write_nodes(struct writer *writer)
 {
     const struct node *node = writer->tree->root;
@@ -203,7 +202,7 @@ static void write_not_started(struct json_writer *json)
     JSON_WRITE_KEY(json, "retry");
     json_write_number(json, 0);
     JSON_WRITE_KEY(json, "skip");
-    json_write_number(json, 0); // BKFlow sends a number here, a boolean elsewhere
+    json_write_number(json, 0); // BKFlow sends a number here and a boolean elsewhere
     JSON_WRITE_KEY(json, "finish_time");
     json_write_null(json);
     JSON_WRITE_KEY(json, "elapsed_time");
@@ -222,13 +221,14 @@ static void write_created(struct json_writer *json)
     json_write_close(json);
 }
 
-static void write_tree(const struct tree *tree, struct local_time *zone, struct json_writer *json)
+static void write_tree(const struct tree *tree, struct local_time *local_time,
+                       struct json_writer *json)
 {
     char root_members[ROOT_MEMBERS_MAX];
     const struct str root_id = {tree->root->id, tree->root->id_len};
     struct writer writer = {
         .tree = tree,
-        .zone = zone,
+        .local_time = local_time,
         .out = json->out,
         .root_id = root_id,
         .root_members = make_root_members(root_id, root_members),
@@ -239,7 +239,7 @@ static void write_tree(const struct tree *tree, struct local_time *zone, struct 
     }
 }
 
-void tree_write(const struct tree *tree, struct local_time *zone, struct json_writer *json)
+void tree_write(const struct tree *tree, struct local_time *local_time, struct json_writer *json)
 {
     switch (tree->kind) {
     case TREE_NOT_STARTED:
@@ -249,7 +249,7 @@ void tree_write(const struct tree *tree, struct local_time *zone, struct json_wr
         write_created(json);
         break;
     case TREE_NODES:
-        write_tree(tree, zone, json);
+        write_tree(tree, local_time, json);
         break;
     }
 }

@@ -85,7 +85,7 @@ static void keep_rows(const struct row *rows, struct arena *arena, struct node_l
 }
 
 // One answer; adds to TIMES the seconds that each step took, and returns how many bytes it wrote.
-static uint64_t run_once(const struct row *rows, struct arena *arena, struct local_time *zone,
+static uint64_t run_once(const struct row *rows, struct arena *arena, struct local_time *local_time,
                          double times[STEPS])
 {
     static char buffer[BUFFER_BYTES];
@@ -103,7 +103,7 @@ static uint64_t run_once(const struct row *rows, struct arena *arena, struct loc
     const double linked = cpu_seconds();
     outbuf_init(&out, buffer, sizeof buffer, drop, NULL);
     json_write_init(&json, &out);
-    tree_write(&tree, zone, &json);
+    tree_write(&tree, local_time, &json);
     const double written = cpu_seconds();
     times[STEP_KEEP] += kept - begin;
     times[STEP_LINK] += linked - kept;
@@ -114,12 +114,12 @@ static uint64_t run_once(const struct row *rows, struct arena *arena, struct loc
 
 static uint64_t run_round(const struct row *rows, struct arena *arena, double ns[STEPS])
 {
-    static struct local_time zone;
+    static struct local_time local_time;
     double times[STEPS] = {0};
     uint64_t bytes = 0;
     int count = 0;
     for (const double end = now() + opt.seconds / ROUNDS; now() < end || count == 0; count++) {
-        bytes = run_once(rows, arena, &zone, times);
+        bytes = run_once(rows, arena, &local_time, times);
     }
     for (int step = 0; step < STEPS; step++) {
         ns[step] = times[step] * 1e9 / count / opt.nodes;

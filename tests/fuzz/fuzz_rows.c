@@ -149,13 +149,13 @@ static void add_row(struct node_list *nodes, const struct row *row, struct arena
 static void write_answer(const struct tree *tree, struct answer *answer)
 {
     static char buffer[BUFFER];
-    struct local_time zone = {0};
+    struct local_time local_time = {0};
     struct outbuf out;
     struct json_writer json;
     char text[TREE_TAG_BYTES];
     outbuf_init(&out, buffer, sizeof buffer, collect, answer);
     json_write_init(&json, &out);
-    tree_write(tree, &zone, &json);
+    tree_write(tree, &local_time, &json);
     REQUIRE(outbuf_flush(&out) == 0 && json_write_is_complete(&json));
     const struct str tag = tree_tag(tree, input.zone, text);
     REQUIRE(tag.len <= sizeof answer->tag);

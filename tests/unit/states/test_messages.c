@@ -127,8 +127,8 @@ static void a_message_is_cut_at_the_buffers_size(void **state)
 {
     (void)state;
     const struct error err = error_of(ERR_OTHER_APPLICATION);
-    char whole[MESSAGE_BYTES];
-    const struct str message = messages_render(&err, LANG_EN, whole, sizeof whole);
+    char full[MESSAGE_BYTES];
+    const struct str message = messages_render(&err, LANG_EN, full, sizeof full);
     for (size_t size = 1; size <= message.len + 2; size++) {
         char buffer[MESSAGE_BYTES];
         memset(buffer, '#', sizeof buffer);

@@ -19,7 +19,7 @@
 struct fixture {
     struct arena *arena;
     struct sink *sink;
-    struct local_time zone;
+    struct local_time local_time;
     struct tree tree;
     struct error err;
 };
@@ -49,7 +49,7 @@ static struct str write_tree(void)
     sink_clear(fixture.sink);
     outbuf_init(&out, buffer, sizeof buffer, sink_take, fixture.sink);
     json_write_init(&json, &out);
-    tree_write(&fixture.tree, &fixture.zone, &json);
+    tree_write(&fixture.tree, &fixture.local_time, &json);
     assert_true(json_write_is_complete(&json));
     assert_int_equal(outbuf_flush(&out), 0);
     return sink_text(fixture.sink);

@@ -121,13 +121,13 @@ static bool load_rows(const struct job *job, struct node_list *nodes, struct are
 static bool is_written_whole(const struct job *job, const struct tree *tree)
 {
     static char buffer[65536];
-    static struct local_time zone;
+    static struct local_time local_time;
     struct passing passing = {.in_string = false};
     struct outbuf out;
     struct json_writer json;
     outbuf_init(&out, buffer, sizeof buffer, look, &passing);
     json_write_init(&json, &out);
-    tree_write(tree, &zone, &json);
+    tree_write(tree, &local_time, &json);
     return outbuf_flush(&out) == 0 && json_write_is_complete(&json) && passing.depth == 0 &&
            passing.objects == 2 * job->count && passing.deepest == 2 * job->expected_depth;
 }

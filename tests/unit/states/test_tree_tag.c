@@ -13,7 +13,7 @@
 struct fixture {
     struct arena *arena;
     struct sink *sink;
-    struct local_time zone;
+    struct local_time local_time;
 };
 
 static struct fixture fixture;
@@ -47,7 +47,7 @@ static void write_json(const struct tree *tree)
     sink_clear(fixture.sink);
     outbuf_init(&out, buffer, sizeof buffer, sink_take, fixture.sink);
     json_write_init(&json, &out);
-    tree_write(tree, &fixture.zone, &json);
+    tree_write(tree, &fixture.local_time, &json);
     assert_int_equal(outbuf_flush(&out), 0);
 }
 
