@@ -151,3 +151,13 @@ def in_background(responder, variables):
     connection = responder.connect()
     connection.send(fcgi.request(variables))
     return connection.response
+
+
+def hold_up(database, responder, variables, count):
+    """Keep COUNT workers busy with a table that the caller has locked: one request after the other, because requests
+    that arrive together are one worker's. The functions returned read the answers."""
+    answers = []
+    for number in range(1, count + 1):
+        answers.append(in_background(responder, variables))
+        database.wait_until_held_up(number)
+    return answers

@@ -111,11 +111,12 @@ def test_frozen(server, responder, task):
 
 
 def test_frozen_without_workers_to_spare(program, server, task):
-    """query_timeout is 3 s: the spare worker answers for those who wait, and they wait no longer than that."""
+    """query_timeout is 3 s: the overload responder answers those who wait, and they wait no longer than that. There
+    are more clients than two workers take at once."""
     responder = program.listen(settings(server, **{"server.workers": 2, "database.query_timeout": "3s"}))
     for _ in range(4):
         support.success(responder.ask(support.states(task)))
-    with pressure.Pressure(responder, task, clients=4) as load:
+    with pressure.Pressure(responder, task, clients=40) as load:
         load.wait_for_calm()
         server.freeze()
         assert load.wait_for(lambda answer: answer.code == OVERLOADED) < 6

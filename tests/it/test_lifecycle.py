@@ -178,8 +178,7 @@ def test_requests_that_nobody_has_read_yet_are_answered(program, database, setti
     for connection in kept:
         support.success(connection.ask(support.states(small)))
     with database.locked("eri_state"):
-        held_up = [support.in_background(responder, support.states(small)) for _ in range(2)]
-        database.wait_until_held_up(2)
+        held_up = support.hold_up(database, responder, support.states(small), 2)
         unread = [support.in_background(responder, support.states(small)) for _ in range(2)]
         for connection in kept:
             connection.send(fcgi.request(support.states(small), keep=True))

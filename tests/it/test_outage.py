@@ -148,8 +148,7 @@ def test_overload_is_told_at_once(program, database, world, finished_task):
     waiting_task = world.task([support.node()])
     responder = program.listen(lab_responder.settings_for(database, **{"server.workers": 2}))
     with database.locked("eri_state"):
-        waiting = [support.in_background(responder, support.states(waiting_task)) for _ in range(2)]
-        database.wait_until_held_up(2)
+        waiting = support.hold_up(database, responder, support.states(waiting_task), 2)
         response = responder.ask(support.states(finished_task))
         assert responder.ask(client.variables("/healthz")).status == 200
         support.assert_error(response, 503, 50302)

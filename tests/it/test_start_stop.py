@@ -389,8 +389,7 @@ class TestWorkersThatDoNotStart:
         # All of them wait, which the overload responder has to notice.
         waiting_task = world.task([support.node()])
         with database.locked("eri_state"):
-            waiting = [support.in_background(responder, support.states(waiting_task)) for _ in range(int(workers) - 1)]
-            database.wait_until_held_up(int(workers) - 1)
+            waiting = support.hold_up(database, responder, support.states(waiting_task), int(workers) - 1)
             support.assert_error(responder.ask(support.states(finished_task)), 503, 50302)
         for answer in waiting:
             support.success(answer())
