@@ -433,6 +433,19 @@ def test_links_lead_somewhere(document):
         assert not anchor or anchor in documents.anchors(target), f"{document} links {path}#{anchor}"
 
 
+def test_the_map_names_what_exists():
+    """Files, and identifiers of the program and its tests."""
+    sources = "".join(path.read_text(encoding="utf-8") for folder in ("src", "fcgi-app", "tests")
+                      for path in (documents.ROOT / folder).rglob("*") if path.suffix in (".c", ".h", ".py", ".sh", ".am"))
+    known = set(re.findall(r"\w+", sources))
+    for code in documents.inline_code("docs/HACKING.md"):
+        if re.fullmatch(r"[\w.-]+(/[\w.*<>-]+)+/?", code):
+            pattern = re.sub(r"NAME|<\w+>", "*", code.rstrip("/"))
+            assert any(documents.ROOT.glob(pattern)), f"there is no {code}"
+        elif re.fullmatch(r"[A-Za-z]\w*_\w+", code):
+            assert code in known, f"there is no {code}"
+
+
 def test_the_first_commands_are_those_of_continuous_integration():
     """The two that everybody types first, and nothing else."""
     name = "README.md: bkflow-states"
