@@ -5,6 +5,7 @@
 #include "base/json_read.h"
 #include "base/utf8.h"
 #include "auth/jwt_priv.h"
+#include "auth/token_cache_priv.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,7 +20,9 @@ struct gateways {
     struct known_gateway known[CONF_GATEWAYS_MAX];
     size_t count;
     bool allows[JWT_ALGORITHM_COUNT];
+    struct token_cache *cache; // NULL without [auth] gateway
 };
+_Static_assert((int)JWT_DIGEST_BYTES == (int)TOKEN_CACHE_DIGEST_BYTES, "one digest");
 
 // ---- loading ----
 
@@ -92,6 +95,10 @@ struct gateways *gateways_load(const struct conf *conf, conf_complain *complain_
         load_gateway(gateways, &conf->auth.gateways[i], &mistakes);
     }
     check_names(gateways, conf, &mistakes);
+    gateways->cache = token_cache_new();
+    if (gateways->cache == NULL) {
+        conf_mistake(&mistakes, "out of memory");
+    }
     if (mistakes.count > 0) {
         gateways_free(gateways);
         return NULL;
@@ -105,6 +112,9 @@ void gateways_free(struct gateways *gateways)
         for (size_t k = 0; k < gateways->known[i].key_count; k++) {
             jwt_key_free(gateways->known[i].keys[k]);
         }
+    }
+    if (gateways != NULL) {
+        token_cache_free(gateways->cache);
     }
     free(gateways);
 }
@@ -192,21 +202,43 @@ static enum date_presence read_date(const struct json_value *claims, const char 
     return is_number && isfinite(*seconds) ? DATE_GIVEN : DATE_BAD;
 }
 
-static int check_dates(const struct json_value *claims, int64_t now_us, int64_t leeway_ms,
+// Reads a date that the token may lack.
+static int read_optional_date(const struct json_value *json, const char *name, double *seconds,
+                              struct error *err)
+{
+    switch (read_date(json, name, seconds)) {
+    case DATE_GIVEN:
+        return 0;
+    case DATE_ABSENT:
+        *seconds = -INFINITY;
+        return 0;
+    case DATE_BAD:
+        break;
+    }
+    return error_set(err, ERR_TOKEN_CLAIMS, "token: not yet valid (%s)", name);
+}
+
+static int read_dates(const struct json_value *json, struct token_claims *claims, struct error *err)
+{
+    if (read_date(json, "exp", &claims->expires) != DATE_GIVEN) {
+        claims->expires = -INFINITY; // check_dates refuses it
+    }
+    return read_optional_date(json, "nbf", &claims->not_before, err) == 0
+               ? read_optional_date(json, "iat", &claims->issued, err)
+               : -1;
+}
+
+static int check_dates(const struct token_claims *claims, const struct auth_context *context,
                        struct error *err)
 {
-    static const char *const beginnings[] = {"nbf", "iat"};
-    const double now = (double)now_us / (double)US_PER_SECOND;
-    const double leeway = (double)leeway_ms / 1000;
-    double date = 0;
-    if (read_date(claims, "exp", &date) != DATE_GIVEN || now >= date + leeway) {
+    const double now = (double)context->now_us / (double)US_PER_SECOND;
+    const double leeway = (double)context->conf->auth.leeway_ms / 1000;
+    if (now >= claims->expires + leeway) {
         return error_set(err, ERR_TOKEN_CLAIMS, "token: expired, or without exp");
     }
-    for (size_t i = 0; i < COUNT_OF(beginnings); i++) {
-        const enum date_presence presence = read_date(claims, beginnings[i], &date);
-        if (presence == DATE_BAD || (presence == DATE_GIVEN && date > now + leeway)) {
-            return error_set(err, ERR_TOKEN_CLAIMS, "token: not yet valid (%s)", beginnings[i]);
-        }
+    if (claims->not_before > now + leeway || claims->issued > now + leeway) {
+        return error_set(err, ERR_TOKEN_CLAIMS, "token: not yet valid (%s)",
+                         claims->not_before > now + leeway ? "nbf" : "iat");
     }
     return 0;
 }
@@ -232,41 +264,74 @@ static int keep_name(struct str *kept, struct str name, struct arena *arena, str
     return str_is_absent(*kept) ? error_set(err, ERR_NO_MEMORY, "token") : 0;
 }
 
-static int read_parties(const struct json_value *claims, struct arena *arena,
-                        struct credentials *credentials, struct error *err)
+static int read_parties(const struct json_value *json, struct arena *arena,
+                        struct token_claims *claims, struct error *err)
 {
     struct str app_code;
     struct str username;
-    if (!read_party(claims, "app", "app_code", "bk_app_code", &app_code)) {
+    if (!read_party(json, "app", "app_code", "bk_app_code", &app_code)) {
         return error_set(err, ERR_TOKEN_CLAIMS, "token: no verified application");
     }
-    if (!read_party(claims, "user", "username", "bk_username", &username)) {
+    if (!read_party(json, "user", "username", "bk_username", &username)) {
         return error_set(err, ERR_TOKEN_CLAIMS, "token: no verified user");
     }
     if (!utf8_all_visible(app_code)) {
         return error_set(err, ERR_TOKEN_CLAIMS,
                          "token: the application's code has a character that cannot be seen");
     }
-    if (keep_name(&credentials->app_code, app_code, arena, err) != 0) {
+    if (keep_name(&claims->app_code, app_code, arena, err) != 0) {
         return -1;
     }
-    return keep_name(&credentials->username, username, arena, err);
+    return keep_name(&claims->username, username, arena, err);
 }
 
-static int read_claims(const struct jwt *jwt, const struct auth_context *context,
-                       struct credentials *credentials, struct error *err)
+static int read_claims(const struct jwt *jwt, struct arena *arena, struct token_claims *claims,
+                       struct error *err)
 {
-    struct json_value *claims;
-    if (json_read_object(jwt->claims, "token: claims", ERR_TOKEN_CLAIMS, context->arena, &claims,
-                         err) != 0) {
+    struct json_value *json;
+    if (json_read_object(jwt->claims, "token: claims", ERR_TOKEN_CLAIMS, arena, &json, err) != 0) {
         return -1;
     }
-    int outcome = check_dates(claims, context->now_us, context->conf->auth.leeway_ms, err);
+    int outcome = read_dates(json, claims, err);
     if (outcome == 0) {
-        outcome = read_parties(claims, context->arena, credentials, err);
+        outcome = read_parties(json, arena, claims, err);
     }
-    json_read_free(claims);
+    json_read_free(json);
     return outcome;
+}
+
+// ---- a token ----
+
+static int verify(struct auth_gateway *gateway, const struct auth_context *context,
+                  struct str token, struct token_claims *claims, struct error *err)
+{
+    struct jwt jwt;
+    if (jwt_split(token, context->arena, &jwt, err) != 0 ||
+        check_signature(gateway, context, &jwt, err) != 0) {
+        return -1;
+    }
+    return read_claims(&jwt, context->arena, claims, err);
+}
+
+// The cache only replaces verifying: the dates are checked each time, and a token that is refused
+// is never added.
+static int read_token(struct auth_gateway *gateway, const struct auth_context *context,
+                      struct str token, struct token_claims *claims, struct error *err)
+{
+    struct token_cache *const cache = context->gateways->cache;
+    uint8_t digest[JWT_DIGEST_BYTES];
+    const bool has_digest = jwt_digest(gateway->verifier, token, digest);
+    const bool is_known = has_digest && token_cache_find(cache, digest, context->arena, claims);
+    if (!is_known && verify(gateway, context, token, claims, err) != 0) {
+        return -1;
+    }
+    if (check_dates(claims, context, err) != 0) {
+        return -1;
+    }
+    if (has_digest && !is_known) {
+        token_cache_add(cache, digest, claims);
+    }
+    return 0;
 }
 
 enum auth_verdict auth_gateway_read(struct auth_gateway *gateway,
@@ -282,11 +347,11 @@ enum auth_verdict auth_gateway_read(struct auth_gateway *gateway,
         (void)error_set_subject(err, ERR_WAY_IN_CLOSED, STR("X-Bkapi-JWT"), "gateway = off");
         return AUTH_REFUSED;
     }
-    struct jwt jwt;
-    if (jwt_split(str_trim(request->bkapi_jwt), context->arena, &jwt, err) != 0 ||
-        check_signature(gateway, context, &jwt, err) != 0 ||
-        read_claims(&jwt, context, credentials, err) != 0) {
+    struct token_claims claims;
+    if (read_token(gateway, context, str_trim(request->bkapi_jwt), &claims, err) != 0) {
         return AUTH_REFUSED;
     }
+    credentials->app_code = claims.app_code;
+    credentials->username = claims.username;
     return AUTH_ACCEPTED;
 }

@@ -6,7 +6,9 @@
 
 #include "auth/authenticate.h"
 
-// The accepted gateways with their keys. Immutable, shared by threads.
+// The accepted gateways with their keys, and the tokens that these have verified. Shared by
+// threads; all but the cache of tokens is immutable. A reload loads new ones, which know no token
+// yet.
 struct gateways;
 
 // Loads the gateways of the configuration; none without [auth] gateway. Reports all mistakes before

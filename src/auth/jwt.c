@@ -181,6 +181,17 @@ void jwt_verifier_free(struct jwt_verifier *verifier)
     }
 }
 
+bool jwt_digest(struct jwt_verifier *verifier, struct str token, uint8_t digest[JWT_DIGEST_BYTES])
+{
+    EVP_MD_CTX *const context = verifier->context;
+    const bool is_made = EVP_DigestInit_ex2(context, verifier->digests[JWT_RS256], NULL) == 1 &&
+                         EVP_DigestUpdate(context, token.ptr, token.len) == 1 &&
+                         EVP_DigestFinal_ex(context, digest, NULL) == 1;
+    EVP_MD_CTX_reset(context); // wipes the token's last block
+    ERR_clear_error();
+    return is_made;
+}
+
 // Converts an ECDSA signature from the JWT's two numbers of fixed size (RFC 7518, section 3.4) to
 // the DER that OpenSSL expects. Returns the length; 0 if the sizes do not fit.
 static size_t to_der(struct str signature, int key_bits, unsigned char der[EC_SIGNATURE_MAX])

@@ -22,11 +22,17 @@ enum jwt_algorithm {
 // -1 if NAME is not an algorithm with a public key; "none" and HMAC are never accepted.
 int jwt_algorithm_named(struct str name, enum jwt_algorithm *algorithm) MUST_CHECK NONNULL;
 
+enum { JWT_DIGEST_BYTES = 32 };
+
 // The tools of one thread.
 struct jwt_verifier;
 struct jwt_verifier *
 jwt_verifier_new(void) MUST_CHECK; // NULL: no memory, or OpenSSL lacks a digest
 void jwt_verifier_free(struct jwt_verifier *verifier);
+
+// Computes the SHA-256 of a complete token. false if memory is exhausted.
+bool jwt_digest(struct jwt_verifier *verifier, struct str token,
+                uint8_t digest[JWT_DIGEST_BYTES]) MUST_CHECK NONNULL;
 
 // A split token; nothing in it is verified. The strings are in the arena or the token.
 struct jwt {

@@ -76,7 +76,7 @@ const struct conf_key conf_keys[] = {
      "Whether the API gateway's signed token, header X-Bkapi-JWT, is accepted."},
     {"auth", "gateway_key_", conf_parse_ignored, 0, "", 0, 0, CONF_KEY_FAMILY, a_path,
      "gateway_key_NAME = PEM file with the public key of the gateway that signs as NAME (the token's "
-     "kid); with two or more keys while they are rotated."},
+     "kid; for BKFlow bk-flow-engine); with two or more keys while they are rotated."},
     {"auth", "gateway_default", conf_parse_text, MEMBER(auth.gateway_default), "", 0, 0, 0, "a NAME of gateway_key_NAME",
      "The gateway of tokens without kid. Empty: such tokens are refused."},
     {"auth", "gateway_algorithms", conf_parse_text, MEMBER(auth.gateway_algorithms), "RS512", 0, 0, CONF_KEY_LIST,

@@ -123,6 +123,43 @@ class TestBinding:
         gateway.assert_accepted(responder, task, key.token(gateway.claims(support.DISABLED_APP, support.INACTIVE_USER)))
 
 
+class TestBlueKingsTokens:
+    """What the real gateway sends, for minutes the same for each application and user."""
+
+    @pytest.fixture(scope="class")
+    def responder(self, serve, key):
+        return serve({"auth.gateway": "on", f"auth.gateway_key_{gateway.BKFLOW}": key.public_path, "log.access": "on"})
+
+    @pytest.mark.parametrize("spelling", ["", "bk_"], ids=["app_code", "bk_app_code"])
+    def test_both_spellings_are_accepted(self, responder, task_id, key, spelling):
+        gateway.assert_accepted(responder, task_id, gateway.bluekings_token(key, spelling=spelling))
+
+    def test_who_is_not_verified_is_refused(self, responder, task_id, key):
+        for party in ({"app": {"app_code": gateway.APP, "verified": False}},
+                      {"user": {"username": gateway.USER, "verified": False}}):
+            gateway.assert_refused(responder, task_id, gateway.bluekings_token(key, **party))
+
+    def test_a_token_sent_again_is_its_own_callers(self, responder, world, task_id, key):
+        """Each is judged by its own claims, however often and in which order they come."""
+        other_app, other_user = "another_app", "another_user"
+        others_task = world.task([support.node()], template_id=world.template(other_app))
+        mine = gateway.bluekings_token(key)
+        others = gateway.bluekings_token(key, other_app, other_user)
+        for _ in range(20):
+            gateway.assert_accepted(responder, task_id, mine)
+            gateway.assert_accepted(responder, others_task, others)
+            support.assert_error(responder.ask(gateway.asking(task_id, others)), 403, 40303)
+            support.assert_error(responder.ask(gateway.asking(others_task, mine)), 403, 40303)
+
+    def test_a_changed_byte_of_a_token_sent_before_is_refused(self, responder, task_id, key):
+        token = gateway.bluekings_token(key)
+        gateway.assert_accepted(responder, task_id, token)
+        for at in (0, len(token) // 3, len(token) - 200, len(token) - 3):
+            changed = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1:]
+            gateway.assert_refused(responder, task_id, changed)
+        gateway.assert_accepted(responder, task_id, token)
+
+
 class TestClock:
     """exp, nbf and iat near the edges."""
 

@@ -31,7 +31,7 @@ sys/un[.]h                                          fcgi-app
 poll[.]h|sys/poll[.]h                               src/base/log src/db fcgi-app
 sys/eventfd[.]h                                     src/db/attempt fcgi-app
 sys/epoll[.]h|sys/select[.]h                        fcgi-app
-pthread[.]h|threads[.]h                             src/base/log src/db src/auth/limiter src/states/refusals fcgi-app
+pthread[.]h|threads[.]h                             src/base/log src/db src/auth/limiter src/auth/token_cache src/states/refusals fcgi-app
 signal[.]h                                          src/ctl/main fcgi-app
 sys/signalfd[.]h                                    fcgi-app
 sys/prctl[.]h|linux/.*                              fcgi-app

@@ -181,6 +181,7 @@ struct fixture {
     struct arena *arena;
     struct credentials credentials;
     struct error err;
+    int64_t later_us; // after NOW_US
     char complaints[4096];
 };
 
@@ -253,7 +254,7 @@ static int refusal_of_request(const struct http_request *request)
 {
     arena_reset(fixture.arena);
     fixture.err = (struct error){0};
-    const struct auth_context context = context_at(NOW_US);
+    const struct auth_context context = context_at(NOW_US + fixture.later_us);
     const int outcome =
         auth_read_credentials(&context, request, &fixture.credentials, &fixture.err);
     return outcome == 0 ? 0 : error_code(fixture.err.kind);
@@ -730,6 +731,140 @@ static void claims_that_lack_a_party_are_refused(void **state)
     }
 }
 
+// ---- tokens that were verified before ----
+
+// Verifying takes the token apart in the arena; what was verified before only leaves its names.
+static bool was_verified(void)
+{
+    return arena_used(fixture.arena) > 400;
+}
+
+static void a_token_is_verified_once(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(refusal_of(good_token()), 0);
+        assert_int_equal(was_verified(), i == 0);
+        assert_int_equal(fixture.credentials.kind, CREDENTIALS_GATEWAY);
+        assert_text(fixture.credentials.app_code, "demo_app");
+        assert_text(fixture.credentials.username, "admin");
+        assert_text(fixture.credentials.secret, NULL);
+    }
+}
+
+static void another_thread_of_the_process_knows_it_too(void **state)
+{
+    (void)state;
+    assert_int_equal(refusal_of(good_token()), 0);
+    struct auth *const first = fixture.auth;
+    fixture.auth = auth_new();
+    assert_non_null(fixture.auth);
+    assert_int_equal(refusal_of(good_token()), 0);
+    assert_false(was_verified());
+    auth_free(first);
+}
+
+static void a_token_that_was_verified_expires_all_the_same(void **state)
+{
+    (void)state;
+    assert_int_equal(refusal_of(good_token()), 0); // exp is 100 s away, and 10 s are tolerated
+    fixture.later_us = 110 * US_PER_SECOND - 1;
+    assert_int_equal(refusal_of(good_token()), 0);
+    assert_false(was_verified());
+    fixture.later_us = 110 * US_PER_SECOND;
+    assert_int_equal(refusal_of(good_token()), 40104);
+}
+
+// The clock was set back.
+static void a_token_that_was_verified_may_be_of_the_future(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"nbf", "iat"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        char claims[512];
+        snprintf(claims, sizeof claims, "{\"exp\":1700000100,\"%s\":1700000000," PARTIES "}",
+                 names[i]);
+        fixture.later_us = 0;
+        check_number(names[i], refusal_of_claims(claims), 0);
+        fixture.later_us = -11 * US_PER_SECOND;
+        check_number(names[i], refusal_of_claims(claims), 40104);
+        check(names[i], strstr(fixture.err.detail, names[i]) != NULL);
+    }
+}
+
+static void a_token_is_verified_again_after_a_reload(void **state)
+{
+    (void)state;
+    const char *const same[] = {"GATEWAY=on", all_keys_setting, other_setting, NULL};
+    const char *const off[] = {all_keys_setting, NULL};
+    char gone_setting[512];
+    snprintf(gone_setting, sizeof gone_setting, "GATEWAY_KEY_gw=%s", other_path);
+    const char *const other_key[] = {"GATEWAY=on", gone_setting, NULL};
+    const char *const other_algorithm[] = {"GATEWAY=on", all_keys_setting,
+                                           "GATEWAY_ALGORITHMS=ES256", NULL};
+    assert_int_equal(refusal_of(good_token()), 0);
+    configure(same);
+    assert_int_equal(refusal_of(good_token()), 0);
+    assert_true(was_verified());
+    configure(off);
+    assert_int_equal(refusal_of(good_token()), 40105);
+    configure(other_key);
+    assert_int_equal(refusal_of(good_token()), 40104);
+    configure(other_algorithm);
+    assert_int_equal(refusal_of(good_token()), 40104);
+}
+
+static void a_byte_changed_in_a_token_that_was_verified_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(refusal_of(good_token()), 0);
+    const size_t len = good_token().len;
+    for (size_t i = 0; i < len; i++) {
+        const struct str token = good_token();
+        char *const byte = (char *)(uintptr_t)token.ptr + i;
+        *byte = *byte == 'A' ? 'B' : 'A';
+        check_number("byte", refusal_of(token), 40104);
+    }
+    assert_int_equal(refusal_of((struct str){good_token().ptr, len - 1}), 40104);
+    assert_int_equal(refusal_of(good_token()), 0);
+}
+
+// Whose token it is, its header says, and that is part of what was verified.
+static void what_one_gateway_signed_is_not_verified_for_another(void **state)
+{
+    (void)state;
+    static const char other_header[] = "{\"alg\":\"RS512\",\"kid\":\"other\"}";
+    assert_int_equal(refusal_of(good_token()), 0);
+    assert_int_equal(refusal_of(rsa_token(other_header, GOOD_CLAIMS)), 40104);
+    assert_int_equal(refusal_of(token_of(keys[KEY_OTHER_RSA], "SHA512", other_header, GOOD_CLAIMS)),
+                     0);
+    assert_true(was_verified());
+    assert_int_equal(refusal_of(token_of(keys[KEY_OTHER_RSA], "SHA512", GOOD_HEADER, GOOD_CLAIMS)),
+                     40104);
+}
+
+static void a_token_that_is_refused_is_not_kept(void **state)
+{
+    (void)state;
+    static const char *const claims[] = {
+        "{\"exp\":1699999000," PARTIES "}",
+        "{\"exp\":1700000100,\"nbf\":1700000050," PARTIES "}",
+        "{\"exp\":1700000100,\"app\":{\"app_code\":\"a\",\"verified\":false},"
+        "\"user\":{\"username\":\"u\",\"verified\":true}}",
+    };
+    for (size_t i = 0; i < COUNT_OF(claims); i++) {
+        for (unsigned k = 0; k < 2; k++) {
+            check_number(claims[i], refusal_of_claims(claims[i]), 40104);
+            check(claims[i], was_verified());
+        }
+    }
+    for (unsigned k = 0; k < 2; k++) {
+        const struct str forged = token_of(keys[KEY_OTHER_RSA], "SHA512", GOOD_HEADER, GOOD_CLAIMS);
+        assert_int_equal(refusal_of(forged), 40104);
+        assert_true(was_verified());
+    }
+}
+
 // ---- beside direct credentials ----
 
 static void with_a_token_nothing_else_is_looked_at(void **state)
@@ -840,9 +975,12 @@ static int refusal_without_memory(struct str token, unsigned long fail_at)
 // answer says that memory lacks; the next one is checked as usual.
 static void expect_no_memory(const char *name, struct str token)
 {
+    const char *const settings[] = {"GATEWAY=on", all_keys_setting,
+                                    "GATEWAY_ALGORITHMS=RS512,ES256", NULL};
     unsigned long n = 0;
     unsigned long told = 0;
     do {
+        configure(settings); // forgets what was verified
         const int outcome = refusal_without_memory(token, ++n);
         if (outcome != 0 && outcome != 50004) {
             print_error("%s, allocation %lu: %d\n", name, n, outcome);
@@ -857,9 +995,6 @@ static void expect_no_memory(const char *name, struct str token)
 static void where_the_library_lacks_memory_a_token_is_not_called_a_bad_one(void **state)
 {
     (void)state;
-    const char *const settings[] = {"GATEWAY=on", all_keys_setting,
-                                    "GATEWAY_ALGORITHMS=RS512,ES256", NULL};
-    configure(settings);
     assert_int_equal(refusal_of(good_token()), 0);
     expect_no_memory("RS512", good_token());
     expect_no_memory("ES256", token_of(keys[KEY_P256], "SHA256",
@@ -1132,6 +1267,14 @@ int main(void)
         WITH_KEYS(the_leeway_is_configurable),
         WITH_KEYS(both_parties_must_be_verified),
         WITH_KEYS(claims_that_lack_a_party_are_refused),
+        WITH_KEYS(a_token_is_verified_once),
+        WITH_KEYS(another_thread_of_the_process_knows_it_too),
+        WITH_KEYS(a_token_that_was_verified_expires_all_the_same),
+        WITH_KEYS(a_token_that_was_verified_may_be_of_the_future),
+        WITH_KEYS(a_token_is_verified_again_after_a_reload),
+        WITH_KEYS(a_byte_changed_in_a_token_that_was_verified_is_refused),
+        WITH_KEYS(what_one_gateway_signed_is_not_verified_for_another),
+        WITH_KEYS(a_token_that_is_refused_is_not_kept),
         WITH_KEYS(with_a_token_nothing_else_is_looked_at),
         WITH_KEYS(without_a_token_direct_credentials_are_read),
         WITH_KEYS(where_direct_is_off_only_a_token_passes),

@@ -405,7 +405,7 @@ static void without_memory_no_gateway_is_loaded_by_half(void **state)
     free(path);
     scratch_free(keys_folder);
     assert_false(has_lacked);
-    assert_int_equal(n, 6); // the gateways, the file, three keys, and none left to fail
+    assert_int_equal(n, 7); // the gateways, the file, three keys, the cache, and none left to fail
 }
 
 // ---- the output ----
