@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-// FCGI_Accept on a listening socket would read requests with libfcgi's own reader, whose faults
-// (CVE-2025-23016 for one) are to stay out of this process. The only call of it.
+// The only call of FCGI_Accept. On a listening socket it would use libfcgi's own reader of
+// requests, whose faults (such as CVE-2025-23016) must stay out of this process.
 static int accept_cgi(void)
 {
     return FCGX_IsCGI() ? FCGI_Accept() : -1;
@@ -32,7 +32,7 @@ static size_t count_entries(char *const *environment)
     return count;
 }
 
-// Variables of the environment; NULL when memory is short.
+// Converts the environment to variables; NULL if out of memory.
 static struct http_var *read_environment(char *const *environment, size_t count)
 {
     struct http_var *const vars = calloc(count + 1, sizeof *vars);
@@ -44,7 +44,7 @@ static struct http_var *read_environment(char *const *environment, size_t count)
     return vars;
 }
 
-// Whether standard input has something, or its end, before the time is over.
+// Waits until standard input is readable or at its end; false if the time is over.
 static bool wait_for_input(int64_t end_us)
 {
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
@@ -52,9 +52,9 @@ static bool wait_for_input(int64_t end_us)
     return left_us > 0 && poll(&input, 1, (int)((left_us + 999) / 1000)) > 0;
 }
 
-// Reads the body and forgets it: no call of ours has one, but some web servers fail a request whose
-// body was not read. No more than max_request_bytes, and no longer than client_timeout: the body
-// may be shorter than CONTENT_LENGTH while the pipe stays open.
+// Reads and drops the body: none of our calls has one, but some web servers fail a request whose
+// body was not read. Stops after max_request_bytes or client_timeout: the body may be shorter than
+// CONTENT_LENGTH while the pipe stays open.
 static void discard_body(const struct conf *conf)
 {
     const char *const length = getenv("CONTENT_LENGTH");
@@ -80,7 +80,7 @@ int cgi_run(struct worker *worker, char *const *environment)
     if (vars == NULL || buffer == NULL || accept_cgi() < 0) {
         free(vars);
         free(buffer);
-        cgi_apologize();
+        cgi_answer_500();
         return EXIT_FAILURE;
     }
     struct http_response response = {0};
@@ -94,7 +94,7 @@ int cgi_run(struct worker *worker, char *const *environment)
     return is_sent ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-void cgi_apologize(void)
+void cgi_answer_500(void)
 {
     static char answer[] =
         "Status: 500 Internal Server Error\r\nContent-Type: application/json\r\n"

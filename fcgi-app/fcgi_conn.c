@@ -76,7 +76,7 @@ static bool grow_vars(struct fcgi_conn *conn, size_t need)
     if (capacity == conn->vars_capacity) {
         return true;
     }
-    // Not realloc: what moves must not leave a secret behind.
+    // realloc could leave a copy of a secret in freed memory.
     char *const bigger = malloc(capacity);
     if (bigger == NULL) {
         return false;
@@ -117,7 +117,7 @@ static void add_body(struct fcgi_conn *conn, size_t len)
     }
 }
 
-// A length of the specification's section 3.4: one byte, or four with the top bit set.
+// Reads a length as in the specification's section 3.4: one byte, or four with the top bit set.
 static bool cut_length(struct str *stream, size_t *length)
 {
     if (stream->len == 0) {
@@ -233,7 +233,7 @@ static enum fcgi_event begin_request(struct fcgi_conn *conn)
 static enum fcgi_event abort_request(struct fcgi_conn *conn)
 {
     if (!is_of_request(conn)) {
-        return FCGI_EVENT_MORE; // of a request that is answered already: too late to matter
+        return FCGI_EVENT_MORE; // for a request that has been answered
     }
     const unsigned id = conn->id;
     fcgi_conn_request_done(conn);
@@ -260,7 +260,7 @@ static const struct str value_names[] = {
 _Static_assert(FCGI_HEADER_LEN + COUNT_OF(value_names) * (2 + 16 + 20) <= FCGI_CONN_REPLY_MAX,
                "all values must fit a reply");
 
-// Each known name is answered once, however often it is asked.
+// Answers each known name once, even if it is repeated.
 static enum fcgi_event get_values(struct fcgi_conn *conn)
 {
     bool asked[COUNT_OF(value_names)] = {false};
@@ -298,7 +298,8 @@ static enum fcgi_event end_of_params(struct fcgi_conn *conn)
     return FCGI_EVENT_MORE;
 }
 
-// A body that ends before the variables do comes from a client out of step.
+// Handles the end of the body. A body that ends before the variables means that the client is out
+// of sync.
 static enum fcgi_event end_of_body(struct fcgi_conn *conn)
 {
     return conn->has_all_vars ? FCGI_EVENT_REQUEST : FCGI_EVENT_BROKEN;
@@ -309,8 +310,8 @@ static enum fcgi_event end_of_management(struct fcgi_conn *conn)
     return record_type(conn) == FCGI_GET_VALUES ? get_values(conn) : unknown_management(conn);
 }
 
-// A record is complete. Records of unknown requests and of types that a responder has no use for
-// are passed over, as the specification's section 3.3 asks.
+// Handles a complete record. Ignores records of unknown requests and of types that a responder does
+// not need, as the specification's section 3.3 requires.
 static enum fcgi_event end_of_record(struct fcgi_conn *conn)
 {
     if (record_id(conn) == FCGI_NULL_REQUEST_ID && record_type(conn) != FCGI_BEGIN_REQUEST) {
@@ -351,7 +352,7 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-// Takes header bytes; false when the header is whole and wrong.
+// Collects header bytes; false if the complete header is invalid.
 static bool take_header(struct fcgi_conn *conn, const char *bytes, size_t len, size_t *used)
 {
     const size_t n = smaller(FCGI_HEADER_LEN - conn->header_len, len - *used);

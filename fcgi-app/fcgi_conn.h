@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // fcgi_conn: the records of one FastCGI connection (FastCGI 1.0 specification), as a state machine
-// over bytes. Every length is checked against a bound of ours before anything is stored or
-// allocated. Knows no sockets.
+// that is fed with bytes. Every length is checked against our limits before anything is stored or
+// allocated. Knows nothing of sockets.
 #ifndef BKFLOW_FCGI_CONN_H
 #define BKFLOW_FCGI_CONN_H
 
@@ -13,40 +13,40 @@
 
 enum {
     FCGI_CONN_VARS_MAX = 512,   // variables of one request; nginx and Apache send about 30
-    FCGI_CONN_VALUES_MAX = 512, // bytes of one FCGI_GET_VALUES that are looked at
+    FCGI_CONN_VALUES_MAX = 512, // bytes of one FCGI_GET_VALUES; the rest is ignored
     FCGI_CONN_REPLY_MAX = 128,
     FCGI_CONN_END_BYTES = 24, // end of FCGI_STDOUT and FCGI_END_REQUEST
 };
 
-// What the bytes consumed so far led to.
+// The result of consuming bytes.
 enum fcgi_event {
-    FCGI_EVENT_MORE,    // all bytes are used up
-    FCGI_EVENT_REQUEST, // a request is whole: answer it, then call fcgi_conn_request_done
-    FCGI_EVENT_REPLY,   // reply holds bytes to send; then go on consuming, or close if is_over
-    FCGI_EVENT_BROKEN,  // not FastCGI, or not in step any more: close
+    FCGI_EVENT_MORE,    // all bytes have been consumed
+    FCGI_EVENT_REQUEST, // a request is complete: answer it, then call fcgi_conn_request_done
+    FCGI_EVENT_REPLY,   // send the bytes in reply, then continue, or close if is_over
+    FCGI_EVENT_BROKEN,  // not FastCGI, or out of sync: close
 };
 
-// Which requests are refused whatever they ask.
+// Why a request is refused regardless of its content.
 enum fcgi_refusal {
     FCGI_REFUSE_NOTHING,
     FCGI_REFUSE_HEAD_TOO_LARGE,
     FCGI_REFUSE_BODY_TOO_LARGE,
-    FCGI_REFUSE_NO_MEMORY, // for the variables: no fault of the client's
+    FCGI_REFUSE_NO_MEMORY, // not the client's fault
 };
 
 struct fcgi_conn {
-    size_t max_request_bytes; // bound on the variables, and on the body
-    size_t max_connections;   // what FCGI_GET_VALUES is told
+    size_t max_request_bytes; // limit for the variables, and for the body
+    size_t max_connections;   // for FCGI_GET_VALUES
 
-    // The record under way.
+    // The current record.
     unsigned char header[FCGI_HEADER_LEN];
     size_t header_len;
     size_t content_left;
     size_t padding_left;
-    unsigned char content[FCGI_CONN_VALUES_MAX]; // of records that are looked at when whole
+    unsigned char content[FCGI_CONN_VALUES_MAX]; // of records that are handled when complete
     size_t content_len;
 
-    // The request under way: one at a time, others are told FCGI_CANT_MPX_CONN.
+    // The current request. Only one at a time: others are answered FCGI_CANT_MPX_CONN.
     bool has_request;
     bool keeps; // FCGI_KEEP_CONN
     bool has_all_vars;
@@ -57,7 +57,7 @@ struct fcgi_conn {
     size_t body_len;
     enum fcgi_refusal refusal;
 
-    bool is_over; // nothing more is wanted on this connection
+    bool is_over; // the client does not keep the connection
     char reply[FCGI_CONN_REPLY_MAX];
     size_t reply_len;
 };
@@ -66,26 +66,26 @@ void fcgi_conn_init(struct fcgi_conn *conn, size_t max_request_bytes,
                     size_t max_connections) NONNULL;
 void fcgi_conn_fini(struct fcgi_conn *conn) NONNULL;
 
-// Goes on with BYTES until something is to be done; *USED says how many it took.
+// Consumes BYTES until the caller must do something. *USED is the number of bytes consumed.
 enum fcgi_event fcgi_conn_consume(struct fcgi_conn *conn, const char *bytes, size_t len,
                                   size_t *used) MUST_CHECK NONNULL;
 
-// The whole request's variables; they point into the connection and live until the request is done.
-// -1 when the stream is not made of name-value pairs, or there are more than FCGI_CONN_VARS_MAX.
+// Returns the variables of the complete request. They point into the connection and are valid until
+// the request is done. -1 if the stream is malformed or has more than FCGI_CONN_VARS_MAX variables.
 int fcgi_conn_vars(const struct fcgi_conn *conn, struct http_var vars[FCGI_CONN_VARS_MAX],
                    size_t *count) MUST_CHECK NONNULL;
 
-// The request has been answered. Wipes its variables: they held a secret.
+// Ends the request, which has been answered, and wipes its variables, which may contain secrets.
 void fcgi_conn_request_done(struct fcgi_conn *conn) NONNULL;
 
-// Neither a request nor a record is under way.
+// Whether no request and no record has begun.
 bool fcgi_conn_is_idle(const struct fcgi_conn *conn) MUST_CHECK NONNULL;
 
 // Writes a record header.
 void fcgi_put_header(char header[FCGI_HEADER_LEN], unsigned type, unsigned id,
                      size_t content_len) NONNULL;
 
-// Writes what ends request ID: an empty FCGI_STDOUT record and FCGI_END_REQUEST.
+// Writes the end of request ID: an empty FCGI_STDOUT record and FCGI_END_REQUEST.
 void fcgi_put_end(char end[FCGI_CONN_END_BYTES], unsigned id) NONNULL;
 
 #endif

@@ -45,7 +45,8 @@ static bool is_served(const char *path)
     return served;
 }
 
-// libfcgi removes whatever is in the way before it binds: only a socket that nobody serves may go.
+// libfcgi removes whatever is in the way before it binds. Only a socket that nobody serves may be
+// removed.
 static int check_path_is_free(const char *path)
 {
     struct stat file;
@@ -70,7 +71,7 @@ static int open_unix(struct listen_source *source)
     if (check_path_is_free(conf->path) != 0) {
         return -1;
     }
-    // The mode holds from the first moment on, not from a later chmod.
+    // With umask the mode is right from the start; after chmod it would be too late.
     const mode_t before = umask(0777 & ~conf->mode);
     const int fd = FCGX_OpenSocket(conf->path, BACKLOG);
     const int error = errno;
@@ -102,7 +103,7 @@ static int bind_address(const struct addrinfo *address)
     return fd;
 }
 
-// Not FCGX_OpenSocket: it knows no IPv6, and ends the process over a name that does not resolve.
+// FCGX_OpenSocket has no IPv6, and exits if a name cannot be resolved.
 static int open_tcp(struct listen_source *source)
 {
     const struct conf_listen *const conf = &source->own;
@@ -128,15 +129,15 @@ static int open_tcp(struct listen_source *source)
 
 bool listen_is_cgi_request(void)
 {
-    // A CGI program may be what starts us as a server, and leave its variables in our environment.
-    // Asked last: the first call puts libfcgi's signal handlers in place.
+    // The variables may be inherited from a CGI program that starts this server. FCGX_IsCGI comes
+    // last because its first call installs libfcgi's signal handlers.
     return getenv("GATEWAY_INTERFACE") != NULL && getenv("REQUEST_METHOD") != NULL && FCGX_IsCGI();
 }
 
 // ---- sockets that were passed ----
 
-// sd_listen_fds(3): how many descriptors were passed, from the third on, if they are meant for this
-// process. A count that is none is -1.
+// sd_listen_fds(3): returns the number of descriptors passed to this process, starting at 3; -1 if
+// the number is invalid.
 static int count_passed(void)
 {
     const char *const pid = getenv("LISTEN_PID");
@@ -157,7 +158,7 @@ static bool is_connected(int fd)
     return getpeername(fd, (struct sockaddr *)&address, &len) == 0;
 }
 
-// Why the descriptor cannot be served; NULL: it can.
+// Returns why the descriptor cannot be served; NULL if it can.
 static const char *find_mistake(int fd)
 {
     int type;
@@ -179,7 +180,7 @@ static const char *find_mistake(int fd)
                             : "the socket is not listening";
 }
 
-// Reports every mistake.
+// Whether all descriptors can be served. Reports every mistake.
 static bool can_be_served(int first_fd, int count)
 {
     int good = 0;
@@ -195,7 +196,7 @@ static bool can_be_served(int first_fd, int count)
     return good == count;
 }
 
-// Clients of a socket that nobody serves would wait without an error.
+// Warns because clients of an unserved socket would wait without getting an error.
 static void warn_of_unused(int count)
 {
     if (count != 0) {
@@ -234,7 +235,8 @@ static enum listen_kind choose(const struct conf_listen *conf)
     return choose_passed(passed);
 }
 
-// The socket gets another number, and descriptor 0 stays open when the socket is closed at the end.
+// Moves the socket to another descriptor, so that descriptor 0 stays open when the socket is
+// closed.
 static int take_stdin(struct listen_source *source)
 {
     const int fd = fcntl(FCGI_LISTENSOCK_FILENO, F_DUPFD_CLOEXEC, FIRST_SYSTEMD_FD);
@@ -265,7 +267,7 @@ static int open_source(struct listen_source *source)
     return 0;
 }
 
-// Several threads wait for the same connections: who comes too late must not block in accept.
+// Several threads wait for the same connections: a late one must not block in accept.
 static int set_flags(int fd)
 {
     const int flags = fcntl(fd, F_GETFL);
@@ -303,20 +305,20 @@ static void remove_path(const struct listen_source *source)
     }
 }
 
-// The kernel makes connections before anybody accepts them, and resets those when the socket is
-// closed. A filter that drops each SYN ends that; whoever sent it tries again a second later, and
-// is refused, or gets our successor. It sees a packet from its TCP header on.
+// Makes the kernel drop new connections. The kernel completes connections before they are accepted,
+// and resets them when the socket is closed. With this filter clients retry a second later, and are
+// then refused or reach our successor. The filter sees packets from the TCP header on.
 static void drop_syns(int fd)
 {
     static const struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13), // the flags
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13), // the TCP flags
         BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, TH_SYN, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, 0),
         BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
     };
     const struct sock_fprog program = {COUNT_OF(code), (struct sock_filter *)(uintptr_t)code};
     if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0) {
-        (void)poll(NULL, 0, HANDSHAKE_MS); // those under way come to their end
+        (void)poll(NULL, 0, HANDSHAKE_MS); // lets handshakes finish
     }
 }
 
@@ -327,7 +329,7 @@ void listen_let_nobody_in(const struct listen_source *source)
     }
     if (source->own.kind == CONF_LISTEN_UNIX) {
         remove_path(source);
-        shutdown(source->fds[0], SHUT_RD); // unlike TCP's, such a queue outlives this
+        shutdown(source->fds[0], SHUT_RD); // connections already queued can still be accepted
     } else {
         drop_syns(source->fds[0]);
     }

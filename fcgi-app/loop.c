@@ -12,24 +12,24 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-// How long after a connection's time is over what had come by then may still be served.
+// Time after the deadline in which bytes that were received in time can still be served.
 enum { GRACE_US = 2000 * 1000 };
 
 struct loop {
     int epoll_fd;
-    int stop_fd; // readable once all is over: wakes every worker
+    int stop_fd; // readable when the loop has ended: wakes all workers
     struct loop_options options;
     atomic_int_fast64_t client_timeout_us;
     atomic_bool is_draining;
-    atomic_bool is_short;  // a connection could not be accepted for lack of something
-    pthread_mutex_t mutex; // over what follows
-    bool is_closed;        // the listening sockets are
-    size_t next_listener;  // takes the next look: none of them starves the others
+    atomic_bool is_short;  // a connection could not be accepted for lack of resources
+    pthread_mutex_t mutex; // protects the following members
+    bool is_closed;        // whether the listening sockets are
+    size_t next_listener;  // whose turn it is, so that none starves the others
     struct loop_conn *conns;
     size_t count;
 };
 
-// What epoll gives back for what is no connection; one for all listening sockets.
+// Marks in epoll events for descriptors that are not connections; one for all listening sockets.
 static char listen_mark;
 static char stop_mark;
 
@@ -39,7 +39,7 @@ static int watch(const struct loop *loop, int operation, int fd, uint32_t events
     return epoll_ctl(loop->epoll_fd, operation, fd, &event);
 }
 
-// Edge-triggered: a level would wake one worker after the other for the same connection.
+// Edge-triggered: level-triggered events would wake several workers for the same connection.
 static int watch_listeners(const struct loop *loop, int operation)
 {
     int result = 0;
@@ -137,7 +137,7 @@ static void wake_all(struct loop *loop)
 {
     const uint64_t one = 1;
     if (write(loop->stop_fd, &one, sizeof one) < 0) {
-        // Full: it is readable already, which is all that was wanted.
+        // The counter is at its maximum, so the descriptor is already readable.
         return;
     }
 }
@@ -148,7 +148,7 @@ static struct loop_conn *new_conn(const struct loop *loop, int fd)
                          atomic_load(&loop->client_timeout_us));
 }
 
-// Under the mutex. -1 with EAGAIN when none waits at any of the listening sockets.
+// Under the mutex. -1 with EAGAIN if no listening socket has a connection.
 static int accept_any(struct loop *loop)
 {
     int fd = -1;
@@ -173,7 +173,7 @@ static struct loop_conn *accept_locked(struct loop *loop)
     if (conn != NULL) {
         add_to_list(loop, conn);
     } else if (fd >= 0 || errno != EAGAIN) {
-        // Another one may be waiting, for which no edge will come again.
+        // More connections may be waiting that will cause no further edge.
         atomic_store(&loop->is_short, true);
     }
     return conn;
@@ -187,7 +187,7 @@ static struct loop_conn *accept_one(struct loop *loop)
     return conn;
 }
 
-// Takes all that wait: the first is served by this worker at once, the others by whoever is free.
+// Accepts all waiting connections. Returns the first for this worker; the others go to any worker.
 static struct loop_conn *accept_all(struct loop *loop)
 {
     struct loop_conn *const first = accept_one(loop);
@@ -203,13 +203,13 @@ static struct loop_conn *accept_all(struct loop *loop)
 
 // ---- waiting ----
 
-// Has epoll report the connection's next bytes, or its end, once. Owned by the loop from here on.
+// Gives the connection to the loop, and has epoll report its next bytes or its end once.
 static void await(struct loop *loop, struct loop_conn *conn)
 {
     const int operation = conn->is_registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
     const int fd = conn->fd;
     conn->is_registered = true;
-    // From here on this owner looks at nothing of it any more.
+    // From here on another worker may own the connection.
     atomic_store(&conn->is_waiting, true);
     if (watch(loop, operation, fd, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, conn) != 0) {
         loop_close(loop, conn);
@@ -225,7 +225,7 @@ static void end_turn(struct loop *loop, struct loop_conn *conn, bool is_alive)
     }
 }
 
-// The connection that epoll's MARK leads to; NULL when none is to be served.
+// Returns the connection that an epoll event is about; NULL if there is none to serve.
 static struct loop_conn *take(struct loop *loop, void *mark)
 {
     struct loop_conn *const conn = mark == &listen_mark ? accept_all(loop) : mark;
@@ -241,7 +241,7 @@ static struct loop_conn *take(struct loop *loop, void *mark)
     return conn;
 }
 
-// Waits once. Returns how many events came; those that lead to connections are in CONNS.
+// Waits once and returns the number of events; connections to serve are added to CONNS.
 static int wait_once(struct loop *loop, int timeout_ms, struct loop_conn *conns[], size_t max,
                      size_t *count, bool *is_stopped)
 {
@@ -275,7 +275,7 @@ enum loop_event loop_wait(struct loop *loop, int timeout_ms, struct loop_conn *c
 
 void loop_close(struct loop *loop, struct loop_conn *conn)
 {
-    // Off the list before the descriptor's number can be somebody else's.
+    // Remove it from the list first: after close, another thread may get the same descriptor.
     const size_t left = remove_from_list(loop, conn);
     loop_conn_free(conn);
     if (left == 0 && loop_is_draining(loop)) {
@@ -288,7 +288,7 @@ void loop_give_back(struct loop *loop, struct loop_conn *conn)
     const bool is_idle = loop_conn_wait(conn, atomic_load(&loop->client_timeout_us));
     if (loop_is_draining(loop)) {
         if (is_idle) {
-            shutdown(conn->fd, SHUT_RD); // what was sent is still read, then the end is
+            shutdown(conn->fd, SHUT_RD); // bytes already received can still be read
         } else {
             loop_conn_hurry(conn);
         }
@@ -303,9 +303,9 @@ void loop_let_go(struct loop *loop, struct loop_conn *conn)
 
 // ---- the clock, and the end ----
 
-// Whoever owns a connection that is ended here reads the end and closes it. What was sent before is
-// still read and answered: it may have been complete in time, and only no worker free. Returns how
-// many were ended to make room.
+// Ends connections that are over their time. Their owners read the end and close them; what was
+// received before is still answered, because it may have been complete in time but waited for a
+// worker. Returns the number of connections ended to make room.
 static int64_t end_some(struct loop *loop, bool is_short)
 {
     const int64_t now_us = clock_monotonic_us();
@@ -335,12 +335,12 @@ void loop_sweep(struct loop *loop)
                   LOG_NUMBER("closed", ended));
     }
     if (is_short) {
-        (void)watch_listeners(loop, EPOLL_CTL_MOD); // brings the edge again
+        (void)watch_listeners(loop, EPOLL_CTL_MOD); // causes the edge again
     }
 }
 
-// Accepts one more connection, or closes the listening sockets when none is left. In one go: where
-// the path stays, because it is somebody else's, what comes in between would be lost.
+// Accepts one more connection, or closes the listening sockets if there is none. Both under one
+// lock: a connection that came in between would be lost.
 static struct loop_conn *accept_or_close(struct loop *loop)
 {
     pthread_mutex_lock(&loop->mutex);

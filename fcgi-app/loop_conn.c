@@ -8,18 +8,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-// How long a client may be awaited, idle or with a part of a request, before the connection may be
-// closed to make room for a new one. A web server notices and opens another when it needs it; what
-// it had sent by then is still answered.
+// How long a connection may wait for its client, idle or in the middle of a request, before it may
+// be closed to make room. A web server notices this and reconnects when necessary; what it had sent
+// is still answered.
 enum { WAITING_US = 1000 * 1000 };
 
-// How long a request that has begun may take to become complete once the process stops.
+// How long a request that has begun may take to become complete while the process stops.
 enum { DRAIN_CLIENT_TIMEOUT_US = 1000 * 1000 };
 
-// How long a client that has its answer may go on writing.
+// How long a client may continue to send after its answer.
 enum { LINGER_US = 1000 * 1000 };
 
-// Bytes that are dropped in one go.
+// How many bytes are dropped at once.
 enum { LATE_BYTES = 16 * 1024 };
 
 struct loop_conn *loop_conn_new(int fd, size_t max_request_bytes, size_t max_connections,
@@ -44,7 +44,7 @@ void loop_conn_free(struct loop_conn *conn)
     free(conn);
 }
 
-// By when the request must be complete. One that has just begun has its time from now on.
+// Returns the time by which the request must be complete, counted from now if it has just begun.
 static int64_t next_deadline(struct loop_conn *conn, int64_t now_us, int64_t timeout_us)
 {
     const int64_t running_us = atomic_load(&conn->deadline_us);
@@ -86,7 +86,7 @@ bool loop_conn_drop_late_bytes(struct loop_conn *conn)
     return is_alive && clock_monotonic_us() < atomic_load(&conn->deadline_us);
 }
 
-// The owner may set the deadline at the same time.
+// The owner may set the deadline concurrently.
 void loop_conn_hurry(struct loop_conn *conn)
 {
     const int_fast64_t latest_us = clock_monotonic_us() + DRAIN_CLIENT_TIMEOUT_US;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// main: the command line, the configuration, and which way requests come in.
+// main: the command line, the configuration, and the choice of the request source.
 #include "cgi.h"
 #include "base/clock.h"
 #include "conf/conf.h"
@@ -51,7 +51,7 @@ enum action {
 
 struct command {
     enum action action;
-    const char *conf_path; // NULL: the usual one
+    const char *conf_path; // NULL: the default
 };
 
 static struct command read_command(int argc, char **argv)
@@ -122,7 +122,7 @@ static int serve_from(const struct listen_source *source, const char *conf_path,
     case LISTEN_CGI: {
         struct worker *const worker = worker_new(shared, 0, true);
         if (worker == NULL) {
-            cgi_apologize();
+            cgi_answer_500();
             return EXIT_FAILURE;
         }
         const int status = cgi_run(worker, environ);
@@ -152,7 +152,7 @@ static struct limiter *make_limiter(void)
     return getrandom(&seed, sizeof seed, 0) == sizeof seed ? limiter_new(seed) : NULL;
 }
 
-// Everything that is made once per process, in the order in which it depends on each other.
+// Creates everything that exists once per process, in the order of dependence, and serves.
 static int serve(struct config_ref *snapshots, const char *conf_path)
 {
     const struct conf *const conf = snapshots->current->conf;
@@ -160,7 +160,8 @@ static int serve(struct config_ref *snapshots, const char *conf_path)
     if (!listen_is_cgi_request()) {
         server_hold_signals();
     }
-    // Large blocks go back to the system when a large task is done; glibc would learn to keep them.
+    // Returns large blocks to the system after a large task; glibc would otherwise start to keep
+    // them.
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
     struct worker_shared shared = {
         .snapshots = snapshots,
@@ -178,7 +179,7 @@ static int serve(struct config_ref *snapshots, const char *conf_path)
     if (!is_prepared) {
         LOG_EVENT(LOG_LEVEL_ERROR, "cannot start", LOG_TEXT("error", str_from(strerror(errno))));
     } else if (listen_open(&conf->server.listen, &source) == 0) {
-        // All that takes privileges is done, and no thread is running yet.
+        // Everything that needs privileges is done, and no thread has been started.
         (void)sandbox_enter();
         status = serve_from(&source, conf_path, &shared);
         db_library_end();
@@ -226,7 +227,7 @@ static int run(const struct command *command)
     }
     if (snapshot_load(&snapshots, path, environ, complain_to_stderr, NULL) != 0) {
         if (listen_is_cgi_request()) {
-            cgi_apologize();
+            cgi_answer_500();
         }
         return EXIT_CONFIG;
     }
@@ -241,8 +242,7 @@ static int run(const struct command *command)
     return status;
 }
 
-// What was printed, a script may rely on: it has to be out before the process says that all is
-// well.
+// Scripts rely on what is printed, so failing to write it must change the exit status.
 static int finish_output(int status)
 {
     if (fflush(stdout) != 0 || ferror(stdout) != 0) {
@@ -252,7 +252,7 @@ static int finish_output(int status)
     return status;
 }
 
-// A thread that still waits for a database host must not see exit() take the libraries away.
+// A thread may still be waiting for a database host: exit() would unload libraries under it.
 static int end(int status)
 {
     if (db_library_is_busy()) {
@@ -264,10 +264,10 @@ static int end(int status)
 int main(int argc, char **argv)
 {
     if (standard_fds_open() != 0) {
-        return EXIT_FAILURE; // there may be nowhere to say so
+        return EXIT_FAILURE; // there may be no place to report this
     }
-    // Some web servers put the words of a query string without "=" on a CGI program's command line
-    // (RFC 3875, section 4.4): whoever asks over the web must not be able to give options.
+    // Some web servers pass a query string without "=" as command line arguments of a CGI program
+    // (RFC 3875, section 4.4). Requests must not be able to set options.
     const struct command command =
         listen_is_cgi_request() ? (struct command){ACTION_SERVE, NULL} : read_command(argc, argv);
     switch (command.action) {

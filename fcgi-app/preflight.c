@@ -10,7 +10,7 @@
 
 // ---- files to be made ----
 
-// The folder of an absolute path, written to FOLDER.
+// Writes the folder of an absolute path to FOLDER.
 static void find_folder(const char *path, char *folder, size_t size)
 {
     const char *const slash = strrchr(path, '/');
@@ -18,7 +18,7 @@ static void find_folder(const char *path, char *folder, size_t size)
     snprintf(folder, size, "%.*s", len, path);
 }
 
-// Reports if no file could be made at PATH.
+// Reports if a file cannot be created at PATH.
 static void check_folder(const char *key, const char *path, struct conf_mistakes *mistakes)
 {
     char folder[512];
@@ -72,7 +72,7 @@ static void check_unix(const struct conf_listen *listen, struct conf_mistakes *m
     check_folder(listen_key, listen->path, mistakes);
 }
 
-// An address in use is in order: the program may be running.
+// An address in use is fine: the program may be running.
 static bool can_bind(const struct addrinfo *address)
 {
     const int one = 1;

@@ -39,7 +39,7 @@ static void *run(void *argument)
 {
     struct prober_thread *const prober = argument;
     if (db_library_thread_init() != 0) {
-        return NULL; // which ends the process
+        return NULL; // expect_prober then ends the process
     }
     while (!db_health_is_closed(prober->shared->health)) {
         refresh(prober);

@@ -3,7 +3,7 @@
 
 int64_t progress_limit_us(const struct conf *conf)
 {
-    // Statements and connections of a group of requests, one after the other.
+    // The statements and connections of a group of requests, one after the other.
     enum { STEPS = 40, BESIDES_MS = 10 * 1000 };
     const struct conf_database *const all[] = {&conf->database, &conf->engine_database};
     int64_t step_ms = 0;
@@ -41,10 +41,10 @@ bool progress_is_hung(const struct progress *progress)
 bool progress_feeds_watchdog(struct progress *progress, int64_t now_us)
 {
     const bool is_due =
-        progress->watchdog_us > 0 && now_us - progress->told_us >= progress->watchdog_us;
+        progress->watchdog_us > 0 && now_us - progress->fed_us >= progress->watchdog_us;
     if (!is_due || progress_is_hung(progress)) {
         return false;
     }
-    progress->told_us = now_us;
+    progress->fed_us = now_us;
     return true;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// progress: whether the workers get on, and so what clients and the service manager are told. Knows
-// no threads and no clock: it is given what it looks at.
+// progress: decides whether the workers make progress, and so what clients and the service manager
+// learn. Knows nothing of threads and clocks; it gets all values as arguments.
 #ifndef BKFLOW_PROGRESS_H
 #define BKFLOW_PROGRESS_H
 
@@ -8,37 +8,37 @@
 #include "conf/conf.h"
 
 enum {
-    // Without progress for so long, clients are told that the program is overloaded.
+    // After this time without progress, clients are answered that the program is overloaded.
     PROGRESS_STUCK_US = 1000 * 1000,
-    // A look that comes later says that the machine stood still, or had no time for this process:
-    // the workers could not get on either, and are not to blame for it.
+    // A longer gap between two looks means that the machine was suspended or had no time for this
+    // process; the workers are not to blame.
     PROGRESS_LONGEST_LOOK_US = 200 * 1000,
 };
 
 struct progress {
-    uint64_t requests_done; // when last looked
-    int64_t looked_us;      // monotonic; when that was
-    int64_t waiting_us;     // for how long all workers have been busy without ending a request
-    int64_t limit_us;       // longer than that no time limit allows: the workers hang
-    int64_t watchdog_us; // how often the service manager wants to hear that all is well; 0: never
-    int64_t told_us;     // monotonic; when it last heard
+    uint64_t requests_done; // at the last look
+    int64_t looked_us;      // monotonic; time of the last look
+    int64_t waiting_us;     // how long all workers have been busy without finishing a request
+    int64_t limit_us;       // no time limit allows more: the workers hang
+    int64_t watchdog_us;    // interval of the service manager's watchdog; 0: none
+    int64_t fed_us;         // monotonic; when it was last fed
 };
 
-// The longest that a worker may take for what it does at once, by all time limits of CONF, and
-// generously: whoever takes longer does not wait but hang.
+// Returns the longest time that a worker may take for a group of requests by all time limits of
+// CONF, generously. A worker that takes longer does not wait but hang.
 int64_t progress_limit_us(const struct conf *conf) NONNULL;
 
-// Takes notice of how many requests have been answered by now, and whether all workers are busy.
+// Records the number of requests answered so far, and whether all workers are busy.
 void progress_look(struct progress *progress, uint64_t requests_done, bool all_busy,
                    int64_t now_us) NONNULL;
 
-// Every worker has been waiting for the database, or a client, for too long.
+// Whether all workers have been waiting for the database or clients for too long.
 bool progress_is_stuck(const struct progress *progress) MUST_CHECK NONNULL;
 
-// Every worker hangs: only another process would help.
+// Whether all workers hang, so that only a restart helps.
 bool progress_is_hung(const struct progress *progress) MUST_CHECK NONNULL;
 
-// Whether the service manager is to hear now that all is well.
+// Whether the watchdog must be fed now. Records it as fed.
 bool progress_feeds_watchdog(struct progress *progress, int64_t now_us) MUST_CHECK NONNULL;
 
 #endif

@@ -10,7 +10,7 @@
 
 _Static_assert((int)REPLY_TAIL_ROOM == (int)FCGI_CONN_END_BYTES, "the end must fit its room");
 
-// Waits until the socket takes bytes, and takes the time off the budget.
+// Waits until the socket takes bytes, and subtracts the time from the budget.
 static bool wait_writable(struct reply *reply)
 {
     const int64_t before_us = clock_monotonic_us();
@@ -61,8 +61,8 @@ int reply_send_record(void *context, char *bytes, size_t len, bool is_last)
     if (is_last) {
         fcgi_put_end(end, reply->id);
         end += REPLY_TAIL_ROOM;
-        // Before it can be read: a client that asks again at once must not be told that no worker
-        // makes progress.
+        // Count before the client can read the answer: its next request must not find that no
+        // worker makes progress.
         reply_count(reply);
     }
     return reply_send(reply, begin, (size_t)(end - begin));

@@ -12,8 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// A list of what is refused, not of what is allowed: the database's library, its plug-ins and the
-// C library's name services differ too much from machine to machine.
+// A list of forbidden calls, not of permitted ones: the database library, its plug-ins and the C
+// library's name services differ too much between systems.
 
 #if defined(__x86_64__) && defined(__LP64__)
 #define ARCHITECTURE AUDIT_ARCH_X86_64
@@ -28,12 +28,11 @@
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 #define ALLOW       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 #define FAIL(error) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (error))
-// Skips the next instruction unless what was loaded is VALUE.
+// Skips the next instruction unless the loaded value is VALUE.
 #define ONLY_IF(value) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, 1)
 #define REFUSE(name)   ONLY_IF(__NR_##name), FAIL(EPERM)
 
-// Of kernels that are newer than the headers this is built with. New calls have the same number
-// everywhere.
+// For kernels newer than the headers. New calls have the same number on all architectures.
 #ifndef __NR_mount_setattr
 #define __NR_mount_setattr 442
 #endif
@@ -48,13 +47,13 @@
 #endif
 
 static const struct sock_filter filter[] = {
-    // Calls of another architecture have other numbers.
+    // Calls of other architectures have different numbers.
     LOAD(arch),
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0),
     FAIL(EPERM),
     LOAD(nr),
 #ifdef __x86_64__
-    // x32: the same architecture by name, and numbers of its own from this one on.
+    // x32 counts as the same architecture, but its numbers start here.
     BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000U, 0, 1),
     FAIL(EPERM),
 #endif
@@ -128,7 +127,7 @@ static const struct sock_filter filter[] = {
     REFUSE(ioperm),
     REFUSE(modify_ldt),
 #endif
-    // The kernel: code for it, and corners of it where faults were found.
+    // The kernel: loading code, and subsystems with many known faults.
     REFUSE(init_module),
     REFUSE(finit_module),
     REFUSE(delete_module),
@@ -144,19 +143,19 @@ static const struct sock_filter filter[] = {
     REFUSE(io_uring_enter),
     REFUSE(io_uring_register),
     REFUSE(personality),
-#ifndef SANITIZING // a sanitizer looks at its own process from another one
+#ifndef SANITIZING // a sanitizer inspects the process from another one
     REFUSE(ptrace),
-    // Threads are all that may be made. Last, because it loads something else.
+    // Threads may be created, but no processes. Last, because it loads another value.
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_clone, 0, 3),
-    LOAD(args[0]), // the lower half, these machines being little-endian
+    LOAD(args[0]), // the lower half: both architectures are little-endian
     BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 1, 0),
     FAIL(EPERM),
 #endif
     ALLOW,
 };
 
-// A filter cannot see the flags of clone3; the C library takes clone where it is missing. Apart
-// from the others, because nothing is wrong about it: no thread that is made needs a line in a log.
+// A filter cannot see the flags of clone3; without it the C library uses clone. In a filter of its
+// own, because it is not an attack: creating a thread must not be logged.
 static const struct sock_filter no_clone3[] = {
 #ifndef SANITIZING
     LOAD(nr),
@@ -174,8 +173,8 @@ static int install(const struct sock_filter *code, size_t count, unsigned flags)
                : prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
-// The audit log tells of a refused call, but for older kernels, and filters that stand around this
-// process, which know the plain way only.
+// Forbidden calls are written to the audit log. Falls back to prctl(2) on kernels before 3.17 and
+// in containers that block seccomp(2).
 static int install_filter(void)
 {
     return install(no_clone3, COUNT_OF(no_clone3), 0) == 0
@@ -187,7 +186,7 @@ static int install_filter(void)
 
 static int install_filter(void)
 {
-    errno = ENOSYS; // nobody has tried it on this machine's architecture
+    errno = ENOSYS; // not tested on this architecture
     return -1;
 }
 
@@ -195,11 +194,11 @@ static int install_filter(void)
 
 bool sandbox_enter(void)
 {
-    // Without it, only the privileged may install a filter.
-    const bool is_confined = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && install_filter() == 0;
-    if (!is_confined) {
+    // Without no_new_privs, only privileged processes may install a filter.
+    const bool is_sandboxed = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && install_filter() == 0;
+    if (!is_sandboxed) {
         LOG_EVENT(LOG_LEVEL_WARNING, "serving without a filter of system calls",
                   LOG_TEXT("error", str_from(strerror(errno))));
     }
-    return is_confined;
+    return is_sandboxed;
 }

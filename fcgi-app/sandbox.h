@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
-// confine: what the process gives up for good before it serves the first request, so that a defect
-// in it or in a library is of less use to who finds it. Knows nothing of what the process does.
+// sandbox: gives up system calls before the first request is served, so that a defect in the
+// program or a library is less useful to an attacker. Knows nothing of what the process does.
 #ifndef BKFLOW_SANDBOX_H
 #define BKFLOW_SANDBOX_H
 
 #include "base/base.h"
 
-// From now on neither this thread nor any that it starts can gain privileges, run a program, make
-// another process, look into other processes, mount, or load code into the kernel: such calls fail
-// with EPERM. Threads that run already are not reached. False after logging why, where the system
-// has no such filter: a defence less, but no reason not to serve.
+// Prevents this thread and those that it starts from gaining privileges, running programs, creating
+// processes, inspecting other processes, mounting, and loading code into the kernel: such calls
+// fail with EPERM. Threads that are already running are not affected. False after logging why, if
+// the system has no such filter; the process can still serve.
 bool sandbox_enter(void);
 
 #endif

@@ -10,7 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-// The address that NOTIFY_SOCKET names: a path, or with @ in front an abstract name. 0: none.
+// Reads the address from NOTIFY_SOCKET: a path, or an abstract name with a leading @. Returns its
+// length; 0 if there is none.
 static socklen_t find_address(struct sockaddr_un *address)
 {
     const char *const name = getenv("NOTIFY_SOCKET");
@@ -37,7 +38,7 @@ static void notify(const char *state)
     if (fd < 0) {
         return;
     }
-    // A manager that does not take it will notice by itself that nothing came.
+    // Failures are ignored: the service manager notices by itself that nothing came.
     const ssize_t sent =
         sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&address, len);
     (void)sent;
@@ -49,7 +50,8 @@ void sd_notify_ready(void)
     notify("READY=1");
 }
 
-// With the time since boot: systemd tells this reload from an older one by it (Type=notify-reload).
+// Includes the time since boot, by which systemd distinguishes this reload from older ones
+// (Type=notify-reload).
 void sd_notify_reloading(void)
 {
     char state[64];

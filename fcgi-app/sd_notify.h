@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
-// notify: tells systemd how the service is, sd_notify(3) without its library: one datagram.
+// sd_notify: reports the service's state to systemd, like sd_notify(3), but without libsystemd: one
+// datagram.
 #ifndef BKFLOW_SD_NOTIFY_H
 #define BKFLOW_SD_NOTIFY_H
 
 #include "base/base.h"
 
-// Each does nothing where no service manager listens (NOTIFY_SOCKET); nobody waits for an answer.
+// These do nothing without a service manager (NOTIFY_SOCKET), and never wait for an answer.
 void sd_notify_ready(void);
-void sd_notify_reloading(void); // to be followed by sd_notify_ready
+void sd_notify_reloading(void); // sd_notify_ready must follow
 void sd_notify_stopping(void);
 void sd_notify_alive(void);
 
-// How often sd_notify_alive is due at least, in microseconds, half of what WATCHDOG_USEC allows; 0:
-// never.
+// Returns the interval for sd_notify_alive in microseconds, half of WATCHDOG_USEC; 0: never.
 int64_t sd_notify_interval_us(void) MUST_CHECK;
 
 #endif

@@ -21,18 +21,18 @@ enum {
     STUCK_TICK_MS = 10,
     CONNECTIONS_MAX = 8192,
     DESCRIPTORS_BESIDE_CONNECTIONS = 64,
-    DESCRIPTORS_PER_WORKER = 8, // two for each of two connections, and for those that replace them
+    DESCRIPTORS_PER_WORKER = 8, // two for each of two connections and their replacements
 };
 
 struct server {
     const struct server_options *options;
     struct worker_shared *shared;
-    struct worker **workers;           // as many as threads
-    struct worker *overload_responder; // has no thread but the main one
+    struct worker **workers;           // one per thread
+    struct worker *overload_responder; // runs in the main thread
     struct prober_thread *prober;
     pthread_t *threads;
     bool *is_joined;
-    size_t count; // of threads
+    size_t count; // of WORKERS
     int signal_fd;
     struct progress progress;
     bool has_reported_hang;
@@ -53,7 +53,7 @@ static void warn_of_risk(void *context, const char *sentence)
     LOG_EVENT(LOG_LEVEL_WARNING, sentence, LOG_NUMBER("pid", getpid()));
 }
 
-// As many connections as descriptors allow, after raising that limit as far as it goes.
+// Raises the limit of descriptors as far as possible and returns how many connections it allows.
 static size_t allowed_connections(size_t workers, size_t listeners)
 {
     struct rlimit limit;
@@ -88,11 +88,11 @@ void server_hold_signals(void)
 
 static int open_signals(void)
 {
-    // libfcgi puts handlers of its own in place where it finds none.
+    // libfcgi installs its own handlers if there are none.
     signal(SIGTERM, SIG_DFL);
     signal(SIGUSR1, SIG_DFL);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); // a log at its limit in size loses lines, as on a full disk
+    signal(SIGXFSZ, SIG_IGN); // a log at its size limit loses lines, as on a full disk
     sigset_t set;
     signal_set(&set);
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -100,7 +100,7 @@ static int open_signals(void)
 
 static int start_prober(struct server *server)
 {
-    // Its metrics are behind those of all workers.
+    // Its shard comes after those of the workers.
     const size_t shard = server->shared->metrics->workers;
     server->prober = prober_thread_start(server->shared, shard);
     return server->prober == NULL ? report("cannot start the prober") : 0;
@@ -114,7 +114,7 @@ static int make_overload_responder(struct server *server)
     return server->overload_responder == NULL ? report("cannot make the overload responder") : 0;
 }
 
-// 0, or an errno.
+// Returns 0 or an errno.
 static int start_worker(struct server *server, size_t i)
 {
     server->workers[i] = worker_new(server->shared, i, true);
@@ -128,7 +128,8 @@ static int start_worker(struct server *server, size_t i)
     return failure;
 }
 
-// Where a limit on threads or memory is lower than the number of workers: better a few than none.
+// Warns if a limit on threads or memory allows fewer workers than configured: a few are better than
+// none.
 static void warn_of_few_workers(const struct server *server, size_t wanted, int failure)
 {
     LOG_EVENT(LOG_LEVEL_WARNING, "fewer workers than configured: no more can be started",
@@ -232,7 +233,7 @@ static void reload(struct server *server)
     struct snapshot *const now = snapshot_take(place);
     reopen_log(now->conf);
     if (is_loaded) {
-        db_health_wake(server->shared->health); // the prober lets go of the old configuration
+        db_health_wake(server->shared->health); // the prober releases the old configuration
         loop_set_client_timeout(server->shared->loop, now->conf->server.client_timeout_ms);
         worker_refresh(server->overload_responder);
         server->progress.limit_us = progress_limit_us(now->conf);
@@ -267,7 +268,7 @@ static void take_signal(struct server *server, uint32_t number)
     } else if (server->drain_end_us == 0) {
         begin_drain(server);
     } else {
-        server->drain_end_us = clock_monotonic_us(); // asked twice: no more patience
+        server->drain_end_us = clock_monotonic_us(); // the second signal: stop now
     }
 }
 
@@ -307,7 +308,7 @@ static void report_hang(struct server *server)
     const bool is_hung = progress_is_hung(&server->progress);
     if (is_hung && !server->has_reported_hang) {
         LOG_EVENT(LOG_LEVEL_ERROR,
-                  "all workers hang beyond every time limit: the service manager is told no more",
+                  "all workers hang beyond every time limit: the watchdog is no longer fed",
                   LOG_NUMBER("seconds", server->progress.waiting_us / 1000000));
     }
     server->has_reported_hang = is_hung;
@@ -321,8 +322,8 @@ static void feed_watchdog(struct server *server)
     }
 }
 
-// Takes what is ready while every worker is stuck. Looked at anew before each request: one that a
-// worker could answer must not be told that all are waiting.
+// Serves what is ready while all workers are stuck. Checks again before each request: one that a
+// worker could answer must not be refused.
 static void shed_load(struct server *server)
 {
     const int64_t end_us = clock_monotonic_us() + (int64_t)TICK_MS * 1000;
@@ -331,19 +332,18 @@ static void shed_load(struct server *server)
     }
 }
 
-// A thread that ended for another reason than the loop's end has left its work undone, and perhaps
-// something locked. A process with fewer workers than it should have is worse than none: whoever
-// started it starts it anew.
+// Exits if a worker ended although the loop did not: its work is unfinished, and it may have left a
+// lock. A process with too few workers is worse than none; the service manager restarts it.
 static void expect_orderly_end(const struct server *server, size_t worker, const void *result)
 {
     if (result != server->workers[worker]) {
         LOG_EVENT(LOG_LEVEL_ERROR, "a worker ended unexpectedly, and so does the process",
                   LOG_NUMBER("worker", (int64_t)worker), LOG_NUMBER("pid", getpid()));
-        _exit(EXIT_FAILURE); // the other workers are running
+        _exit(EXIT_FAILURE); // exit() would run while other workers do
     }
 }
 
-// Without it, hosts that failed would stay given up.
+// Without the prober, failed hosts would stay unused.
 static void expect_prober(const struct server *server)
 {
     if (!prober_thread_runs(server->prober)) {
@@ -353,7 +353,7 @@ static void expect_prober(const struct server *server)
     }
 }
 
-// How many workers have ended, all of them as they should.
+// Returns how many workers have ended, all of them in the expected way.
 static size_t count_ended(struct server *server)
 {
     size_t ended = 0;
@@ -377,7 +377,7 @@ static void tick(struct server *server)
     shed_load(server);
 }
 
-// Often enough that clients do not wait for being told that all workers are.
+// Shorter while all workers are stuck, so that clients are refused without delay.
 static int tick_ms(struct server *server)
 {
     return is_stuck(server) ? STUCK_TICK_MS : TICK_MS;
@@ -398,7 +398,7 @@ static void free_server(struct server *server)
     close(server->signal_fd);
 }
 
-// Serves what has begun until all is done or the time is over.
+// Serves what has begun until all is done (true) or the time is over (false).
 static bool drain(struct server *server)
 {
     while (!prober_thread_has_ended(&server->prober) || count_ended(server) < server->count) {
@@ -419,11 +419,11 @@ int server_run(const struct server_options *options, struct worker_shared *share
     const int started = start(&server, snapshot->conf);
     snapshot_drop(snapshot);
     if (started != 0) {
-        return EXIT_FAILURE; // threads may be running: the process ends here
+        return EXIT_FAILURE; // threads may be running; the process exits next
     }
     while (server.drain_end_us == 0) {
         take_signals(&server, tick_ms(&server));
-        (void)count_ended(&server); // none has, or this is the end
+        (void)count_ended(&server); // only to detect a worker that ended unexpectedly
         expect_prober(&server);
         tick(&server);
     }
@@ -431,7 +431,7 @@ int server_run(const struct server_options *options, struct worker_shared *share
         LOG_EVENT(LOG_LEVEL_WARNING, "stopped with requests unfinished: drain_timeout is over",
                   LOG_NUMBER("connections", (int64_t)loop_connections(shared->loop)));
         loop_abandon(shared->loop);
-        _exit(EXIT_SUCCESS); // workers may be waiting for the database still
+        _exit(EXIT_SUCCESS); // workers may still be waiting for the database
     }
     LOG_EVENT(LOG_LEVEL_INFO, "stopped", LOG_NUMBER("pid", getpid()));
     free_server(&server);

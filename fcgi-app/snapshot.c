@@ -5,8 +5,7 @@
 
 #include <stdlib.h>
 
-// Everything that can be wrong with CONF besides the text of the file, all of it reported. NULL
-// with any mistake.
+// Reports everything that is wrong with CONF apart from the file's text. NULL if anything is.
 static struct gateways *check_and_load(struct conf *conf, const struct conf *running,
                                        conf_complain *complain, void *context)
 {
@@ -23,7 +22,7 @@ static struct gateways *check_and_load(struct conf *conf, const struct conf *run
     return is_good ? gateways : NULL;
 }
 
-// NULL after reporting why.
+// Loads a snapshot; NULL after reporting why it cannot.
 static struct snapshot *load(const struct conf *running, const char *path, char *const *environment,
                              conf_complain *complain, void *context)
 {
@@ -43,38 +42,38 @@ static struct snapshot *load(const struct conf *running, const char *path, char 
     return fresh;
 }
 
-int snapshot_load(struct config_ref *place, const char *path, char *const *environment,
+int snapshot_load(struct config_ref *ref, const char *path, char *const *environment,
                   conf_complain *complain, void *context)
 {
-    const struct conf *const running = place->current == NULL ? NULL : place->current->conf;
+    const struct conf *const running = ref->current == NULL ? NULL : ref->current->conf;
     struct snapshot *const fresh = load(running, path, environment, complain, context);
     if (fresh == NULL) {
         return -1;
     }
-    pthread_mutex_lock(&place->mutex);
-    struct snapshot *const old = place->current;
-    place->current = fresh;
-    atomic_fetch_add(&place->generation, 1);
-    pthread_mutex_unlock(&place->mutex);
+    pthread_mutex_lock(&ref->mutex);
+    struct snapshot *const old = ref->current;
+    ref->current = fresh;
+    atomic_fetch_add(&ref->generation, 1);
+    pthread_mutex_unlock(&ref->mutex);
     if (old != NULL) {
         snapshot_drop(old);
     }
     return 0;
 }
 
-struct snapshot *snapshot_take(struct config_ref *place)
+struct snapshot *snapshot_take(struct config_ref *ref)
 {
-    pthread_mutex_lock(&place->mutex);
-    struct snapshot *const taken = place->current;
+    pthread_mutex_lock(&ref->mutex);
+    struct snapshot *const taken = ref->current;
     atomic_fetch_add(&taken->references, 1);
-    pthread_mutex_unlock(&place->mutex);
+    pthread_mutex_unlock(&ref->mutex);
     return taken;
 }
 
 void snapshot_drop(struct snapshot *snapshot)
 {
     if (atomic_fetch_sub(&snapshot->references, 1) == 1) {
-        gateways_free(snapshot->gateways); // its names are the configuration's
+        gateways_free(snapshot->gateways); // first: it borrows names from the configuration
         conf_free(snapshot->conf);
         free(snapshot);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// snapshot: the configuration that requests see. Readers share it; a reload puts another in its
-// place without touching what a request under way still reads.
+// snapshot: the configuration that requests use. Readers share it; a reload replaces it without
+// affecting requests that are still reading the old one.
 #ifndef BKFLOW_SNAPSHOT_H
 #define BKFLOW_SNAPSHOT_H
 
@@ -16,24 +16,24 @@ struct snapshot {
     struct gateways *gateways; // owned
 };
 
-// The place where the current snapshot stands. Any thread may call the functions on it.
+// A reference to the current snapshot. Any thread may use it with these functions.
 struct config_ref {
     pthread_mutex_t mutex;
     struct snapshot *current;
-    atomic_uint generation; // changes with each publication: readers look here first
+    atomic_uint generation; // changes with each reload; readers check it first
 };
 
-// Loads the configuration and the keys that it names, and puts them in the place. Keys that are
-// read at start only keep the values that they have there. All mistakes are reported before it
-// gives up; then -1, and what was there stays. For one thread.
-int snapshot_load(struct config_ref *place, const char *path, char *const *environment,
+// Loads the configuration and the keys that it names, and makes them current. Keys that are read
+// only at start keep their current values. Reports all mistakes before it fails with -1; the
+// current snapshot then stays. Only one thread may call it.
+int snapshot_load(struct config_ref *ref, const char *path, char *const *environment,
                   conf_complain *complain, void *context) MUST_CHECK
     __attribute__((nonnull(1, 3, 4)));
 
-// The current snapshot, to be dropped by the caller.
-struct snapshot *snapshot_take(struct config_ref *place) NONNULL;
+// Returns the current snapshot; release it with snapshot_drop.
+struct snapshot *snapshot_take(struct config_ref *ref) NONNULL;
 
-// Whoever drops last frees.
+// Releases a snapshot; the last release frees it.
 void snapshot_drop(struct snapshot *snapshot) NONNULL;
 
 #endif

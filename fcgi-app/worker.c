@@ -15,25 +15,26 @@
 #include <unistd.h>
 
 enum {
-    // How many connections with bytes a worker takes at once.
+    // The most connections that a worker takes at once.
     WORKER_GROUP_MAX = SERVICE_GROUP_MAX,
     READ_BYTES = 64 * 1024,
-    // A worker without work for so long gives its database connections back: a server may have few
-    // for an account, and processes that rest must not keep them. Often enough, too, for an old
-    // configuration to be forgotten.
+    // A worker closes its database connections after this time without work: servers limit
+    // connections per account, and idle processes must not occupy them. It also releases an old
+    // configuration by then.
     REST_AFTER_MS = 10 * 1000,
-    // The overload responder is lent the thread that sweeps and takes signals: it waits for nobody.
+    // The overload responder runs in the thread that sweeps and takes signals, so it must not wait
+    // for a client.
     OVERLOADED_WRITE_BUDGET_US = 50 * 1000,
 };
 
-// What a connection is to do next.
+// What happens to a connection next.
 enum next {
-    NEXT_BYTES,  // wait for more of them
-    NEXT_LET_GO, // all is answered
-    NEXT_CLOSE,  // the client is gone, or not to be understood
+    NEXT_BYTES,  // wait for more
+    NEXT_LET_GO, // everything has been answered
+    NEXT_CLOSE,  // the client is gone or does not speak FastCGI
 };
 
-// A connection that this worker serves, from the bytes read at once to the last answer to them.
+// A connection while a worker serves it, from reading bytes to the last answer for them.
 struct turn {
     struct worker *worker;
     struct loop_conn *conn; // NULL: the turn is over
@@ -49,9 +50,9 @@ struct worker {
     struct snapshot *snapshot;
     unsigned generation; // of the snapshot
     struct service service;
-    bool sheds_load; // the overload responder: it has no database
+    bool sheds_load; // this is the overload responder, which has no database
     struct http_var vars[FCGI_CONN_VARS_MAX];
-    struct http_response response; // the answer under way
+    struct http_response response; // the current answer
     char output[REPLY_HEAD_ROOM + WORKER_BUFFER_BYTES + REPLY_TAIL_ROOM];
     struct turn turns[WORKER_GROUP_MAX];
 };
@@ -62,7 +63,7 @@ _Static_assert(WORKER_BUFFER_BYTES <= FCGI_MAX_LENGTH, "the buffer's content mus
 static bool seed_random(struct request_id_source *source)
 {
     const bool seeded = getrandom(source->state, sizeof source->state, 0) == sizeof source->state;
-    source->state[0] |= 1; // never both zero
+    source->state[0] |= 1; // the state must not be all zero
     return seeded;
 }
 
@@ -132,7 +133,7 @@ void worker_free(struct worker *worker)
     }
 }
 
-// Goes over to the configuration of now. Between requests only: none sees two.
+// Switches to the current configuration. Only between requests: none sees two.
 void worker_refresh(struct worker *worker)
 {
     const unsigned generation = atomic_load(&worker->shared->snapshots->generation);
@@ -156,7 +157,7 @@ struct service *worker_service(struct worker *worker)
 
 // ---- one connection's turn ----
 
-// Begins a turn with a connection that has bytes: reads once.
+// Begins a turn: reads once from a connection that has bytes.
 static void begin_turn(struct worker *worker, struct turn *turn, struct loop_conn *conn)
 {
     turn->worker = worker;
@@ -182,7 +183,7 @@ static void end_turn(struct turn *turn)
 {
     struct loop *const loop = turn->worker->shared->loop;
     struct loop_conn *const conn = turn->conn;
-    explicit_bzero(turn->input, turn->len); // it held credentials
+    explicit_bzero(turn->input, turn->len); // may contain credentials
     turn->conn = NULL;
     switch (turn->next) {
     case NEXT_BYTES:
@@ -228,7 +229,7 @@ static bool is_ready(void *context)
     return reply_is_ready(&turn->reply);
 }
 
-// The request is answered. Its connection goes back at once: others of the group may take longer.
+// Ends a request of the group. Its connection is given back at once: other answers may take longer.
 static void end_request(void *context)
 {
     struct turn *const turn = context;
@@ -258,19 +259,19 @@ static void add_to_group(struct worker *worker, struct fcgi_conn *records,
     }
 }
 
-// Adds the complete request of the turn's connection.
+// Adds the turn's complete request to the group.
 static void add_request(struct turn *turn)
 {
     struct loop_conn *const conn = turn->conn;
     turn->reply.id = conn->records.id;
     turn->reply.is_counted = false;
-    atomic_store(&conn->deadline_us, 0); // from here on the time limits are the database's and ours
+    atomic_store(&conn->deadline_us, 0); // the request is complete in time
     conn->has_served = true;
     add_to_group(turn->worker, &conn->records,
                  (struct service_client){open_response, is_ready, end_request, turn});
 }
 
-// Works through the turn's bytes up to its next complete request, which joins the group, or to
+// Consumes the turn's bytes up to the next complete request, which is added to the group, or to
 // their end, which ends the turn. Returns whether there is a request.
 static bool advance(struct turn *turn)
 {
@@ -300,7 +301,7 @@ static bool advance(struct turn *turn)
     return false;
 }
 
-// One request of each connection at a time: pipelined ones follow in the next group.
+// Takes one request of each connection; pipelined ones follow in the next group.
 static bool gather_group(struct worker *worker, size_t count)
 {
     bool has_any = false;
@@ -319,7 +320,7 @@ static void serve(struct worker *worker, struct loop_conn *const conns[], size_t
     while (gather_group(worker, count)) {
         service_run(&worker->service);
     }
-    // The answers are out: this costs no request.
+    // After the answers, so that no request has to wait for it.
     worker->service.store.ops->failback(worker->service.store.context);
 }
 
@@ -351,7 +352,7 @@ void *worker_run(void *argument)
             rest(worker);
         }
     }
-    // The connection's thread data belong to this thread: close it here.
+    // The client library's data of this thread are needed to close the connections.
     close_store(worker);
     db_library_thread_end();
     return worker;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// worker: one thread's life: it waits in the loop, requests_done records into requests, has the
-// service answer them and writes the answers, with a database connection and an arena of its own.
+// worker: one thread: waits in the loop, turns records into requests, has the service answer them
+// and sends the answers. Each has its own database connections and arenas.
 #ifndef BKFLOW_WORKER_H
 #define BKFLOW_WORKER_H
 
@@ -9,7 +9,7 @@
 #include "states/service.h"
 #include "snapshot.h"
 
-// What all workers share; lives longer than they do.
+// What all workers share; outlives them.
 struct worker_shared {
     struct loop *loop; // NULL for plain CGI
     struct config_ref *snapshots;
@@ -17,34 +17,32 @@ struct worker_shared {
     struct limiter *limiter;
     struct refusals *refusals;
     struct db_health *health;
-    atomic_uint_fast64_t
-        requests_done; // answers that workers have ended, for noticing that none gets on
+    atomic_uint_fast64_t requests_done; // shows whether the workers make progress
 };
 
 struct worker;
 
-// A worker that counts in SHARD of the metrics. With a database: a real one. Without: every request
-// that needs the database is answered 503 "overloaded", which is what the overload responder is
-// for. NULL: no memory.
+// Creates a worker that uses SHARD of the metrics. Without a database it is the overload responder:
+// requests that need one are answered 503 "overloaded". NULL if out of memory.
 struct worker *worker_new(struct worker_shared *shared, size_t shard,
                           bool has_database) MUST_CHECK NONNULL;
 void worker_free(struct worker *worker);
 
-// Serves connections until the loop stops. The function of a thread; its argument is the worker,
-// and so is its result if it ended because the loop stopped.
+// Serves connections until the loop stops. A thread's function: its argument is the worker. It
+// returns the worker if the loop has stopped, NULL on failure.
 void *worker_run(void *worker);
 
-// Takes the current configuration now instead of before the next request, so that nothing keeps the
-// old one, and its passwords, in memory. The worker must have no thread of its own.
+// Switches to the current configuration now, not before the next request, so that the old one and
+// its passwords can be freed. Only for a worker without a thread of its own.
 void worker_refresh(struct worker *worker) NONNULL;
 
-// Serves one connection that is ready right now; false if none is.
+// Serves one connection that is ready; false if there is none.
 bool worker_serve_ready(struct worker *worker) MUST_CHECK NONNULL;
 
-// The worker's service under the current configuration, for one request that comes another way.
+// Returns the worker's service with the current configuration, for a request from another source.
 struct service *worker_service(struct worker *worker) NONNULL;
 
-// Size of the buffer that answers are written through.
+// Size of the buffer for answers.
 enum { WORKER_BUFFER_BYTES = 65528 };
 
 #endif
