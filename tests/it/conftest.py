@@ -12,11 +12,23 @@ import tap
 from lab import documents, mariadb, scratch
 from lab import responder as lab_responder
 
-# What starts servers of its own and waits for them: these files run beside all others.
-MACHINES = {f"test_{name}.py" for name in (
-    "bkflow_routing", "database_faults", "deployments", "documents", "failure_pairs", "galera", "hostile",
-    "hosts", "idle_connections", "lifecycle", "names", "outage", "replica", "rogue_server", "scale", "sessions",
-    "soak", "start_stop", "time_limit")}
+# The parts of the suite that can run at the same time. What neither list names is the part "program": it shares one
+# database server and as few responders as there are configurations.
+PARTS = {
+    # Database servers that fail, hang, say odd things, or are several.
+    "databases": ("database_faults", "failure_pairs", "galera", "host_health", "hosts", "idle_connections", "names",
+                  "outage", "replica", "rogue_server", "sessions", "time_limit"),
+    # Web servers, hostile clients, starts and stops.
+    "machines": ("bkflow_routing", "deployments", "documents", "hostile", "idle", "lifecycle", "scale", "soak",
+                 "start_stop"),
+}
+
+
+def part_of(path):
+    """The part that a test file belongs to."""
+    stem = os.path.basename(path).removeprefix("test_").removesuffix(".py")
+    return next((part for part, stems in PARTS.items() if stem in stems), "program")
+
 
 BUILDDIR = os.environ.get("BUILDDIR", os.path.join(os.path.dirname(__file__), "..", ".."))
 
@@ -29,13 +41,13 @@ collect_ignore = [] if IS_OWN_BUILD and not IS_SANITIZED else ["test_documents.p
 
 def pytest_addoption(parser):
     parser.addoption("--tap-output", action="store_true", help="report in the Test Anything Protocol")
-    parser.addoption("--part", choices=("program", "machines"), help="only the files that MACHINES lacks, or has")
+    parser.addoption("--part", choices=("program", *PARTS), help="only this part")
 
 
 def pytest_collection_modifyitems(config, items):
     part = config.getoption("--part")
     if part:
-        items[:] = [item for item in items if (os.path.basename(item.fspath) in MACHINES) == (part == "machines")]
+        items[:] = [item for item in items if part_of(item.fspath) == part]
 
 
 # Last, because the reporter that it replaces registers itself in the same hook.
