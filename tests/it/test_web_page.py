@@ -936,13 +936,3 @@ def tree_lines(browser):
     return browser.run("""
         const tree = document.querySelector('#tree');
         return tree.offsetHeight / document.querySelector('[role=treeitem]').offsetHeight;""")
-
-
-# ---- the documents ----
-
-def test_the_screenshot_of_the_readme_is_there_and_small():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "docs/web-page.png" in readme
-    picture = ROOT / "docs" / "web-page.png"
-    assert picture.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    assert picture.stat().st_size < 200_000

@@ -32,12 +32,6 @@ for symbol in $taken; do
         ;;
     esac
 done
-# FCGI_Accept reads requests when descriptor 0 is a listening socket: one call, behind that question.
-if [ "$(grep -c 'FCGI_Accept(' fcgi-app/*.c | awk -F: '{ n += $2 } END { print n }')" != 1 ] ||
-    ! grep -q 'return FCGX_IsCGI() ? FCGI_Accept() : -1;' fcgi-app/cgi.c; then
-    echo "fcgi-app/cgi.c:1: FCGI_Accept must be called in one place, and only where FCGX_IsCGI says so" >&2
-    status=1
-fi
 if nm -D "$build/bkflow-statesctl" | grep -E ' (_fcgi|FCG[IX]_|OS_)' >&2; then
     echo "security: bkflow-statesctl has no use for libfcgi" >&2
     status=1
