@@ -14,30 +14,30 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-// Enough for the resolver's modules and a TLS handshake. Memory that is not touched costs nothing.
+// Enough for the resolver's modules and a TLS handshake. Untouched stack costs no memory.
 enum { STACK_BYTES = 1024 * 1024 };
 
 struct db_attempt {
     pthread_t thread;
     bool has_thread;
     pthread_mutex_t mutex;
-    bool is_over; // both under the mutex: the thread frees an abandoned attempt
+    bool is_over; // both under the mutex; the thread frees an abandoned attempt
     bool is_abandoned;
     int over_fd;
     int64_t started_us;
-    _Atomic int64_t limit_us; // monotonic; by when it should be over
+    _Atomic int64_t limit_us; // monotonic; when the attempt should be over
     // Written before the thread starts.
-    struct conf_database conf; // with texts of its own
+    struct conf_database conf; // with its own copies of the strings
     struct conf_host host;
     enum db_connect_use use;
-    struct db_checks checks; // none unless it is a probe
+    struct db_checks checks; // empty unless it is a probe
     // Written by the thread before it is over.
     struct db_connect_result result;
 };
 
 // ---- the configuration ----
 
-// Lists the texts that connecting needs.
+// Lists the strings that connecting needs.
 static void list_texts(struct conf_database *conf, const char **texts[6])
 {
     const char **const all[] = {&conf->socket, &conf->user,   &conf->password,
@@ -45,7 +45,7 @@ static void list_texts(struct conf_database *conf, const char **texts[6])
     memcpy(texts, all, sizeof all);
 }
 
-// Copies all texts: a reload may free CONF in the meantime.
+// Copies all strings: a reload may free CONF in the meantime.
 static bool copy_conf(struct conf_database *copy, const struct conf_database *conf)
 {
     const char **texts[6];
@@ -146,7 +146,7 @@ static void *run(void *argument)
     attempt->is_over = true;
     const bool is_abandoned = attempt->is_abandoned;
     if (!is_abandoned) {
-        (void)eventfd_write(attempt->over_fd, 1); // the first time never fails
+        (void)eventfd_write(attempt->over_fd, 1); // cannot fail the first time
     }
     pthread_mutex_unlock(&attempt->mutex);
     if (is_abandoned) {
@@ -175,7 +175,8 @@ static bool start_thread(struct db_attempt *attempt)
     return is_started;
 }
 
-// Where the system makes no more threads, whoever wants the connection waits as long as it takes.
+// Connects in the calling thread if no thread can be started. The caller then waits as long as it
+// takes.
 static void make_here(struct db_attempt *attempt)
 {
     make(attempt);

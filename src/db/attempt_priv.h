@@ -12,17 +12,17 @@
 
 struct db_attempt; // used by the thread that started it
 
-// Starts one with copies of all it needs. Where no thread can be started it is over on return.
-// NULL: no memory or descriptor.
+// Starts an attempt, which copies everything it needs. If no thread can be started, the attempt is
+// over on return. NULL if out of memory or descriptors.
 struct db_attempt *db_attempt_start(const struct conf_database *conf, const struct conf_host *host,
                                     enum db_connect_use use) MUST_CHECK NONNULL;
 
-// Starts one that is over when the host has answered CHECKS, too.
+// Starts an attempt that is over when the host has answered CHECKS as well.
 struct db_attempt *db_attempt_start_probe(const struct conf_database *conf,
                                           const struct conf_host *host,
                                           const struct db_checks *checks) MUST_CHECK NONNULL;
 
-// When it was started (monotonic).
+// Returns when the attempt was started (monotonic).
 int64_t db_attempt_started_us(const struct db_attempt *attempt) MUST_CHECK NONNULL;
 
 // Becomes readable when the attempt is over.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// bind: the parameters of one execution, as the client library takes them. Private to src/db.
+// bind: passes the parameters of one execution to the client library. Private to src/db.
 #ifndef BKFLOW_DB_BIND_PRIV_H
 #define BKFLOW_DB_BIND_PRIV_H
 
@@ -14,8 +14,8 @@ struct db_binds {
     unsigned long lengths[DB_PARAMETERS_MAX];
 };
 
-// Binds COUNT parameters, whose texts are borrowed, to HANDLE. BINDS must outlive the execution.
-// False: the library refuses.
+// Binds COUNT parameters to HANDLE. Their strings are borrowed. BINDS must outlive the execution.
+// False if the library refuses.
 bool db_bind_parameters(MYSQL_STMT *handle, struct db_binds *binds,
                         const struct db_parameter *parameters, size_t count) MUST_CHECK
     __attribute__((nonnull(1, 2)));

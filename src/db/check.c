@@ -54,7 +54,7 @@ static bool is_answered(MYSQL_STMT *handle, struct db_row *row, const struct db_
            fetch(handle, row);
 }
 
-// The library's error, or none where the answer itself is not as expected.
+// Makes RESULT a failure with the library's error; without one, the answer itself was unexpected.
 static void fail(struct db_connect_result *result, unsigned code, const char *message)
 {
     if (message[0] == '\0') {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// check: whether a host answers the statements that requests need. A host that takes connections
-// and answers no statement, or refuses one of these, is of no use.
+// check: checks whether a host answers the statements that requests need. A host that only accepts
+// connections is useless.
 #ifndef BKFLOW_DB_CHECK_H
 #define BKFLOW_DB_CHECK_H
 
@@ -17,18 +17,18 @@ struct db_connect_result;
 
 enum { DB_CHECKS_MAX = 3 };
 
-// All that requests need in one database.
+// Everything that requests need in one database.
 struct db_checks {
     struct db_check list[DB_CHECKS_MAX];
     size_t count;
 };
 
-// Runs them as a request would.
+// Runs the checks like a request.
 int db_check_database(struct db *db, const struct db_checks *checks,
                       struct error *err) MUST_CHECK NONNULL;
 
-// Runs them on a new connection. If one is not answered, the connection is closed and RESULT is a
-// failure. Blocks as db_connect does.
+// Runs the checks on a new connection. If one fails, the connection is closed and RESULT is a
+// failure. Blocks like db_connect.
 void db_check_connection(struct db_connect_result *result, const struct db_checks *checks) NONNULL;
 
 #endif

@@ -10,7 +10,7 @@
 
 enum { SQL_BYTES = 768 };
 
-// The client library's own boolean: my_bool in MariaDB's, bool in Oracle's since 8.0.
+// The client library's boolean type: my_bool in MariaDB's, bool in Oracle's since 8.0.
 typedef __typeof__(*((MYSQL_BIND *)NULL)->is_null) client_bool;
 
 // MariaDB's CR_PLUGIN_NOT_ALLOWED.
@@ -30,15 +30,15 @@ static bool demands_tls(const struct conf_database *conf)
 
 #ifdef MARIADB_PACKAGE_VERSION
 
-// Those that do not send the password itself, so that a server which merely asks for it does not
-// get it. Where the library is sure of TLS before it logs in, the others may be used too.
+// Plug-ins that do not send the password itself, so that a server cannot get it just by asking.
+// Others are allowed if the library ensures TLS before it logs in.
 #define HASHING_PLUGINS                                                                            \
     "mysql_native_password,client_ed25519,parsec,caching_sha2_password,sha256_password,"           \
     "auth_gssapi_client"
 
 // Without TLS, caching_sha2_password and sha256_password encrypt the password with the server's
-// key. The library asks the server for one unless it has a file; with an empty file it gives up. An
-// option file can name the true key.
+// key. The library asks the server for the key unless it has a file, and gives up if the file is
+// empty. An option file can name the right key.
 #define NO_KEY "/dev/null"
 
 static void set_security(MYSQL *handle, const struct conf_database *conf)
@@ -56,7 +56,7 @@ static void set_security(MYSQL *handle, const struct conf_database *conf)
 static void set_security(MYSQL *handle, const struct conf_database *conf)
 {
     client_bool no = 0;
-    mysql_options(handle, MYSQL_ENABLE_CLEARTEXT_PLUGIN, &no); // the environment can switch it on
+    mysql_options(handle, MYSQL_ENABLE_CLEARTEXT_PLUGIN, &no); // the environment can enable it
     if (demands_tls(conf)) {
         unsigned mode = conf->tls_verify ? SSL_MODE_VERIFY_IDENTITY : SSL_MODE_REQUIRED;
         mysql_options(handle, MYSQL_OPT_SSL_MODE, &mode);
@@ -70,7 +70,7 @@ static unsigned whole_seconds(int64_t ms)
     return (unsigned)((ms + 999) / 1000);
 }
 
-// A hostile server could ask for files.
+// A hostile server could request files.
 static void forbid_local_files(MYSQL *handle)
 {
     const unsigned no = 0;
@@ -80,7 +80,7 @@ static void forbid_local_files(MYSQL *handle)
 static void set_limits(MYSQL *handle, const struct conf_database *conf)
 {
     const unsigned connect_s = whole_seconds(conf->connect_timeout_ms);
-    // For where nobody enforces what the deadline knows.
+    // Only take effect where nobody enforces the deadline list.
     const unsigned answer_s = whole_seconds(conf->query_timeout_ms) + 1;
     const unsigned long largest_packet = 1024 * 1024; // the largest row is a few KB
     mysql_options(handle, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s);
@@ -104,21 +104,21 @@ static void set_options(MYSQL *handle, const struct conf_database *conf)
     set_security(handle, conf);
 }
 
-// The library drops a text without a word if it has no memory for it.
+// Whether the option is set: without memory, the library silently drops a string.
 static bool has_text_option(MYSQL *handle, enum mysql_option option, const char *text)
 {
     const char *kept = NULL;
     return text[0] == '\0' || (mysql_get_option(handle, option, &kept) == 0 && kept != NULL);
 }
 
-// Whether the options that decide whom we trust, and who we are, are set.
+// Whether all options are set that decide whom we trust and who we are.
 static bool has_options(MYSQL *handle, const struct conf_database *conf)
 {
     return has_text_option(handle, MYSQL_OPT_SSL_CA, conf->tls_ca) &&
            has_text_option(handle, MYSQL_READ_DEFAULT_FILE, conf->option_file);
 }
 
-// What an option file, which the library reads while it connects, must not decide.
+// Overrides what the option file, which the library reads while it connects, must not decide.
 static void override_option_file(MYSQL *handle)
 {
     forbid_local_files(handle);
@@ -130,16 +130,18 @@ static void override_option_file(MYSQL *handle)
 
 // ---- the session ----
 
-// Whatever the server's defaults and its init_connect are. "autocommit=0, autocommit=1" ends a
-// transaction that init_connect left open: its snapshot would stay what it is for ever. No row of
-// a result may be missing, and texts, times and statements mean what they mean here.
+// Overrides the server's defaults and its init_connect. "autocommit=0, autocommit=1" ends a
+// transaction that init_connect left open, which would show the same snapshot for ever. The other
+// settings make sure that no row is missing from a result, and that strings, times and statements
+// have the expected meaning.
 #define SETTINGS                                                                                   \
     "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci, SESSION autocommit=0, SESSION autocommit=1,"    \
     " SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', SESSION time_zone='+00:00',"    \
     " SESSION sql_select_limit=18446744073709551615, SESSION sql_big_selects=1"
 
-// Each server runs the comment in its own dialect and skips the other's, whatever version it claims
-// to have. One that runs neither finds a comma too many, and they are made one by one.
+// Each server executes the comment in its own dialect and skips the other one, whatever version it
+// claims to have. A server that executes neither finds an extra comma; the settings are then made
+// one by one.
 #define MYSQL_PART                                                                                 \
     "/*!50720 SESSION transaction_isolation='%s', SESSION transaction_read_only=%d,"               \
     " SESSION max_execution_time=%" PRId64 "*/"
@@ -155,15 +157,15 @@ static bool send_statement(MYSQL *handle, const char *sql)
     return mysql_real_query(handle, sql, strlen(sql)) == 0;
 }
 
-// Whether the server refused the last statement, and the connection still stands.
+// Whether the server refused the last statement and the connection still works.
 static bool is_refused(MYSQL *handle)
 {
     const unsigned code = mysql_errno(handle);
     return code != 0 && (code < CR_MIN_ERROR || code > CR_MAX_ERROR);
 }
 
-// Who writes keeps the servers' usual level: at READ COMMITTED a server whose binary log holds
-// statements refuses to write.
+// Connections that write keep the server's default level: at READ COMMITTED a server with
+// statement-based binary logging refuses to write.
 static bool set_all(MYSQL *handle, const struct conf_database *conf, bool writes)
 {
     const int64_t ms = conf->query_timeout_ms;
@@ -189,7 +191,7 @@ static bool set_time_limit(MYSQL *handle, const struct conf_database *conf)
     return send_statement(handle, sql);
 }
 
-// What every server has must be set; not every server has a time limit.
+// Settings that every server has must succeed; not every server has a time limit.
 static bool set_one_by_one(MYSQL *handle, const struct conf_database *conf, bool writes,
                            bool *has_no_time_limit)
 {
@@ -215,12 +217,12 @@ int db_connect_socket(MYSQL *handle)
 #ifdef MARIADB_PACKAGE_VERSION
     return (int)mysql_get_socket(handle);
 #else
-    return (int)handle->net.fd; // the library has no function for it
+    return (int)handle->net.fd; // no function of the library returns it
 #endif
 }
 
-// Often enough for firewalls and load balancers that forget connections after a minute, and so that
-// a peer which is gone is noticed. No harm to a unix socket.
+// Often enough for firewalls and load balancers that drop idle connections after a minute, and to
+// notice that the peer is gone. Has no effect on a unix socket.
 static void keep_alive(MYSQL *handle)
 {
     const int fd = db_connect_socket(handle);
@@ -255,8 +257,8 @@ void db_connect_fail(struct db_connect_result *result, unsigned code, const char
     snprintf(result->message, sizeof result->message, "%s", message);
 }
 
-// In words of ours where the library's are of no use: about a plugin, it names one from memory that
-// it has reused, and about a missing key nothing.
+// Replaces useless messages of the library: about plug-ins, for which it prints freed memory, and
+// about a missing key, for which it has none.
 static const char *message_of(MYSQL *handle, unsigned code)
 {
     switch (code) {
@@ -276,7 +278,7 @@ static void fail_as_library(MYSQL *handle, struct db_connect_result *result)
     db_connect_fail(result, code, message_of(handle, code));
 }
 
-// Whether HANDLE is a connection that can be used; if not, RESULT says why.
+// Whether HANDLE can be used; if not, RESULT says why.
 static bool make_usable(MYSQL *handle, const struct conf_database *conf,
                         const struct conf_host *host, enum db_connect_use use,
                         struct db_connect_result *result)

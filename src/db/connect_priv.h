@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// connect: makes one connection to one host: the options of the client library, the login, and the
-// session's settings. Blocks for as long as the client library and the system's resolver like: see
-// attempt_priv.h.
+// connect: makes a connection to one host: client library options, login, session settings. Blocks
+// as long as the client library and the resolver do; see attempt_priv.h.
 #ifndef BKFLOW_DB_CONNECT_PRIV_H
 #define BKFLOW_DB_CONNECT_PRIV_H
 
@@ -17,14 +16,14 @@ enum db_connect_use {
 };
 
 struct db_connect_result {
-    MYSQL *handle;          // NULL: the connection could not be made
-    unsigned code;          // why not: the library's or the server's error number
-    char message[512];      // what goes with it; as long as the library's longest
-    bool has_no_time_limit; // the server cannot end statements that take too long: only we can
+    MYSQL *handle;          // NULL: no connection
+    unsigned code;          // the library's or server's error number
+    char message[512];      // its message; as long as the library's longest
+    bool has_no_time_limit; // the server cannot end slow statements
 };
 
-// The session is as this program needs it, whatever the server's defaults, its init_connect and the
-// option file say. The connection is the caller's.
+// Connects. The session is set up for this program, whatever the server's defaults, its
+// init_connect and the option file say. The caller owns the connection.
 void db_connect(const struct conf_database *conf, const struct conf_host *host,
                 enum db_connect_use use, struct db_connect_result *result) NONNULL;
 

@@ -16,31 +16,31 @@
 
 enum {
     GRACE_US = 250 * 1000,
-    // A firewall or load balancer may have dropped a connection that was idle for so long. It is
+    // After this idle time a firewall or load balancer may have dropped the connection. It is
     // pinged before use and must answer soon.
     IDLE_US = 10 * 1000 * 1000,
     IDLE_ANSWER_US = 300 * 1000,
 };
 
-// A prepared statement on the connection. All zero before it is prepared and after it is closed.
+// A prepared statement on the connection. All zero if it is not prepared.
 struct slot {
     const struct db_statement *statement;
     MYSQL_STMT *handle;
-    struct db_row *row; // owned; the handle writes to it
+    struct db_row *row; // owned; the handle writes into it
 };
 
 struct db {
     const struct conf_database *conf;
     struct metrics_shard *shard;
-    MYSQL *connection; // NULL when there is none
+    MYSQL *connection; // NULL if there is none
     struct slot slots[DB_STATEMENTS_MAX];
-    struct slot *active; // whose result is open
+    struct slot *active; // the slot with an open result
     struct db_hosts hosts;
-    struct db_health *own_health; // NULL: it is shared
+    struct db_health *own_health; // NULL if it is shared
     struct db_deadline deadline;
-    int64_t started_us;  // monotonic; when the statement under way was sent
-    int64_t answered_us; // monotonic; when the connection was known to work last
-    bool may_repeat;     // the statement failed, and may be answered on a new connection
+    int64_t started_us;  // monotonic; when the current statement was sent
+    int64_t answered_us; // monotonic; when the connection last worked
+    bool may_repeat;     // the statement failed, but may succeed on a new connection
 };
 
 struct db *db_new(const struct conf_database *conf, struct db_health *health,
@@ -66,7 +66,7 @@ void db_allow_writes(struct db *db)
     db->hosts.use = DB_CONNECT_WRITE;
 }
 
-// Not before the connection is closed, or the library would ask the server.
+// Call it after the connection has been closed, or the library would talk to the server.
 static void close_slot(struct slot *slot)
 {
     if (slot->handle != NULL) {
@@ -110,7 +110,7 @@ void db_reconfigure(struct db *db, const struct conf_database *conf)
     db->hosts.conf = conf;
 }
 
-// Makes HANDLE the connection. Its statements need a time limit: without one it is no use.
+// Makes HANDLE the connection, and fails if its statements cannot have a time limit.
 static int adopt(struct db *db, MYSQL *handle, struct error *err)
 {
     db->connection = handle;
@@ -134,7 +134,7 @@ static bool answers(struct db *db)
 // making the next one shows whether the host is at fault.
 static bool is_lost(struct db *db)
 {
-    // Rather another host, or an error at once, than to wait for what lets everybody wait.
+    // The prober found this host unresponsive: fail over now instead of waiting for the timeout.
     if (db_hosts_is_unresponsive(&db->hosts)) {
         return true;
     }
@@ -163,8 +163,8 @@ void db_failback(struct db *db)
     }
 }
 
-// What is sent now has to be answered, to the last row, a little after the server's own limit: that
-// one is the better way out, the connection survives it.
+// Starts the time limit of a statement, up to its last row. It is a little later than the server's
+// own limit, which is better because the connection survives it.
 static void start_clock(struct db *db)
 {
     db->started_us = clock_monotonic_us();
@@ -192,8 +192,8 @@ static enum error_kind kind_of(enum db_verdict verdict)
     return ERR_DATABASE_FAULT;
 }
 
-// Turns the server's or the client library's complaint into ours. The connection is given up where
-// it may no longer be in step with the server.
+// Converts an error of the server or the client library into ERR. Gives up the connection if it may
+// be out of step with the server.
 static int fail(struct db *db, unsigned code, const char *message, struct error *err)
 {
     const enum db_verdict verdict = db_error_code_verdict(code, is_late(db));
@@ -211,8 +211,8 @@ static int fail_statement(struct db *db, const struct slot *slot, struct error *
     return fail(db, mysql_stmt_errno(slot->handle), mysql_stmt_error(slot->handle), err);
 }
 
-// What the server sent is not what the statement asks for: the two are out of step, or the server
-// is not one. Nothing further is read from it.
+// The server's answer does not fit the statement: the two are out of step, or the peer is not a
+// database server. Nothing more is read from the connection.
 static int reject_answer(struct db *db, const char *what, struct error *err)
 {
     metrics_add(&db->shard->database_errors, 1);
@@ -248,8 +248,8 @@ static int prepare(struct db *db, struct slot *slot, const struct db_statement *
                : reject_answer(db, "other parameters or columns than the statement has", err);
 }
 
-// The columns may have changed since the statement was prepared or executed last, and the library
-// drops what was bound when they do. So they are compared and bound for each execution.
+// Compares and binds the columns for each execution: they may have changed since the last one, and
+// the library then drops what was bound.
 static int expect_rows(struct db *db, struct slot *slot, struct error *err)
 {
     if (mysql_more_results(db->connection) ||
@@ -291,7 +291,7 @@ int db_query(struct db *db, unsigned slot, const struct db_statement *statement,
              const struct db_parameter *parameters, struct error *err)
 {
     const int64_t last_try_us = clock_monotonic_us() + 2 * db->conf->query_timeout_ms * 1000;
-    struct error unused; // where no further host can be reached, the statement's error is reported
+    struct error unused; // if no other host can be reached, report the statement's error
     for (size_t tries = 0; ensure_connected(db, tries == 0 ? err : &unused) == 0; tries++) {
         if (query_once(db, slot, statement, parameters, err) == 0) {
             return 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// db_deadline: bounds how long statements may take, to the tick of whoever enforces it. The client
-// library's own limits are whole seconds and hold for each read; these hold for all of a statement.
+// db_deadline: limits the time of statements, to the precision of the enforcing thread's tick. The
+// client library's own limits are whole seconds and apply to each read; this one applies to the
+// whole statement.
 #ifndef BKFLOW_DB_DEADLINE_H
 #define BKFLOW_DB_DEADLINE_H
 
@@ -8,13 +9,14 @@
 
 #include <pthread.h>
 
-// One connection's. Lives in its owner's memory, between db_deadline_join and db_deadline_leave.
+// The deadline of one connection. In its owner's memory; on the list from db_deadline_join to
+// db_deadline_leave.
 struct db_deadline {
     pthread_mutex_t mutex;
-    int fd;        // a duplicate of the connection's socket, owned; -1: there is no connection
-    int64_t at_us; // monotonic; INT64_MAX: nothing is under way
+    int fd;        // owned duplicate of the connection's socket; -1: no connection
+    int64_t at_us; // monotonic; INT64_MAX: not armed
     struct db_deadline *next;
-    struct db_deadline **link; // what points at this one
+    struct db_deadline **link; // the pointer to this one
 };
 
 struct db_deadline_list {
@@ -34,11 +36,12 @@ void db_deadline_leave(struct db_deadline_list *list, struct db_deadline *deadli
 int db_deadline_attach(struct db_deadline *deadline, int fd) MUST_CHECK NONNULL;
 void db_deadline_detach(struct db_deadline *deadline) NONNULL;
 
-// Between arming and disarming, the connection is shut down when AT_US (monotonic) has passed.
+// While armed, the connection is shut down when AT_US (monotonic) has passed.
 void db_deadline_arm(struct db_deadline *deadline, int64_t at_us) NONNULL;
 void db_deadline_disarm(struct db_deadline *deadline) NONNULL;
 
-// Shuts down what is late, so that whoever waits for it wakes. Any thread.
+// Shuts down connections whose deadline has passed, which wakes the threads that wait for them. Any
+// thread.
 void db_deadline_enforce(struct db_deadline_list *list, int64_t now_us) NONNULL;
 
 #endif

@@ -125,7 +125,7 @@ static const struct {
 };
 // clang-format on
 
-// A proxy may end a statement at its time limit as an operator would.
+// A proxy may end a statement at its time limit in the same way as an operator.
 enum { QUERY_INTERRUPTED = 1317 };
 
 static enum db_verdict find(unsigned code)

@@ -10,34 +10,34 @@
 #include <unistd.h>
 
 enum {
-    HOSTS_MAX = 64, // twice as many as a configuration can name; the rest is for those of old ones
+    HOSTS_MAX = 64, // twice as many as a configuration can name: a reload may replace all
     FIRST_PAUSE_US = 50 * 1000,
-    LONGEST_PAUSE_US = 800 * 1000, // so that the service is right again within a second
+    LONGEST_PAUSE_US = 800 * 1000, // so that the service recovers within a second
     CAUSES_MAX = 4,                // reported for one outage
 };
 
 struct host {
     uint64_t key;
-    int64_t retry_at_us;         // monotonic; 0: all is well
+    int64_t retry_at_us;         // monotonic; 0: healthy
     int64_t pause_us;            // after the last failure
-    int64_t used_us;             // monotonic; when it was last asked about
-    uint64_t failures;           // since the outage began; 0: there is none
-    int64_t since_us;            // monotonic; when it began
-    unsigned causes[CAUSES_MAX]; // that were reported
+    int64_t used_us;             // monotonic; when it was last used
+    uint64_t failures;           // in this outage; 0: there is none
+    int64_t since_us;            // monotonic; when the outage began
+    unsigned causes[CAUSES_MAX]; // error numbers that were reported
     size_t cause_count;
-    bool is_limit_reported; // that it cannot end statements
+    bool is_limit_reported; // it was reported that it cannot end statements
     bool is_unresponsive;
 };
 
 struct db_health {
     struct db_deadline_list watches;
-    pthread_mutex_t mutex; // of all below
+    pthread_mutex_t mutex; // protects all below
     pthread_cond_t changed;
     struct host hosts[HOSTS_MAX];
     uint64_t random;   // for the jitter of pauses
-    uint64_t failures; // how many there were
+    uint64_t failures; // total number
     bool is_closed;
-    atomic_uint unresponsive; // hosts that are; read without the mutex, before each statement
+    atomic_uint unresponsive; // number of such hosts; read without the mutex before each statement
     atomic_bool is_probed;
 };
 
@@ -89,8 +89,7 @@ static void set_unresponsive(struct db_health *health, struct host *host, bool i
     }
 }
 
-// Takes the mutex and finds the host; one that is not known yet takes the place of the one that
-// nobody has asked about for longest.
+// Locks the mutex and finds the host. A new host replaces the least recently used one.
 static struct host *lock_host(struct db_health *health, uint64_t key)
 {
     pthread_mutex_lock(&health->mutex);
@@ -114,8 +113,8 @@ static void unlock(struct db_health *health)
 
 static void postpone(struct db_health *health, struct host *host)
 {
-    const int64_t doubled = host->pause_us == 0 ? FIRST_PAUSE_US : host->pause_us * 2;
-    host->pause_us = doubled > LONGEST_PAUSE_US ? LONGEST_PAUSE_US : doubled;
+    const int64_t pause_us = host->pause_us == 0 ? FIRST_PAUSE_US : host->pause_us * 2;
+    host->pause_us = pause_us > LONGEST_PAUSE_US ? LONGEST_PAUSE_US : pause_us;
     health->random ^= health->random << 13; // Marsaglia's xorshift64
     health->random ^= health->random >> 7;
     health->random ^= health->random << 17;

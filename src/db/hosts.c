@@ -9,15 +9,15 @@
 #include <errmsg.h>
 #include <stdio.h>
 
-// How long a request waits for a host to connect while there is another one to try.
-enum { SHORT_PATIENCE_US = 300 * 1000 };
+// How long a request waits for a host to connect if there is another one.
+enum { SHORT_WAIT_US = 300 * 1000 };
 
 static void add_text(struct hash *hash, const char *text)
 {
     hash_text(hash, text, strlen(text));
 }
 
-// Of all that decides whether connecting succeeds, and on where to.
+// Returns a digest of everything that decides whether connecting succeeds, and to what.
 static uint64_t make_key(const struct conf_database *conf, const struct db_host *host)
 {
     const bool is_local = conf_host_is_local(&host->address);
@@ -30,7 +30,7 @@ static uint64_t make_key(const struct conf_database *conf, const struct db_host 
     add_text(&hash, conf->tls_ca);
     add_text(&hash, conf->tls_verify ? "verify" : "");
     add_text(&hash, conf->option_file);
-    return hash.a | 1; // 0 is nobody's
+    return hash.a | 1; // 0 means no host
 }
 
 void db_hosts_reconfigure(struct db_hosts *hosts, const struct conf_database *conf)
@@ -58,7 +58,7 @@ void db_hosts_init(struct db_hosts *hosts, const struct conf_database *conf,
 
 // ---- how it went ----
 
-// One line when an outage begins and one when it ends, not one per attempt.
+// Logs the begin and the causes of an outage, not every attempt.
 static void report(const struct db_host *host, enum db_news news, unsigned code,
                    const char *message)
 {
@@ -75,7 +75,7 @@ static void blame(struct db_hosts *hosts, const struct db_host *host, unsigned c
     report(host, db_health_failed(hosts->health, host->key, code), code, message);
 }
 
-// The host let somebody wait. The prober finds out whether it is to blame; where there is none, it
+// The host was slow to answer. The prober finds out whether it is to blame; without a prober, it
 // is.
 static void suspect(struct db_hosts *hosts, const struct db_host *host, unsigned code,
                     const char *message)
@@ -141,14 +141,14 @@ void db_hosts_report_probe(struct db_hosts *hosts, const struct db_host *host,
 
 // ---- connecting ----
 
-// The client library numbers its own errors from 2000 to 2999; all others are a server's answer.
+// Whether a server sent the error; the client library uses 2000 to 2999 for its own.
 static bool is_servers(unsigned code)
 {
     return code != 0 && (code < 2000 || code >= 3000);
 }
 
-// Adds what a host answered to the error's detail. Of several codes, a server's counts most: it was
-// reached.
+// Appends a host's answer to the error's detail. A server's code is preferred, because the server
+// was reached.
 static void add_answer(struct error *err, const struct db_host *host, unsigned code,
                        const char *message)
 {
@@ -160,7 +160,7 @@ static void add_answer(struct error *err, const struct db_host *host, unsigned c
     }
 }
 
-// The connection, out of RESULT; NULL if there is none.
+// Takes the connection out of RESULT; NULL if there is none.
 static MYSQL *take(struct db_hosts *hosts, size_t i, struct db_connect_result *result,
                    struct error *err)
 {
@@ -172,7 +172,7 @@ static MYSQL *take(struct db_hosts *hosts, size_t i, struct db_connect_result *r
     }
     report_connection(hosts, &hosts->hosts[i], result);
     if (!db_health_is_probed(hosts->health)) {
-        report_answer(hosts, &hosts->hosts[i]); // nobody else will
+        report_answer(hosts, &hosts->hosts[i]); // no prober reports it
     }
     hosts->losses = i == hosts->current ? hosts->losses : 0;
     hosts->current = i;
@@ -180,7 +180,8 @@ static MYSQL *take(struct db_hosts *hosts, size_t i, struct db_connect_result *r
     return handle;
 }
 
-// Waits until UNTIL_US only: then the host is left to the prober, which has the patience.
+// Connects, but waits only until UNTIL_US; then leaves the host to the prober, which can wait
+// longer.
 static MYSQL *connect_host(struct db_hosts *hosts, size_t i, int64_t until_us, struct error *err)
 {
     const struct db_host *const host = &hosts->hosts[i];
@@ -199,7 +200,8 @@ static MYSQL *connect_host(struct db_hosts *hosts, size_t i, int64_t until_us, s
     return handle;
 }
 
-// A host that failed is left to the prober; where there is none, until its pause is over.
+// Whether a request may try the host. Failed hosts are left to the prober; without one, they may be
+// tried after a pause.
 static bool may_try(const struct db_hosts *hosts, size_t i)
 {
     const struct db_host *const host = &hosts->hosts[i];
@@ -225,12 +227,11 @@ static void forget_refusals(struct db_hosts *hosts)
     hosts->has_refusals = false;
 }
 
-// The monotonic time until which a request waits for the host I to connect.
-static int64_t patience_ends_us(const struct db_hosts *hosts, bool has_other)
+// Returns the monotonic time until which a request waits for a host to connect.
+static int64_t connect_until_us(const struct db_hosts *hosts, bool has_other)
 {
-    return has_other && db_health_is_probed(hosts->health)
-               ? clock_monotonic_us() + SHORT_PATIENCE_US
-               : INT64_MAX;
+    return has_other && db_health_is_probed(hosts->health) ? clock_monotonic_us() + SHORT_WAIT_US
+                                                           : INT64_MAX;
 }
 
 MYSQL *db_hosts_connect(struct db_hosts *hosts, struct error *err)
@@ -243,7 +244,7 @@ MYSQL *db_hosts_connect(struct db_hosts *hosts, struct error *err)
     for (size_t i = 0; handle == NULL && i < hosts->count; i++) {
         if (may_try(hosts, i)) {
             const bool has_other = may_try_any(hosts, i + 1, i);
-            handle = connect_host(hosts, i, patience_ends_us(hosts, has_other), err);
+            handle = connect_host(hosts, i, connect_until_us(hosts, has_other), err);
         }
     }
     if (handle == NULL && err->detail[0] == '\0') {
@@ -294,7 +295,8 @@ bool db_hosts_is_unresponsive(const struct db_hosts *hosts)
 
 // ---- statements ----
 
-// One lost statement may be the end of an idle connection. The second in a row is the host's fault.
+// A single lost statement may be due to an idle connection. The second in a row is blamed on the
+// host.
 static void lose(struct db_hosts *hosts, bool is_hosts_fault, unsigned code, const char *message)
 {
     hosts->losses++;
@@ -319,10 +321,10 @@ bool db_hosts_failed(struct db_hosts *hosts, enum db_verdict verdict, unsigned c
     case DB_VERDICT_RETRY:
         lose(hosts, false, code, message);
         return true;
-    case DB_VERDICT_NEXT_HOST: // behind a proxy, the next host may have the same address
+    case DB_VERDICT_NEXT_HOST: // a proxy may have other hosts at the same address
         lose(hosts, has_other, code, message);
         return true;
-    case DB_VERDICT_TIMEOUT: // the statement's fault, unless another host is faster
+    case DB_VERDICT_TIMEOUT: // probably the statement, but another host may be faster
         if (has_other) {
             suspect(hosts, host, code, message);
         }

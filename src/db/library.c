@@ -4,7 +4,7 @@
 #include <mysql.h>
 #include <stdatomic.h>
 
-// Threads inside the library that nobody joins. One per process, as the library's own state is.
+// Threads inside the library that are not joined. One count per process, like the library's state.
 static atomic_uint unjoined_threads;
 
 int db_library_init(void)

@@ -12,8 +12,9 @@
 enum {
     DATABASES_MAX = 2, // interface and engine
     TARGETS_MAX = DATABASES_MAX * CONF_HOSTS_MAX,
-    TICK_MS = 50, // how soon it hears of other hosts that failed, and of the end
-    // So long without an answer, and connections that others hold to it are not worth waiting for.
+    TICK_MS = 50, // how soon it notices other failed hosts, and the end
+    // After this time without an answer a host is unresponsive: existing connections to it are
+    // useless.
     UNRESPONSIVE_AFTER_US = 300 * 1000,
 };
 
@@ -21,7 +22,7 @@ struct target {
     struct db_hosts *hosts;
     const struct db_host *host;
     struct db_checks checks;
-    struct db_attempt *attempt; // NULL: none is under way
+    struct db_attempt *attempt; // NULL: none is running
 };
 
 struct db_prober {
@@ -30,10 +31,10 @@ struct db_prober {
     struct db_hosts databases[DATABASES_MAX];
     struct target targets[TARGETS_MAX];
     size_t count;
-    uint64_t seen; // of what the health has to tell
+    uint64_t seen; // for db_health_wait
 };
 
-// Attempts under the previous configuration, by their hosts' keys.
+// Attempts of the previous configuration, by the keys of their hosts.
 struct leftovers {
     uint64_t keys[TARGETS_MAX];
     struct db_attempt *attempts[TARGETS_MAX];
@@ -76,7 +77,7 @@ static void put_aside(struct db_prober *prober, struct leftovers *leftovers)
     prober->count = 0;
 }
 
-// The attempt at the host with this KEY; NULL if there is none.
+// Returns the attempt for the host with this key; NULL if there is none.
 static struct db_attempt *take_back(struct leftovers *leftovers, uint64_t key)
 {
     struct db_attempt *attempt = NULL;
@@ -104,8 +105,8 @@ static void add_database(struct db_prober *prober, struct db_hosts *hosts,
     }
 }
 
-// Attempts at hosts that stay configured go on: with a resolver that does not answer, each reload
-// would leave one more thread waiting for it.
+// Keeps attempts for hosts that remain configured: if the resolver does not answer, each reload
+// would otherwise leave another thread waiting for it.
 void db_prober_configure(struct db_prober *prober, const struct conf *conf,
                          const struct db_checks *interface, const struct db_checks *engine)
 {
@@ -149,7 +150,7 @@ static void look_at(struct target *target)
     }
 }
 
-// Until the first pause is over; -1: all are well.
+// Returns the time of the next attempt; -1 if all hosts are healthy.
 static int64_t next_try_us(const struct db_prober *prober)
 {
     int64_t next_us = -1;

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-// The client library's own boolean: my_bool in MariaDB's, bool in Oracle's since 8.0.
+// The client library's boolean type: my_bool in MariaDB's, bool in Oracle's since 8.0.
 typedef __typeof__(*((MYSQL_BIND *)NULL)->is_null) client_bool;
 
 union cell {
@@ -13,7 +13,7 @@ union cell {
     int int_value;
     signed char tinyint_value;
     MYSQL_TIME time;
-    char *text; // in the row's texts
+    char *text; // in the row's block
 };
 
 struct db_row {
@@ -22,7 +22,7 @@ struct db_row {
     union cell cells[DB_COLUMNS_MAX];
     unsigned long lengths[DB_COLUMNS_MAX];
     client_bool nulls[DB_COLUMNS_MAX];
-    client_bool errors[DB_COLUMNS_MAX]; // the library converted a value and lost something of it
+    client_bool errors[DB_COLUMNS_MAX]; // a conversion lost information
     char texts[];
 };
 
@@ -62,8 +62,8 @@ static bool is_among(enum enum_field_types type, const enum enum_field_types *ty
     return false;
 }
 
-// Whether a column that is sent as SENT can be read as TYPE. Another width than the column's own
-// is converted by the library, with a check; it has no functions for types that it does not know.
+// Whether a column of type SENT can be read as TYPE. The library converts between widths and checks
+// the result; it cannot convert unknown types.
 static bool is_readable(enum db_type type, enum enum_field_types sent)
 {
     static const enum enum_field_types numbers[] = {
@@ -77,7 +77,7 @@ static bool is_readable(enum db_type type, enum enum_field_types sent)
         MYSQL_TYPE_LONG_BLOB,  MYSQL_TYPE_TINY_BLOB, MYSQL_TYPE_VARCHAR,
     };
     if (sent == MYSQL_TYPE_NULL) {
-        return true; // never has a value
+        return true; // is always NULL
     }
     switch (type) {
     case DB_BIGINT:
@@ -160,8 +160,8 @@ static bool is_valid_time(const MYSQL_TIME *time)
            time->minute <= 59 && time->second <= 59 && time->second_part < US_PER_SECOND;
 }
 
-// MySQL's zero date, complete or in part, which a lax SQL mode may have let in, is NULL: Django
-// reads it so.
+// A zero date, complete or partial, which a lax SQL mode may have allowed, is read as NULL, like in
+// Django.
 static bool read_time(struct db_value *value, const MYSQL_TIME *time)
 {
     if (!is_valid_time(time)) {
