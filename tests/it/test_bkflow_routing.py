@@ -229,9 +229,8 @@ def test_a_responder_that_hangs(lab, stand_in, program, database, finished_task,
     """A shorter time limit than the sample's, which is half of the gateway's."""
     hasty = Route(lab, route.name, *stand_in, replacing={" 60s": " 1s"})
     with responder_at(hasty, program, database) as responder:
-        responder.service.freeze()
-        hasty.assert_bkflows(finished_task)
-        responder.service.thaw()
+        with responder.service.frozen():
+            hasty.assert_bkflows(finished_task)
     hasty.proxy.stop()
 
 

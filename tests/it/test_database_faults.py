@@ -90,13 +90,12 @@ def test_frozen(server, responder, task):
     with pressure.Pressure(responder, task) as load:
         load.wait_for_calm()
         frozen = time.monotonic()
-        server.freeze()
-        load.wait_for_status(504, since=frozen)
-        time.sleep(1.5)  # all have met it, and the scout has seen that it stays silent
-        known = time.monotonic()
-        time.sleep(1)
-        thawed = time.monotonic()
-        server.thaw()
+        with server.frozen():
+            load.wait_for_status(504, since=frozen)
+            time.sleep(1.5)  # all have met it, and the prober has seen that it stays unresponsive
+            known = time.monotonic()
+            time.sleep(1)
+            thawed = time.monotonic()
         assert_again(load)
     pressure.assert_no_harm(load.answers(), CHILDREN, {DOWN, OVERLOADED, LATE})
     # 0.5 s, what the server gets to end it by itself (0.25 s), a tick (0.1 s). The client library's
@@ -118,11 +117,10 @@ def test_frozen_without_workers_to_spare(program, server, task):
         support.success(responder.ask(support.states(task)))
     with pressure.Pressure(responder, task, clients=40) as load:
         load.wait_for_calm()
-        server.freeze()
-        assert load.wait_for(lambda answer: answer.code == OVERLOADED) < 6
-        assert responder.ask(client.variables("/healthz")).status == 200
-        load.wait_for(lambda answer: answer.code == DOWN)
-        server.thaw()
+        with server.frozen():
+            assert load.wait_for(lambda answer: answer.code == OVERLOADED) < 6
+            assert responder.ask(client.variables("/healthz")).status == 200
+            load.wait_for(lambda answer: answer.code == DOWN)
         assert_again(load)
     pressure.assert_no_harm(load.answers(), CHILDREN, {DOWN, OVERLOADED, LATE})
     assert max(answer.run_seconds for answer in load.answers()) < 7

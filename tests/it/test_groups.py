@@ -50,12 +50,9 @@ class Group:
 
     def send(self, *requests):
         """Each request on a connection of its own. Bytes are sent as they are."""
-        self.responder.service.freeze()
-        try:
+        with self.responder.service.frozen():
             for connection, request in zip(self.connections, requests, strict=False):
                 connection.send(request if isinstance(request, bytes) else fcgi.request(request, keep=True))
-        finally:
-            self.responder.service.thaw()
 
     def ask(self, *requests):
         """All answers are read at the same time: none waits for a client that reads another one first."""

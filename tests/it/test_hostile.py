@@ -562,14 +562,11 @@ class TestFloods:
     def test_more_than_the_systems_queue_holds(self, unharmed, states):
         """The kernel turns away who comes while the queue is full; whoever waits is served."""
         with contextlib.ExitStack() as stack:
-            unharmed.service.freeze()
-            stack.callback(unharmed.service.thaw)
-            with pytest.raises(BlockingIOError):
+            with unharmed.service.frozen(), pytest.raises(BlockingIOError):
                 for _ in range(1500):
                     one = stack.enter_context(socket.socket(socket.AF_UNIX))
                     one.setblocking(False)
                     one.connect(unharmed.address)
-            unharmed.service.thaw()
             support.success(unharmed.ask(states))
 
     def test_no_descriptor_is_left(self, program, database, states):

@@ -117,10 +117,9 @@ def test_a_host_that_freezes_is_left_and_returned_to(program, hosts):
     responder = program.listen(settings(hosts, [PREFERRED, SECOND], **{"database.query_timeout": "500ms"}))
     with pressure.Pressure(responder, TASK) as load:
         load.wait_for(comes_from(PREFERRED))
-        hosts[PREFERRED].freeze()
-        assert load.wait_for(comes_from(SECOND)) < 5
-        load.wait_for_calm()
-        hosts[PREFERRED].thaw()
+        with hosts[PREFERRED].frozen():
+            assert load.wait_for(comes_from(SECOND)) < 5
+            load.wait_for_calm()
         load.wait_for(comes_from(PREFERRED))
         load.wait_for_calm()
     assert_only_from(load.answers(), PREFERRED, SECOND)

@@ -166,10 +166,9 @@ def test_a_halt_is_no_overload(program, database, world, finished_task):
     with database.locked("eri_state"):
         waiting = support.in_background(responder, support.states(waiting_task))
         database.wait_until_held_up()
-        responder.service.freeze()
-        other = support.in_background(responder, support.states(finished_task))
-        time.sleep(1.2)
-        responder.service.thaw()
+        with responder.service.frozen():
+            other = support.in_background(responder, support.states(finished_task))
+            time.sleep(1.2)
         time.sleep(0.2)  # two ticks
     support.success(waiting())
     support.success(other())

@@ -114,13 +114,16 @@ class Service:
         if self.running:
             self.process.send_signal(number)
 
-    def freeze(self):
-        """Returns when no thread of it runs any more, which the signal alone does not wait for."""
+    @contextlib.contextmanager
+    def frozen(self):
+        """No thread of it runs while the block does, which the signal alone does not wait for. It is never left so: a
+        test that fails would make the next one wait without end."""
         self.send_signal(signal.SIGSTOP)
-        self.wait_until(lambda: self._thread_states() == {"T"})
-
-    def thaw(self):
-        self.send_signal(signal.SIGCONT)
+        try:
+            self.wait_until(lambda: self._thread_states() == {"T"})
+            yield
+        finally:
+            self.send_signal(signal.SIGCONT)
 
     def _thread_states(self):
         """As proc_pid_stat(5) names them; the name before may hold anything but ends with the last bracket."""
