@@ -77,11 +77,18 @@ static void print_comment(FILE *file, const char *about)
 
 static void print_section_comment(const char *section, FILE *file)
 {
-    if (strcmp(section, "engine_database") == 0) {
-        print_comment(
-            file,
-            "Where the engine's tables, task_taskinstance and eri_state, are in another database than "
-            "the interface's. A key that is not given is as in [database].");
+    if (strcmp(section, "database") == 0) {
+        print_comment(file,
+                      "The database of BKFlow's interface: template_template, account_user and "
+                      "bkflow_states_app are in it. Each key that [engine_database] does not "
+                      "set has its value from here.");
+    } else if (strcmp(section, "engine_database") == 0) {
+        print_comment(file,
+                      "The database of BKFlow's engine: task_taskinstance and eri_state are in "
+                      "it. A key that is not set here is as in [database]: host, port and "
+                      "socket together, so are password and password_file, and tls_ca and "
+                      "tls_verify. Where BKFlow has one database for everything, set nothing "
+                      "here. --print-config shows the values of both databases.");
     }
 }
 

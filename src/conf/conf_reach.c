@@ -9,8 +9,13 @@
 struct reach {
     const char *section;
     const struct conf_database *database;
+    const struct conf_database *reported; // a value as in this one has been looked at; NULL: none
     struct conf_mistakes *mistakes;
 };
+
+// Whether a mistake in the value would be reported once more: the engine's is often [database]'s.
+#define IS_REPORTED(reach, member)                                                                 \
+    ((reach)->reported != NULL && strcmp((reach)->database->member, (reach)->reported->member) == 0)
 
 static bool is_line(const char *line, const char *beginning)
 {
@@ -41,7 +46,7 @@ static const char *certificate_mistake(FILE *file)
 static void check_tls_ca(const struct reach *reach)
 {
     const char *const path = reach->database->tls_ca;
-    if (path[0] == '\0') {
+    if (path[0] == '\0' || IS_REPORTED(reach, tls_ca)) {
         return;
     }
     FILE *const file = fopen(path, "re");
@@ -72,7 +77,7 @@ static bool is_readable(const char *path)
 static void check_option_file(const struct reach *reach)
 {
     const char *const path = reach->database->option_file;
-    if (path[0] != '\0' && !is_readable(path)) {
+    if (path[0] != '\0' && !IS_REPORTED(reach, option_file) && !is_readable(path)) {
         conf_mistake(reach->mistakes, "[%s] option_file: %s cannot be read: %s", reach->section,
                      path, strerror(errno));
     }
@@ -85,12 +90,13 @@ static void check_names(const struct reach *reach)
     if (database->option_file[0] != '\0') {
         return;
     }
-    if (database->user[0] == '\0') {
+    const bool is_alike = IS_REPORTED(reach, option_file);
+    if (database->user[0] == '\0' && !(is_alike && IS_REPORTED(reach, user))) {
         conf_mistake(reach->mistakes,
                      "[%s] user is empty: give the MySQL account, here or in option_file",
                      reach->section);
     }
-    if (database->name[0] == '\0') {
+    if (database->name[0] == '\0' && !(is_alike && IS_REPORTED(reach, name))) {
         conf_mistake(reach->mistakes,
                      "[%s] name is empty: give the database, here or in option_file",
                      reach->section);
@@ -104,21 +110,11 @@ static void check_database(const struct reach *reach)
     check_option_file(reach);
 }
 
-// Whether the engine's mistakes would only repeat those of [database].
-static bool is_reached_alike(const struct conf *conf)
-{
-    const struct conf_database *const a = &conf->database;
-    const struct conf_database *const b = &conf->engine_database;
-    return strcmp(a->user, b->user) == 0 && strcmp(a->name, b->name) == 0 &&
-           strcmp(a->tls_ca, b->tls_ca) == 0 && strcmp(a->option_file, b->option_file) == 0;
-}
-
 int conf_check_reach(const struct conf *conf, conf_complain *complain, void *context)
 {
     struct conf_mistakes mistakes = {.complain = complain, .context = context};
-    check_database(&(struct reach){"database", &conf->database, &mistakes});
-    if (!is_reached_alike(conf)) {
-        check_database(&(struct reach){"engine_database", &conf->engine_database, &mistakes});
-    }
+    check_database(&(struct reach){"database", &conf->database, NULL, &mistakes});
+    check_database(
+        &(struct reach){"engine_database", &conf->engine_database, &conf->database, &mistakes});
     return mistakes.count == 0 ? 0 : -1;
 }

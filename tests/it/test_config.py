@@ -301,6 +301,15 @@ class TestPrintConfig:
         assert b"lab-password" not in done.stdout + done.stderr
         assert str(path).encode() in done.stdout
 
+    def test_what_the_engine_database_inherits_is_printed_there(self, program):
+        settings = {"database.host": "db1, db2", "database.port": 3307, "database.user": "a", "database.name": "i",
+                    "database.query_timeout": "7s", "engine_database.name": "e", "engine_database.user": "b"}
+        printed = program.run("--print-config", "--config", program.config(settings)).stdout.decode()
+        interface, engine = (printed.split(f"\n[{name}]\n", 1)[1].split("\n\n", 1)[0] for name in (
+            "database", "engine_database"))
+        assert "host = db1, db2\nport = 3307\n" in engine and "query_timeout = 7s\n" in engine
+        assert engine == interface.replace("user = a", "user = b").replace("name = i", "name = e")
+
     def test_is_a_configuration_itself(self, program, lab, settings):
         first = program.run("--print-config", "--config", program.config(settings)).stdout
         path = lab.write("printed", ".conf", first.decode())
@@ -362,7 +371,8 @@ class TestPasswords:
         access = database.config()
         path = lab.write("my", ".cnf", f"[client]\nsocket = {access['socket']}\nuser = {access['user']}\n"
                                        f"password = {access['password']}\n")
-        settings = {"database.option_file": path, "database.name": access["name"]}
+        settings = {"database.option_file": path, "database.name": access["name"],
+                    **{f"engine_database.{key}": value for key, value in database.engine_config().items()}}
         support.success(self.served_with(program, settings, finished_task))
 
     def test_wrong_password_is_not_logged(self, program, settings, finished_task):
