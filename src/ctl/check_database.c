@@ -2,7 +2,7 @@
 #include "ctl/check_database.h"
 
 #include "ctl/account.h"
-#include "ctl/check_table.h"
+#include "ctl/check_pair.h"
 #include "ctl/schema.h"
 
 #include <inttypes.h>
@@ -195,34 +195,54 @@ static void look_at_responder(struct ctl *ctl, struct ctl_check_place *place,
 static void look_as_administrator(struct ctl *ctl, struct ctl_check_place *place,
                                   struct ctl_report *report)
 {
-    const struct conf_database account = ctl_account_reach(ctl, place->conf);
     struct ctl_schema_server server;
-    place->structure = ctl_schema_new(&account, &ctl->shard);
-    if (place->structure != NULL && look_at_connection(place->structure, &account, "administrator",
-                                                       place->section, &server, report)) {
+    place->administrator = ctl_account_reach(ctl, place->conf);
+    place->structure = ctl_schema_new(&place->administrator, &ctl->shard);
+    if (place->structure != NULL &&
+        look_at_connection(place->structure, &place->administrator, "administrator", place->section,
+                           &server, report)) {
+        snprintf(place->server.identity, sizeof place->server.identity, "%s", server.identity);
         look_at_tables(ctl, place, report);
+        return;
     }
     ctl_schema_free(place->structure);
+    place->structure = NULL;
 }
 
-static void look_at_database(struct ctl *ctl, const char *section, const struct conf_database *conf,
+static void look_at_database(struct ctl *ctl, struct ctl_check_place *place,
                              struct ctl_report *report)
 {
-    struct ctl_check_place place = {.section = section, .conf = conf};
-    look_at_responder(ctl, &place, report);
+    look_at_responder(ctl, place, report);
     if (ctl->options.user != NULL) {
-        look_as_administrator(ctl, &place, report);
-    } else if (place.responder != NULL) {
-        place.structure = place.responder;
-        look_at_tables(ctl, &place, report);
+        look_as_administrator(ctl, place, report);
+    } else if (place->responder != NULL) {
+        place->structure = place->responder;
+        look_at_tables(ctl, place, report);
     }
-    ctl_schema_free(place.responder);
+}
+
+static void leave(struct ctl_check_place *place)
+{
+    if (place->structure != place->responder) {
+        ctl_schema_free(place->structure);
+    }
+    ctl_schema_free(place->responder);
 }
 
 void ctl_check_database_all(struct ctl *ctl, struct ctl_report *report)
 {
-    look_at_database(ctl, "database", &ctl->conf->database, report);
+    struct ctl_check_place interface = {.section = "database", .conf = &ctl->conf->database};
+    struct ctl_check_place engine = {.section = "engine_database",
+                                     .conf = &ctl->conf->engine_database};
+    const struct ctl_check_place *tasks = &interface;
+    look_at_database(ctl, &interface, report);
     if (ctl->conf->has_engine_database) {
-        look_at_database(ctl, "engine_database", &ctl->conf->engine_database, report);
+        look_at_database(ctl, &engine, report);
+        tasks = &engine;
     }
+    if (interface.structure != NULL && tasks->structure != NULL) {
+        ctl_check_pair_run(&interface, tasks, report);
+    }
+    leave(&engine);
+    leave(&interface);
 }

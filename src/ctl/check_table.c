@@ -143,6 +143,28 @@ static void judge_column(const struct look *look, const struct ctl_schema_column
     }
 }
 
+static void add_missing_column(const struct look *look, const struct ctl_tables_column *needed,
+                               struct ctl_finding *finding)
+{
+    char before[256];
+    finding->verdict = CTL_WRONG;
+    ctl_report_what(finding, "it is not there%s",
+                    sees_all(look) ? "" : ", or this account may not read it");
+    if (needed->since != NULL) {
+        snprintf(before, sizeof before, "It was added by %s: an older BKFlow has to be updated",
+                 needed->since);
+    } else {
+        snprintf(before, sizeof before, "A table of another BKFlow has other columns");
+    }
+    if (sees_all(look)) {
+        ctl_report_to_do(finding, "%s.", before);
+        return;
+    }
+    snprintf(before + strlen(before), sizeof before - strlen(before),
+             "; if only the right to read it is missing: ");
+    advise_grant(look, finding, before);
+}
+
 static bool look_at_column(const struct look *look, size_t i)
 {
     const struct ctl_tables_column *const needed = &look->table->columns[i];
@@ -151,12 +173,7 @@ static bool look_at_column(const struct look *look, size_t i)
     if (column->is_there) {
         judge_column(look, column, needed, &finding);
     } else {
-        finding.verdict = CTL_WRONG;
-        ctl_report_what(&finding, "it is not there%s",
-                        sees_all(look) ? "" : ", or this account may not read it");
-        advise_grant(look, &finding,
-                     "A table of another BKFlow has other columns; if only the "
-                     "right to read it is missing: ");
+        add_missing_column(look, needed, &finding);
     }
     if (finding.verdict != CTL_RIGHT) {
         ctl_report_add(look->report, &finding);

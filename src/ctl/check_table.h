@@ -12,9 +12,10 @@
 struct ctl_check_place {
     const char *section; // of the configuration
     const struct conf_database *conf;
-    struct ctl_schema *responder; // NULL: it cannot connect
-    struct ctl_schema *structure;
-    struct ctl_schema_server server; // as the responder reaches it, or would
+    struct ctl_schema *responder;       // NULL: it cannot connect
+    struct ctl_schema *structure;       // NULL: it cannot connect
+    struct conf_database administrator; // how STRUCTURE connects, if by another account
+    struct ctl_schema_server server;    // as the responder reaches it, or would
 };
 
 void ctl_check_table_run(const struct ctl_check_place *place, const struct ctl_tables_table *table,

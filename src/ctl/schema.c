@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 // The statements' slots in the connection.
-enum { SLOT_SERVER, SLOT_LIMIT, SLOT_KIND, SLOT_COLUMNS, SLOT_INDEX, SLOT_EXCESS };
+enum { SLOT_SERVER, SLOT_LIMIT, SLOT_KIND, SLOT_COLUMNS, SLOT_INDEX, SLOT_EXCESS, SLOT_ROWS };
 
 struct ctl_schema {
     struct db *db;
@@ -59,20 +59,29 @@ static const struct db_parameter no_parameters[1];
 
 // ---- the server ----
 
-enum { SERVER_CLOCK, SERVER_VERSION, SERVER_USER, SERVER_HOST, SERVER_DATABASE, SERVER_WIDTH };
+enum {
+    SERVER_CLOCK,
+    SERVER_VERSION,
+    SERVER_USER,
+    SERVER_HOST,
+    SERVER_DATABASE,
+    SERVER_IDENTITY,
+    SERVER_WIDTH
+};
 
 static const struct db_column server_columns[SERVER_WIDTH] = {
     [SERVER_CLOCK] = {DB_TIME, 0},       [SERVER_VERSION] = {DB_TEXT, 1024},
     [SERVER_USER] = {DB_TEXT, 1024},     [SERVER_HOST] = {DB_TEXT, 1024},
-    [SERVER_DATABASE] = {DB_TEXT, 1024},
+    [SERVER_DATABASE] = {DB_TEXT, 1024}, [SERVER_IDENTITY] = {DB_TEXT, 2048},
 };
 
-// A user name may contain an @, a host name cannot.
+// A user name may contain an @, a host name cannot. MariaDB has no server_uuid.
 static const struct db_statement server_statement = {
     .sql = "SELECT UTC_TIMESTAMP(6), VERSION(),"
            " LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - 1"
            " - CHAR_LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1))),"
-           " SUBSTRING_INDEX(CURRENT_USER(), '@', -1), DATABASE()",
+           " SUBSTRING_INDEX(CURRENT_USER(), '@', -1), DATABASE(),"
+           " CONCAT(@@hostname, ' ', @@port, ' ', @@datadir /*!50708 , @@server_uuid*/)",
     .columns = server_columns,
     .column_count = SERVER_WIDTH,
 };
@@ -96,6 +105,7 @@ int ctl_schema_server(struct ctl_schema *schema, struct ctl_schema_server *serve
     keep(server->user, sizeof server->user, &values[SERVER_USER]);
     keep(server->host, sizeof server->host, &values[SERVER_HOST]);
     keep(server->database, sizeof server->database, &values[SERVER_DATABASE]);
+    keep(server->identity, sizeof server->identity, &values[SERVER_IDENTITY]);
     db_finish(schema->db);
     return 0;
 }
@@ -147,6 +157,30 @@ int ctl_schema_kind(struct ctl_schema *schema, const char *table, enum ctl_schem
     }
     db_finish(schema->db);
     return 0;
+}
+
+static const struct db_column rows_columns[] = {{DB_BIGINT, 0}};
+#define ROWS(table)                                                                                \
+    {                                                                                              \
+        .sql = "SELECT COUNT(*) FROM (SELECT id FROM " table " LIMIT 1) AS found",                 \
+        .columns = rows_columns, .column_count = COUNT_OF(rows_columns)                            \
+    }
+static const struct db_statement rows_statements[] = {
+    [CTL_SCHEMA_TEMPLATES] = ROWS("template_template"),
+    [CTL_SCHEMA_TASKS] = ROWS("task_taskinstance"),
+};
+
+bool ctl_schema_has_rows(struct ctl_schema *schema, enum ctl_schema_rows table)
+{
+    const struct db_value *values;
+    struct error err = {0};
+    const unsigned slot = SLOT_ROWS + (unsigned)table;
+    if (fetch_one(schema, slot, &rows_statements[table], no_parameters, &values, &err) != 0) {
+        return false;
+    }
+    const bool has = values[0].number > 0;
+    db_finish(schema->db);
+    return has;
 }
 
 enum { COLUMN_NAME, COLUMN_TYPE, COLUMN_SIZE, COLUMN_COLLATION, COLUMN_READABLE, COLUMN_WIDTH };

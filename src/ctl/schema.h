@@ -21,6 +21,7 @@ struct ctl_schema_server {
     char user[256]; // of the account that the server took us for
     char host[256]; // likewise
     char database[256];
+    char identity[512];   // of the server, whatever name it is reached by
     int64_t ahead_us;     // of the server's clock, before ours
     int64_t uncertain_us; // by how much that may be wrong either way
 };
@@ -37,6 +38,11 @@ int ctl_schema_time_limit(struct ctl_schema *schema, int64_t *milliseconds,
 enum ctl_schema_kind { CTL_SCHEMA_NOTHING, CTL_SCHEMA_TABLE, CTL_SCHEMA_VIEW };
 int ctl_schema_kind(struct ctl_schema *schema, const char *table, enum ctl_schema_kind *kind,
                     struct error *err) MUST_CHECK NONNULL;
+
+// Whether one of BKFlow's tables has any row. False too where it is missing, or this account may
+// not read it.
+enum ctl_schema_rows { CTL_SCHEMA_TEMPLATES, CTL_SCHEMA_TASKS };
+bool ctl_schema_has_rows(struct ctl_schema *schema, enum ctl_schema_rows table) MUST_CHECK NONNULL;
 
 // A column as it is. One without any privilege for the account is reported as missing.
 struct ctl_schema_column {

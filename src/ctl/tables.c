@@ -5,14 +5,14 @@
 #include <stdio.h>
 
 // clang-format off
-#define NUMBER(name)      {(name), CTL_TABLES_NUMBER, 0, false}
-#define TEXT(name, size)  {(name), CTL_TABLES_TEXT, (size), false}
-#define BYTES(name, size) {(name), CTL_TABLES_BYTES, (size), false}
-#define TIME(name)        {(name), CTL_TABLES_TIME, 0, false}
+#define NUMBER(name)      {(name), CTL_TABLES_NUMBER, 0, false, NULL}
+#define TEXT(name, size)  {(name), CTL_TABLES_TEXT, (size), false, NULL}
+#define BYTES(name, size) {(name), CTL_TABLES_BYTES, (size), false, NULL}
+#define TIME(name)        {(name), CTL_TABLES_TIME, 0, false, NULL}
 // clang-format on
 
 static const struct ctl_tables_column app_columns[] = {
-    {"bk_app_code", CTL_TABLES_TEXT, 128, true},
+    {"bk_app_code", CTL_TABLES_TEXT, 128, true, NULL},
     BYTES("salt", 16),
     BYTES("secret_digest", 32),
     BYTES("previous_digest", 32),
@@ -37,7 +37,8 @@ static const struct ctl_tables_index user_indexes[] = {
 static const struct ctl_tables_column template_columns[] = {
     NUMBER("id"),
     NUMBER("is_deleted"),
-    TEXT("bk_app_code", 128),
+    {"bk_app_code", CTL_TABLES_TEXT, 128, false,
+     "BKFlow of January 2026, by its migration 0010 of template"},
 };
 static const struct ctl_tables_column task_columns[] = {
     NUMBER("id"),         NUMBER("is_started"),  NUMBER("is_deleted"),

@@ -19,7 +19,8 @@ struct ctl_tables_column {
     const char *name;
     enum ctl_tables_type type;
     int64_t size;
-    bool is_exact; // texts that differ in case or accents must not be one
+    bool is_exact;     // texts that differ in case or accents must not be one
+    const char *since; // the BKFlow that added it, for people; NULL: all that fit have it
 };
 
 // An index that begins with COLUMN. If it must be unique, COLUMN is its only column.

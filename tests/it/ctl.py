@@ -15,6 +15,9 @@ from lab import responder as lab_responder
 
 OK, FAILED, USAGE, CONFIGURATION = 0, 1, 2, 78
 READER_PASSWORD, ADMIN, ADMIN_PASSWORD = "only-reads", "site_admin", "may-write"
+TEMPLATE = {"id": 1, "is_deleted": False, "bk_app_code": None}
+TASK = {"id": 1, "space_id": 1, "instance_id": support.root_id(1), "template_id": 1, "is_started": False,
+        "is_finished": False, "is_revoked": False, "is_deleted": False, "is_expired": False}
 TABLES = ("template_template", "task_taskinstance", "eri_state", "account_user", "bkflow_states_app")
 
 PATH = os.path.join(os.path.abspath(BUILDDIR), "bkflow-statesctl")
@@ -33,7 +36,7 @@ def environment(env=None):
 class Site:
     """A database of its own on the shared server, with an account that reads it and one that may write.
 
-    The schema is BKFlow's stand-in; ours and the grants are there unless `bare`.
+    The schema is BKFlow's stand-in, with a template and its task; ours and the grants are there unless `bare`.
     """
 
     def __init__(self, server, lab, bare=False):
@@ -46,6 +49,7 @@ class Site:
                    f"CREATE USER IF NOT EXISTS '{ADMIN}'@'%' IDENTIFIED BY '{ADMIN_PASSWORD}';"
                    f"GRANT ALL ON {self.name}.* TO '{ADMIN}'@'%'", None)
         self.load("bkflow_standin.sql")
+        self.sql(mariadb.insert("template_template", [TEMPLATE]) + mariadb.insert("task_taskinstance", [TASK]))
         self.admin_password_file = self.secret_file("admin-password", ADMIN_PASSWORD + "\n")
         if not bare:
             self.load("bkflow_states.sql")
@@ -58,13 +62,12 @@ class Site:
         self.sql((mariadb.SCHEMA / schema_file).read_text(encoding="utf-8"))
 
     def load_grants(self):
-        text = (mariadb.SCHEMA / "grants.sql").read_text(encoding="utf-8")
-        create, grants = text.split("GRANT", 1)
-        assert "CREATE USER" in create
-        self.sql(("GRANT" + grants).replace("'bkflow_states'@", f"'{self.reader}'@"))
+        for name in ("grants_interface.sql", "grants_engine.sql"):
+            self.sql(mariadb.grants(name, self.reader, READER_PASSWORD))
 
     def settings(self, **others):
-        return lab_responder.settings_for(self.server) | {
+        return {
+            "auth.failure_limit": 0, "database.socket": self.server.socket,
             "database.user": self.reader, "database.password": READER_PASSWORD, "database.name": self.name,
         } | others
 
@@ -101,7 +104,10 @@ class _Database:
     """What support.World asks of a server."""
 
     def __init__(self, site):
-        self.sql = site.sql
+        self._site = site
+
+    def insert(self, table, rows):
+        self._site.sql(mariadb.insert(table, rows))
 
 
 def parsed(done, expect=OK):

@@ -7,7 +7,7 @@ import subprocess
 import ctl
 import pytest
 import support
-from lab import client
+from lab import client, mariadb
 
 VERDICTS = {"ok", "warning", "wrong"}
 
@@ -66,7 +66,7 @@ class TestGood:
         assert topics(checks, "ok") == list(checks)
         expected = [f"{kind}.{table}" for table in ctl.TABLES for kind in ("table", "columns", "indexes", "grants")]
         expected += ["configuration", "timezone", "max_nodes", "connection.database", "clock.database",
-                     "time_limit.database", "account.database", "password.database", "keys"]
+                     "time_limit.database", "account.database", "password.database", "keys", "databases"]
         expected += ["administrator.database"] if as_administrator else []
         assert sorted(checks) == sorted(expected)
         assert all(finding["to_do"] == "" for finding in checks.values())
@@ -87,21 +87,11 @@ class TestGood:
         assert "5000 ms" in checks["time_limit.database"]["what"]
         assert "Asia/Shanghai" in checks["timezone"]["what"]
 
-    def test_two_databases(self, database, lab, site):
-        engine = ctl.Site(database, lab)
-        for table in ("task_taskinstance", "eri_state"):
-            site.sql(f"DROP TABLE {table}")
-        for table in ("template_template", "account_user", "bkflow_states_app"):
-            engine.sql(f"DROP TABLE {table}")
-        settings = {"engine_database.name": engine.name, "engine_database.user": engine.reader}
-        checks = check(site, ctl.OK, settings=settings)
+    def test_two_databases(self, pair):
+        checks = check(pair.interface, ctl.OK, settings=pair.settings())
         assert topics(checks, "ok") == list(checks)
         assert "clock.engine_database" in checks and "table.eri_state" in checks
-        exchanged = {"database.name": engine.name, "database.user": engine.reader,
-                     "engine_database.name": site.name, "engine_database.user": site.reader}
-        checks = check(site, ctl.FAILED, settings=exchanged)
-        assert topics(checks, "wrong") == [f"table.{table}" for table in (
-            "bkflow_states_app", "account_user", "template_template", "task_taskinstance", "eri_state")]
+        assert "[engine_database] the tasks" in checks["databases"]["what"]
 
     @pytest.mark.parametrize("key, tables", [("auth.user_table_check", ["account_user"])])
     def test_tables_that_are_not_used_need_not_be_there(self, program, site, key, tables):
@@ -112,6 +102,89 @@ class TestGood:
         assert topics(checks, "ok") == list(checks)
         assert answers() == 200
         check(site, ctl.FAILED)
+
+
+class Pair:
+    """BKFlow's two databases, with an account each; both have all tables, as BKFlow makes them, and each uses some."""
+
+    def __init__(self, server, lab):
+        self.interface, self.engine = ctl.Site(server, lab), ctl.Site(server, lab, bare=True)
+        self.engine.sql("DELETE FROM template_template")
+        self.interface.sql("DELETE FROM task_taskinstance")
+        grant(self.interface, "interface", self.interface)
+        grant(self.engine, "engine", self.engine)
+
+    def settings(self, interface=None, engine=None):
+        interface, engine = interface or self.interface, engine or self.engine
+        return {"database.name": interface.name, "database.user": interface.reader,
+                "engine_database.name": engine.name, "engine_database.user": engine.reader}
+
+    def exchanged(self):
+        return self.settings(self.engine, self.interface)
+
+
+def grant(site, kind, place):
+    """One file's columns in a site's database to the reader of another, who has no others."""
+    place.server.sql(f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM '{place.reader}'@'%'", None)
+    site.sql(mariadb.grants(f"grants_{kind}.sql", place.reader, ctl.READER_PASSWORD))
+
+
+@pytest.fixture
+def pair(database, lab):
+    return Pair(database, lab)
+
+
+class TestPair:
+    """Databases that are not the ones they are taken for."""
+
+    def administrator(self, site):
+        return ["--user", ctl.ADMIN, "--password-file", site.admin_password_file]
+
+    @pytest.mark.parametrize("as_administrator", [False, True])
+    def test_exchanged(self, pair, as_administrator):
+        account = self.administrator(pair.interface) if as_administrator else []
+        checks = check(pair.interface, ctl.FAILED, *account, settings=pair.exchanged())
+        assert checks["databases"]["verdict"] == "wrong" and "exchanged" in checks["databases"]["what"]
+
+    def test_exchanged_with_the_grants(self, pair):
+        """The accounts see the empty tables only: that they are empty is told, and who can see more."""
+        pair.engine.load("bkflow_states.sql")
+        grant(pair.engine, "interface", pair.engine)
+        grant(pair.interface, "engine", pair.interface)
+        checks = check(pair.interface, ctl.OK, settings=pair.exchanged())
+        assert topics(checks, "warning") == ["databases"] and "--user" in checks["databases"]["to_do"]
+        checks = check(pair.interface, ctl.FAILED, *self.administrator(pair.interface), settings=pair.exchanged())
+        assert topics(checks, "wrong") == ["databases"] and "exchanged" in checks["databases"]["what"]
+
+    def test_the_interface_database_alone(self, pair):
+        pair.interface.load_grants()
+        checks = check(pair.interface, ctl.OK)
+        assert topics(checks, "warning") == ["databases"]
+        assert "[database] has no tasks" in checks["databases"]["what"]
+        assert "[engine_database]" in checks["databases"]["to_do"]
+
+    def test_the_engine_database_alone(self, pair):
+        pair.engine.load("bkflow_states.sql")
+        pair.engine.load_grants()
+        checks = check(pair.engine, ctl.OK)
+        assert topics(checks, "warning") == ["databases"]
+        assert "[database] has no templates" in checks["databases"]["what"]
+
+    def test_one_database_by_two_ways(self, site, database):
+        """As through two names of a server; here an account of its own makes the difference."""
+        other = {"engine_database.user": ctl.ADMIN, "engine_database.password": ctl.ADMIN_PASSWORD}
+        checks = check(site, ctl.OK, settings=other)
+        assert topics(checks, "warning") == ["account.engine_database", "databases.same"]
+        assert site.name in checks["databases.same"]["what"]
+
+    def test_the_same_name_on_two_servers_is_another_database(self, lab, site):
+        server = mariadb.MariaDB(lab, "same-name").start()
+        server.sql(f"CREATE DATABASE {site.name}", None)
+        server.load("bkflow_standin.sql", site.name)
+        server.sql(mariadb.grants("grants_engine.sql", site.reader, ctl.READER_PASSWORD), site.name)
+        checks = check(site, ctl.OK, settings={"engine_database.socket": server.socket})
+        server.stop()
+        assert topics(checks, "warning") == ["databases"], "it has no tasks"
 
 
 # what is done to the database, the findings that this leads to, and a word of the first one's advice
@@ -135,6 +208,8 @@ FAULTS = {
     "other-type-number": ("ALTER TABLE task_taskinstance MODIFY is_deleted varchar(5) NOT NULL",
                           ["columns.task_taskinstance.is_deleted"], "BKFlow"),
     "other-type-time": ("ALTER TABLE eri_state MODIFY started_time timestamp NULL", ["columns.eri_state.started_time"], "BKFlow"),
+    "too-old": ("ALTER TABLE template_template DROP COLUMN bk_app_code", ["columns.template_template.bk_app_code"],
+                "January 2026, by its migration 0010"),
     "other-type-text": ("ALTER TABLE template_template MODIFY bk_app_code text NULL",
                         ["columns.template_template.bk_app_code"], "BKFlow"),
     "short-digest": ("ALTER TABLE bkflow_states_app MODIFY secret_digest binary(20) NOT NULL",
@@ -269,7 +344,7 @@ def granted_columns(site):
 
 def site_tells(fault):
     """Faults that an account sees for certain, because it sees the column or the other rows of the catalogue."""
-    return not fault.startswith(("no-table", "two-columns"))
+    return not fault.startswith(("no-table", "two-columns", "too-old"))
 
 
 def follow_advice(site, checks):

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+#include "ctl/check_pair.h"
+
+// How much of a table an account sees, in this order.
+enum sight { MISSING, EMPTY, FILLED };
+
+struct sights {
+    enum sight templates; // used in the interface's database
+    enum sight tasks;     // used in the engine's
+};
+
+static enum sight look_at(struct ctl_schema *schema, const char *table, enum ctl_schema_rows rows)
+{
+    enum ctl_schema_kind kind;
+    struct error err = {0};
+    // A failure has been reported with the table itself.
+    if (ctl_schema_kind(schema, table, &kind, &err) != 0 || kind == CTL_SCHEMA_NOTHING) {
+        return MISSING;
+    }
+    return ctl_schema_has_rows(schema, rows) ? FILLED : EMPTY;
+}
+
+static struct sights look_around(const struct ctl_check_place *place)
+{
+    return (struct sights){
+        .templates = look_at(place->structure, "template_template", CTL_SCHEMA_TEMPLATES),
+        .tasks = look_at(place->structure, "task_taskinstance", CTL_SCHEMA_TASKS),
+    };
+}
+
+static bool is_same(const struct ctl_check_place *a, const struct ctl_check_place *b)
+{
+    return strcmp(a->server.identity, b->server.identity) == 0 &&
+           strcmp(a->server.database, b->server.database) == 0;
+}
+
+// ---- the rows ----
+
+static const char exists_in_both[] =
+    "BKFlow makes these tables in both of its databases and uses them in one.";
+
+static void judge_no_tasks(bool is_apart, struct ctl_finding *finding)
+{
+    finding->verdict = CTL_WARNING;
+    ctl_report_what(finding, "[database] has templates, but [%s] has no tasks",
+                    is_apart ? "engine_database" : "database");
+    ctl_report_to_do(
+        finding,
+        "If BKFlow has run tasks, [engine_database] must name the database of its engine. %s",
+        exists_in_both);
+}
+
+static void judge_no_templates(bool is_apart, struct ctl_finding *finding)
+{
+    finding->verdict = CTL_WARNING;
+    ctl_report_what(finding, "[%s] has tasks, but [database] has no templates",
+                    is_apart ? "engine_database" : "database");
+    ctl_report_to_do(finding, "[database] must name the database of BKFlow's interface%s. %s",
+                     is_apart ? "" : ", and [engine_database] that of its engine", exists_in_both);
+}
+
+static void judge_nothing(struct ctl_finding *finding)
+{
+    finding->verdict = CTL_WARNING;
+    ctl_report_what(finding, "there are no templates and no tasks");
+    ctl_report_to_do(finding,
+                     "If BKFlow has run tasks, these are not its databases, or [database] and "
+                     "[engine_database] are exchanged: --user ACCOUNT with an account that may "
+                     "read all of both shows which.");
+}
+
+static void judge_exchanged(struct ctl_finding *finding)
+{
+    finding->verdict = CTL_WRONG;
+    ctl_report_what(finding, "[database] and [engine_database] are exchanged");
+    ctl_report_to_do(finding, "[database] must name the database of BKFlow's interface, which has "
+                              "the templates; [engine_database] that of its engine, which has the "
+                              "tasks.");
+}
+
+static void judge_rows(const struct sights *interface, const struct sights *engine, bool is_apart,
+                       struct ctl_finding *finding)
+{
+    if (interface->templates < engine->templates && engine->tasks < interface->tasks) {
+        judge_exchanged(finding);
+    } else if (interface->templates == FILLED && engine->tasks == FILLED) {
+        ctl_report_what(finding, "[database] has the templates and [%s] the tasks",
+                        is_apart ? "engine_database" : "database");
+    } else if (interface->templates == FILLED) {
+        judge_no_tasks(is_apart, finding);
+    } else if (engine->tasks == FILLED) {
+        judge_no_templates(is_apart, finding);
+    } else {
+        judge_nothing(finding);
+    }
+}
+
+// ---- the two ----
+
+static void add_same(const struct ctl_check_place *place, struct ctl_report *report)
+{
+    struct ctl_finding finding = {.verdict = CTL_WARNING, .topic = {"databases", "same"}};
+    ctl_report_what(&finding,
+                    "[database] and [engine_database] lead to one and the same database, %s",
+                    place->server.database);
+    ctl_report_to_do(&finding, "If BKFlow has one database for everything, leave [engine_database] "
+                               "out; else let it name that of BKFlow's engine.");
+    ctl_report_add(report, &finding);
+}
+
+void ctl_check_pair_run(const struct ctl_check_place *interface,
+                        const struct ctl_check_place *engine, struct ctl_report *report)
+{
+    const bool is_apart = interface != engine;
+    const struct sights first = look_around(interface);
+    const struct sights second = is_apart ? look_around(engine) : first;
+    struct ctl_finding finding = {.topic = {"databases"}};
+    judge_rows(&first, &second, is_apart, &finding);
+    // A table that is missing has been reported with the table itself.
+    if (finding.verdict == CTL_WRONG || (first.templates != MISSING && second.tasks != MISSING)) {
+        ctl_report_add(report, &finding);
+    }
+    if (is_apart && is_same(interface, engine)) {
+        add_same(interface, report);
+    }
+}
