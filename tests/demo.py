@@ -82,9 +82,10 @@ def end_orderly(*_):
 def start_everything(folder, builddir):
     """Returns the URL under which the answers stand."""
     program = responder.Program(folder, builddir)
-    with step("MariaDB with BKFlow's tables and sample data"):
+    with step("MariaDB with BKFlow's two databases and sample data"):
         database = mariadb.MariaDB(folder).start()
-        database.create_database("bkflow_standin.sql", "bkflow_states.sql", "grants.sql", "sample_data.sql")
+        database.create_databases()
+        database.load_samples()
     with step("bkflow-states"):
         service = program.listen(responder.settings_for(database))
     with step("lighttpd"):

@@ -74,7 +74,8 @@ class Watched(responder.Program):
 class Strain:
     def __init__(self, folder, options):
         database = mariadb.MariaDB(folder).start()
-        database.create_database("bkflow_standin.sql", "bkflow_states.sql", "grants.sql", "sample_data.sql")
+        database.create_databases()
+        database.load_samples()
         key = jwt.Key(folder, "P-256")
         self.log_path = folder.path("responder", ".log")
         self.settings = responder.settings_for(database, **{

@@ -187,7 +187,7 @@ def make_covering_index(server):
 
 def _fill(server):
     server.sql(f"SET GLOBAL innodb_buffer_pool_size = {BUFFER_POOL_BYTES}", None)
-    server.create_database("bkflow_standin.sql", "bkflow_states.sql", "grants.sql")
+    server.create_database()
     server.sql("".join(data.sql()))
 
 

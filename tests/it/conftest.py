@@ -72,9 +72,9 @@ def program(lab):
 
 @pytest.fixture(scope="session")
 def database(lab):
-    """BKFlow's tables and ours as the product's own schema files make them, with the people who ask."""
+    """BKFlow's two databases and our table as the product's own schema files make them, with the people who ask."""
     server = mariadb.MariaDB(lab).start()
-    server.create_database("bkflow_standin.sql", "bkflow_states.sql", "grants.sql")
+    server.create_databases()
     server.sql(mariadb.insert("bkflow_states_app", [
         support.app_row(support.APP, support.SECRET),
         support.app_row(support.OTHER_APP, support.OTHER_SECRET),

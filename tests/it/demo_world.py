@@ -39,7 +39,8 @@ class Demo:
 
 def start_database(lab):
     database = mariadb.MariaDB(lab, "demo").start()
-    database.create_database("bkflow_standin.sql", "bkflow_states.sql", "grants.sql", "sample_data.sql")
+    database.create_databases()
+    database.load_samples()
     return database
 
 

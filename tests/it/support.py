@@ -38,9 +38,34 @@ def app_row(code, secret, **others):
 
 def fill(server):
     """Give a new server the tables, APP and USER."""
-    server.create_database("bkflow_standin.sql", "bkflow_states.sql", "grants.sql")
+    server.create_database()
     server.sql(mariadb.insert("bkflow_states_app", [app_row(APP, SECRET)])
                + mariadb.insert("account_user", [{"id": 1, "username": USER, "is_active": True}]))
+
+
+class OneDatabase:
+    """A database with BKFlow's tables and ours, beside others of a server, and one account that reads it; with APP
+    and USER."""
+
+    def __init__(self, server, name):
+        self.server, self.name = server, name
+        self._user = f"{name}_reader"
+        server.sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci", None)
+        for schema_file in ("bkflow_standin.sql", "bkflow_states.sql"):
+            server.load(schema_file, name)
+        for schema_file in ("grants_interface.sql", "grants_engine.sql"):
+            server.sql(mariadb.grants(schema_file, self._user, mariadb.RESPONDER_PASSWORD), name)
+        self.insert("bkflow_states_app", [app_row(APP, SECRET)])
+        self.insert("account_user", [{"id": 1, "username": USER, "is_active": True}])
+
+    def insert(self, table, rows):
+        self.server.sql(mariadb.insert(table, rows), self.name)
+
+    def config(self):
+        return self.server.config() | {"user": self._user, "name": self.name}
+
+    def engine_config(self):
+        return {}
 
 
 class World:
@@ -75,7 +100,7 @@ class World:
         return rows
 
     def _insert(self, table, rows):
-        self._database.sql(mariadb.insert(table, rows))
+        self._database.insert(table, rows)
 
 
 def root_id(task_id):
@@ -144,6 +169,16 @@ def assert_error(response, status, code, message=None):
 
 def query_credentials(code=APP, secret=SECRET, username=USER):
     return urllib.parse.urlencode({"bk_app_code": code, "bk_app_secret": secret, "bk_username": username})
+
+
+def hold_up(database, responder, variables, count):
+    """So many requests that wait for a lock of the test's. Each is sent when the one before waits: together they could
+    become one group, which waits once."""
+    answers = []
+    for number in range(1, count + 1):
+        answers.append(in_background(responder, variables))
+        database.wait_until_held_up(number)
+    return answers
 
 
 def in_background(responder, variables):

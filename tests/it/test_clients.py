@@ -77,7 +77,7 @@ def test_follows_a_task_until_it_ends(demo, demo_tasks):
     processes = {name: start(name, demo.api + "/", task_id) for name in CLIENTS}
     for process in processes.values():
         assert process.stdout.readline() == "RUNNING\n"
-    demo.database.sql("UPDATE eri_state SET name = 'FINISHED', archived_time = UTC_TIMESTAMP(6) "
+    demo.database.engine_sql("UPDATE eri_state SET name = 'FINISHED', archived_time = UTC_TIMESTAMP(6) "
                       f"WHERE node_id = '{support.root_id(task_id)}'")
     assert {name: ended(process) for name, process in processes.items()} == {
         name: (FINISHED, "FINISHED\n", "") for name in CLIENTS}

@@ -148,13 +148,15 @@ def machine(lab):
 
 @pytest.fixture(scope="module")
 def installation(machine):
-    """The README's way, on a machine with BKFlow's database; gives the site and what curl said at the end."""
+    """The README's way, on a machine with BKFlow's databases; gives the site and what curl said at the end."""
     site = Site(machine)
     wait_until(lambda: machine.run("mariadb -e 'SELECT 1'", user="root").status == 0)
-    site.machine.root("mariadb -e 'CREATE DATABASE bkflow CHARACTER SET utf8mb4'")
-    site.machine.root("mariadb bkflow <conf/schema/bkflow_standin.sql")
+    for name in (mariadb.DATABASE, mariadb.ENGINE_DATABASE):
+        site.machine.root(f"mariadb -e 'CREATE DATABASE {name} CHARACTER SET utf8mb4'")
+        site.machine.root(f"mariadb {name} <conf/schema/bkflow_standin.sql")
     output = site.type("README.md: Deployment", timeout=300)
-    site.machine.root("mariadb bkflow <conf/schema/sample_data.sql")
+    site.machine.root(f"mariadb {mariadb.DATABASE} <conf/schema/sample_interface.sql")
+    site.machine.root(f"mariadb {mariadb.ENGINE_DATABASE} <conf/schema/sample_engine.sql")
     return site, output
 
 
@@ -318,7 +320,7 @@ def _window(site):
 def _clients(site):
     systemd(site)
     site.sql("UPDATE eri_state SET name = 'FINISHED' WHERE root_id = "
-             "(SELECT instance_id FROM task_taskinstance WHERE id = 2)")
+             "(SELECT instance_id FROM task_taskinstance WHERE id = 2)", mariadb.ENGINE_DATABASE)
     said = site.type("docs/examples/README.md: Clients that follow a task", folder=f"{site.machine.SOURCE}/docs/examples")
     assert said.split() == ["FINISHED"] * 3
 
@@ -348,7 +350,7 @@ def test_configuration(site, name):
     """As a file of its own, on a machine that has what it names: the program finds no mistake in it."""
     site.machine.root("test -e /etc/bkflow-states.gateway.pem || "
                       "openssl genrsa 2048 2>/dev/null | openssl rsa -pubout -out /etc/bkflow-states.gateway.pem")
-    site.machine.root("mkdir -p /run/bkflow-states; touch /etc/bkflow-states.cnf; ip address replace 10.0.0.11/32 dev lo")
+    site.machine.root("mkdir -p /run/bkflow-states; touch /etc/bkflow-states.cnf; echo x >/etc/bkflow-states.engine-password; ip address replace 10.0.0.11/32 dev lo")
     site.machine.root("BKFLOW_STATES_DATABASE_USER=bkflow_states bkflow-states --check-config --config /dev/stdin "
                       f"<<'END'\n{configurations()[name]}\nEND")
 

@@ -56,7 +56,7 @@ class TestBody:
         """MySQL's collation would take these for the root's id; the nodes cannot be reached from it."""
         task_id = world.task([support.node(), support.node("step")])
         parent = wrong(support.root_id(task_id))
-        database.sql(f"UPDATE eri_state SET parent_id = _utf8mb4 x'{parent.encode().hex()}' "
+        database.engine_sql(f"UPDATE eri_state SET parent_id = _utf8mb4 x'{parent.encode().hex()}' "
                      f"WHERE node_id = '{support.node_id(task_id, 'step')}'")
         assert support.success(standard.ask(support.states(task_id))).value("children") == []
 
@@ -239,7 +239,7 @@ class TestEntityTag:
     def test_changes_with_the_body(self, standard, database, world, column, value):
         task_id = world.task([support.node(), support.node("step"), support.node("last")])
         before = standard.ask(support.states(task_id))
-        database.sql(f"UPDATE eri_state SET {column} = {value} WHERE node_id = '{support.node_id(task_id, 'step')}'")
+        database.engine_sql(f"UPDATE eri_state SET {column} = {value} WHERE node_id = '{support.node_id(task_id, 'step')}'")
         after = standard.ask(support.states(task_id, {"If-None-Match": before.header("ETag")}))
         assert support.success_text(after) != support.success_text(before)
         assert after.header("ETag") != before.header("ETag")
@@ -248,7 +248,7 @@ class TestEntityTag:
         task_id = world.task([support.node(), support.node("a"), support.node("b")])
         before = standard.ask(support.states(task_id))
         first = support.node_id(task_id, "a")
-        database.sql(f"UPDATE eri_state SET id = id + 1000000000 WHERE node_id = '{first}'")
+        database.engine_sql(f"UPDATE eri_state SET id = id + 1000000000 WHERE node_id = '{first}'")
         after = standard.ask(support.states(task_id))
         assert support.success(after) != support.success(before)
         assert after.header("ETag") != before.header("ETag")
@@ -257,7 +257,7 @@ class TestEntityTag:
         """The same nodes in the same order from the leaves up, before and after: only a parent differs."""
         task_id = world.task([support.node(), support.node("below", "above"), support.node("above")])
         before = standard.ask(support.states(task_id))
-        database.sql(f"UPDATE eri_state SET parent_id = root_id WHERE node_id = '{support.node_id(task_id, 'below')}'")
+        database.engine_sql(f"UPDATE eri_state SET parent_id = root_id WHERE node_id = '{support.node_id(task_id, 'below')}'")
         after = standard.ask(support.states(task_id))
         assert len(support.success(after).value("children")) == 2
         assert after.header("ETag") != before.header("ETag")
@@ -272,7 +272,7 @@ class TestEntityTag:
     def test_stays_where_the_body_stays(self, standard, database, world, change):
         task_id = world.task([support.node(), support.node("step")])
         before = standard.ask(support.states(task_id))
-        database.sql(change.format(root=support.root_id(task_id), task=task_id))
+        database.engine_sql(change.format(root=support.root_id(task_id), task=task_id))
         after = standard.ask(support.states(task_id))
         assert support.success_text(after) == support.success_text(before)
         assert after.header("ETag") == before.header("ETag")
@@ -280,13 +280,13 @@ class TestEntityTag:
     def test_changes_when_a_task_starts(self, standard, database, world):
         task_id = world.task(is_started=False)
         before = standard.ask(support.states(task_id)).header("ETag")
-        database.sql(f"UPDATE task_taskinstance SET is_started = 1 WHERE id = {task_id}")
+        database.engine_sql(f"UPDATE task_taskinstance SET is_started = 1 WHERE id = {task_id}")
         assert standard.ask(support.states(task_id)).header("ETag") not in (before, None)
 
     def test_changes_while_the_time_of_a_running_node_does(self, standard, database, world):
         task_id = world.task([support.node(state="RUNNING", archived=None)])
         before = standard.ask(support.states(task_id))
-        database.sql(f"UPDATE eri_state SET started_time = started_time - INTERVAL 1 HOUR "
+        database.engine_sql(f"UPDATE eri_state SET started_time = started_time - INTERVAL 1 HOUR "
                      f"WHERE node_id = '{support.root_id(task_id)}'")
         assert standard.ask(support.states(task_id)).header("ETag") != before.header("ETag")
 
@@ -330,8 +330,8 @@ ODD_BYTES = [b'"', b"\\", b"\x00", b"\x01", b"\x1f", b"\x7f", "\u2028".encode(),
 def test_strings_leave_as_valid_json(standard, database, world, column, odd):
     task_id = world.task([support.node(), support.node("step")])
     value = b"o" + odd + str(task_id).encode()
-    database.sql(f"UPDATE eri_state SET {column} = x'{value.hex()}' "
-                 f"WHERE node_id = '{support.node_id(task_id, 'step')}'")
+    database.engine_sql(f"UPDATE eri_state SET {column} = x'{value.hex()}' "
+                        f"WHERE node_id = '{support.node_id(task_id, 'step')}'")
     root = support.success(standard.ask(support.states(task_id)))
     [(key, child)] = root.value("children")
     sent = child.value({"name": "state", "node_id": "id"}.get(column, column))

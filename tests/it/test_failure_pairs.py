@@ -100,7 +100,7 @@ def killed(server):
 def revoked(server):
     server.sql(f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {READER}")
     yield
-    server.load("grants.sql")
+    server.load_grants()
 
 
 def altered(server):

@@ -205,8 +205,8 @@ class Bare:
                          for table in ("template_template", "task_taskinstance", "eri_state"))
         server.sql(f"CREATE DATABASE {self.NAME}; GRANT SELECT ON {self.NAME}.* TO bkflow_states@'%';" + tables)
 
-    def sql(self, text):
-        return self._server.sql(text, self.NAME)
+    def insert(self, table, rows):
+        self._server.sql(mariadb.insert(table, rows), self.NAME)
 
 
 class TestTables:
@@ -219,16 +219,17 @@ class TestTables:
     def test_one_database(self, serve, settings, bare, good):
         world = support.World(bare)
         task = world.task([support.node()], template_id=world.template(APP))
-        responder = serve(settings | {"database.name": Bare.NAME})
+        responder = serve(settings | {"database.name": Bare.NAME, "engine_database.name": Bare.NAME,
+                                      "engine_database.user": mariadb.RESPONDER_USER})
         gateway.assert_accepted(responder, task, good)
         support.assert_error(responder.ask(support.states(task)), 503, 50303)
         gateway.assert_accepted(responder, task, good)
 
     def test_two_databases(self, serve, settings, bare, world, good):
         template_id = 700_001
-        bare.sql(mariadb.insert("template_template", [{"id": template_id, "is_deleted": False, "bk_app_code": APP}]))
+        bare.insert("template_template", [{"id": template_id, "is_deleted": False, "bk_app_code": APP}])
         task = world.task([support.node()], template_id=template_id)
-        responder = serve(settings | {"database.name": Bare.NAME, "engine_database.name": mariadb.DATABASE})
+        responder = serve(settings | {"database.name": Bare.NAME})
         gateway.assert_accepted(responder, task, good)
         support.assert_error(responder.ask(support.states(task)), 503, 50303)
         gateway.assert_accepted(responder, task, good)

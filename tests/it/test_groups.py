@@ -209,10 +209,11 @@ def test_requests_in_one_write_are_all_answered_in_their_order(alone, group, run
 @pytest.mark.parametrize("table", ["bkflow_states_app", "task_taskinstance", "eri_state"])
 def test_a_statement_that_fails_fails_its_whole_group(alone, group, database, finished_task, table):
     """As it would fail each of them; what needed no database is answered all the same."""
-    database.sql(f"RENAME TABLE {table} TO {table}_gone")
+    place = database.database_of(table)
+    database.sql(f"RENAME TABLE {table} TO {table}_gone", place)
     try:
         responses = group.ask(*[support.states(finished_task)] * 6, client.variables("/healthz"))
     finally:
-        database.sql(f"RENAME TABLE {table}_gone TO {table}")
+        database.sql(f"RENAME TABLE {table}_gone TO {table}", place)
     assert [response.status for response in responses] == [503] * 6 + [200]
     wait_until(lambda: alone.ask(support.states(finished_task)).status == 200)

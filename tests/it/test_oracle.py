@@ -6,25 +6,46 @@ import datetime
 import oracle
 import pytest
 import support
-from lab import mariadb, orderedjson, reference
+from lab import orderedjson, reference
+from lab import responder as lab_responder
 
 CASES = oracle.load()
 WITH_ANSWER = [case for case in CASES if case.upstream is not None]
 WITH_TREE = [case for case in WITH_ANSWER if '"id"' in case.upstream]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def loaded(database):
-    """All cases in one database: their ids are unique over all cases."""
-    templates = [{"id": case.task["template_id"], "is_deleted": False, "bk_app_code": support.APP} for case in CASES]
-    database.sql(mariadb.insert("template_template", templates)
-                 + mariadb.insert("task_taskinstance", [case.task for case in CASES])
-                 + mariadb.insert("eri_state", [row for case in CASES for row in case.rows]))
+def load(place):
+    """All cases in one world: their ids are unique over all cases."""
+    place.insert("template_template", [{"id": case.task["template_id"], "is_deleted": False, "bk_app_code": support.APP}
+                                       for case in CASES])
+    place.insert("task_taskinstance", [case.task for case in CASES])
+    place.insert("eri_state", [row for case in CASES for row in case.rows])
 
 
-def ask(serve, case):
+@pytest.fixture(scope="module")
+def two_databases(database, serve):
+    load(database)
+    return serve
+
+
+@pytest.fixture(scope="module")
+def one_database(database, serve):
+    place = support.OneDatabase(database, "oracle")
+    load(place)
+    whole = {name: value for name, value in lab_responder.settings_for(place).items() if name.startswith("database.")}
+    return lambda settings: serve(settings | whole | {"engine_database.name": place.name,
+                                                      "engine_database.user": whole["database.user"]})
+
+
+@pytest.fixture(scope="module", params=["two_databases", "one_database"])
+def respond(request):
+    """A function from settings to a responder for all cases."""
+    return request.getfixturevalue(request.param)
+
+
+def ask(respond, case):
     """The answer, and the moments between which it was made."""
-    responder = serve({"response.timezone": case.zone})
+    responder = respond({"response.timezone": case.zone})
     before = utc_now()
     response = responder.ask(support.states(case.task["id"]))
     return response, before, utc_now()
@@ -40,17 +61,17 @@ def test_all_cases_are_there():
 
 
 @pytest.mark.parametrize("case", WITH_ANSWER, ids=str)
-def test_answer_equals_bkflows(serve, case):
-    response, before, after = ask(serve, case)
+def test_answer_equals_bkflows(respond, case):
+    response, before, after = ask(respond, case)
     got = orderedjson.parse(support.success_text(response))
     now = oracle.moment_of(got, case, before, after)
     orderedjson.assert_same(oracle.expected(case, now), got)
 
 
-def test_depth_has_no_limit(serve):
+def test_depth_has_no_limit(respond):
     """BKFlow fails here with a recursion error, so the reference says what is right."""
     case = next(case for case in CASES if case.name == "043-deep-3000")
-    response, before, after = ask(serve, case)
+    response, before, after = ask(respond, case)
     got = support.success_text(response)
     # The root's own time comes last, and tells the moment of the answer for all nodes.
     seconds = int(got.rsplit('"elapsed_time":', 1)[1].split(",")[0])
@@ -59,9 +80,9 @@ def test_depth_has_no_limit(serve):
     support.assert_same(case.reference_text(max(before, first)), got)
 
 
-def test_missing_root_row_is_an_error(serve):
+def test_missing_root_row_is_an_error(respond):
     case = next(case for case in CASES if case.name == "030-root-row-missing")
-    response, _before, _after = ask(serve, case)
+    response, _before, _after = ask(respond, case)
     support.assert_error(response, 500, 50002)
 
 

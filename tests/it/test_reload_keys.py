@@ -12,7 +12,7 @@ import time
 import gateway
 import pytest
 import support
-from lab import client, fcgi, jwt
+from lab import client, fcgi, jwt, mariadb
 from lab import responder as lab_responder
 from lab import scratch as lab_scratch
 from lab.scratch import wait_until
@@ -195,8 +195,8 @@ def other_log_is_written(stage):
 
 def connections_are_new(stage):
     stage.statuses()
-    ids = {row[0] for row in stage.database.sql("SELECT id FROM information_schema.processlist WHERE user = "
-                                                f"'{stage.database.config()['user']}'", None)}
+    ids = {row[0] for row in stage.database.sql("SELECT id FROM information_schema.processlist WHERE user LIKE "
+                                                f"'{mariadb.RESPONDER_USER}%'", None)}
     before, stage.connections = stage.connections, ids
     return before is not None and bool(ids - before)
 
@@ -227,17 +227,19 @@ def more_workers(stage):
 
 # ---- values ----
 
-def in_database(name):
-    return lambda stage: stage.database.config()[name]
+def reach(stage, section):
+    """What leads to a database, all of it."""
+    engine = stage.database.engine_config() if section == "engine_database" else {}
+    return stage.database.config() | engine
 
 
 def password_file(content=None):
     return lambda stage: stage.lab.write("password", ".txt", content or stage.database.config()["password"])
 
 
-def option_file(user=None):
+def option_file(section, user=None):
     def write(stage):
-        return stage.lab.write("my", ".cnf", f"[client]\nuser = {user or stage.database.config()['user']}\n")
+        return stage.lab.write("my", ".cnf", f"[client]\nuser = {user or reach(stage, section)['user']}\n")
     return write
 
 
@@ -255,11 +257,14 @@ def keys_of(section):
     def name(key):
         return f"{section}.{key}"
 
+    def in_database(key):
+        return lambda stage: reach(stage, section)[key]
+
     def own(*left_out, **others):
         """The engine's keys are given, so that only one changes."""
         def settings(stage):
-            reach = {name(key): value for key, value in stage.database.config().items()}
-            return reach | {name(key): None for key in left_out} | {name(key): value for key, value in others.items()}
+            given = {name(key): value for key, value in reach(stage, section).items()}
+            return given | {name(key): None for key in left_out} | {name(key): value for key, value in others.items()}
         return settings
 
     return {
@@ -277,7 +282,7 @@ def keys_of(section):
         name("tls_ca"): Key("", lambda stage: stage.certificate, database_is_lost, own()),
         name("tls_verify"): Key("on", "off", connections_are_new,
                                 lambda stage: own()(stage) | {"server.workers": 1}),
-        name("option_file"): Key(option_file(), option_file("nobody"), database_is_lost, own(user="")),
+        name("option_file"): Key(option_file(section), option_file(section, "nobody"), database_is_lost, own(user="")),
     }
 
 

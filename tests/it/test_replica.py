@@ -36,6 +36,9 @@ class Replicated:
     def config(self):
         return self.config_of(self.replica, self.primary)
 
+    def engine_config(self):
+        return self.primary.engine_config()
+
     def config_of(self, *servers):
         config = self.primary.config() | {"port": self.primary.port,
                                           "host": ", ".join(server.address for server in servers)}

@@ -93,15 +93,16 @@ class TestSwitchedOff:
         response = unchecked.ask(support.states(task_id, **by_header("anybody")))
         support.assert_error(response, 403, 40303)
 
-    @pytest.mark.parametrize("engine", [{}, {"engine_database.name": mariadb.DATABASE}], ids=["one", "two"])
-    def test_works_without_the_table(self, serve, database, world, engine):
+    @pytest.mark.parametrize("is_apart", [False, True], ids=["one", "two"])
+    def test_works_without_the_table(self, serve, database, world, is_apart):
         """In one database, and where the engine's tables are in another."""
-        elsewhere = Elsewhere(database, "no_users_two" if engine else "no_users_one", with_tasks=not engine)
+        elsewhere = Elsewhere(database, "no_users_two" if is_apart else "no_users_one", with_tasks=not is_apart)
         template_id = 800_001
-        elsewhere.sql(mariadb.insert("template_template", [
-            {"id": template_id, "is_deleted": False, "bk_app_code": support.APP}]))
-        task_id = (world if engine else support.World(elsewhere)).task([support.node()], template_id=template_id)
-        settings = {"database.name": elsewhere.name} | engine
+        elsewhere.insert("template_template", [{"id": template_id, "is_deleted": False, "bk_app_code": support.APP}])
+        task_id = (world if is_apart else support.World(elsewhere)).task([support.node()], template_id=template_id)
+        settings = {"database.name": elsewhere.name}
+        if not is_apart:
+            settings |= {"engine_database.name": elsewhere.name, "engine_database.user": mariadb.RESPONDER_USER}
         responder = serve(settings | {"auth.user_table_check": "off"})
         support.success(responder.ask(support.states(task_id, **by_header("anybody"))))
         support.assert_error(serve(settings).ask(support.states(task_id)), 503, 50303)
@@ -149,5 +150,5 @@ class Elsewhere:
             f"CREATE TABLE {name}.{table} LIKE {table}; GRANT SELECT ON {name}.{table} TO bkflow_states@'%';"
             for table in tables) + f"INSERT INTO {name}.bkflow_states_app SELECT * FROM bkflow_states_app;")
 
-    def sql(self, text):
-        return self._server.sql(text, self.name)
+    def insert(self, table, rows):
+        self._server.sql(mariadb.insert(table, rows), self.name)

@@ -406,7 +406,7 @@ def test_changes_are_drawn_and_spoken(desktop, demo, demo_tasks):
                           support.node("step", state="RUNNING", archived=None)], template_id=TEMPLATE)
     show(desktop, demo.page, task_id)
     assert [row[2] for row in rows(desktop)] == ["running", "running"]
-    demo.database.sql("UPDATE eri_state SET name = 'FAILED', archived_time = UTC_TIMESTAMP(6) "
+    demo.database.engine_sql("UPDATE eri_state SET name = 'FAILED', archived_time = UTC_TIMESTAMP(6) "
                       f"WHERE node_id = '{support.node_id(task_id, 'step')}'")
     desktop.press("r")
     desktop.wait_for("document.querySelector('#result-state').innerText === 'failed'")

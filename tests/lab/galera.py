@@ -105,6 +105,9 @@ class Cluster:
         del config["socket"]
         return config
 
+    def engine_config(self):
+        return self.nodes[0].engine_config()
+
 
 class Node(mariadb.MariaDB):
     """One server of the cluster."""

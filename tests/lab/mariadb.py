@@ -6,15 +6,18 @@ import datetime
 import functools
 import getpass
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
 
 from . import scratch as lab
 
-DATABASE = "bkflow"
+DATABASE, ENGINE_DATABASE = "bkflow", "bkflow_engine"
+# In BKFlow's engine database; in that of its interface they exist too, and stay empty.
+ENGINE_TABLES = ("task_taskinstance", "eri_state")
 SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "conf" / "schema"
-RESPONDER_USER = "bkflow_states"
+RESPONDER_USER, ENGINE_USER = "bkflow_states", "bkflow_states_engine"
 RESPONDER_PASSWORD = "lab-password"
 
 # Nothing here outlives the run, so durability is traded for speed.
@@ -38,6 +41,8 @@ class MariaDB:
         self.datadir = scratch.path(name, ".data")
         self.socket = scratch.path(name, ".sock")
         self._service = None
+        # Where the engine's tables are used, and who reads them; see create_databases().
+        self.engine, self.engine_user = DATABASE, RESPONDER_USER
         shutil.copytree(datadir or installed_datadir(scratch), self.datadir)
 
     def start(self, *options, **popen_options):
@@ -109,7 +114,7 @@ class MariaDB:
 
     def locked(self, table):
         """Nobody else can read the table while the block runs."""
-        return self.holding(f"LOCK TABLES {table} WRITE")
+        return self.holding(f"LOCK TABLES {table} WRITE", database=self.database_of(table))
 
     def wait_until_held_up(self, count=1):
         """Until so many statements wait for such a lock."""
@@ -122,19 +127,59 @@ class MariaDB:
                 "--skip-column-names", "--default-character-set=utf8mb4", "--max-allowed-packet=64M",
                 *([database] if database else [])]
 
-    def create_database(self, *schema_files):
-        """The product's own schema files, as an operator would load them."""
-        self.sql(f"CREATE DATABASE {DATABASE} CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci", None)
-        for name in schema_files:
-            self.load(name)
+    def create_database(self):
+        """One database for everything, with one account, by the product's own schema files."""
+        self._create_database(DATABASE)
+        self.load("bkflow_states.sql")
+        self.load_grants()
 
-    def load(self, schema_file):
-        text = (SCHEMA / schema_file).read_text(encoding="utf-8")
-        return self.sql(text.replace("CHANGE-ME", RESPONDER_PASSWORD))
+    def create_databases(self):
+        """BKFlow's interface and engine database, with an account each, in the same way."""
+        self.engine, self.engine_user = ENGINE_DATABASE, ENGINE_USER
+        self._create_database(DATABASE)
+        self._create_database(ENGINE_DATABASE)
+        self.load("bkflow_states.sql")
+        self.load_grants()
+
+    def _create_database(self, name):
+        self.sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci", None)
+        self.load("bkflow_standin.sql", name)
+
+    def load(self, schema_file, database=DATABASE):
+        return self.sql((SCHEMA / schema_file).read_text(encoding="utf-8"), database)
+
+    def load_grants(self):
+        self.sql(grants("grants_interface.sql", RESPONDER_USER, RESPONDER_PASSWORD))
+        self.engine_sql(grants("grants_engine.sql", self.engine_user, RESPONDER_PASSWORD))
+
+    def load_samples(self):
+        self.load("sample_interface.sql")
+        self.load("sample_engine.sql", self.engine)
+
+    def engine_sql(self, text):
+        """As sql(), in the database where BKFlow's engine has its tables."""
+        return self.sql(text, self.engine)
+
+    def insert(self, table, rows):
+        """Into a table of BKFlow's, in the database where it is used."""
+        self.sql(insert(table, rows), self.database_of(table))
+
+    def database_of(self, table):
+        return self.engine if table in ENGINE_TABLES else DATABASE
 
     def config(self):
         """The [database] section that leads the responder here."""
         return {"socket": self.socket, "user": RESPONDER_USER, "password": RESPONDER_PASSWORD, "name": DATABASE}
+
+    def engine_config(self):
+        """The [engine_database] section: what differs from [database]."""
+        return {"user": self.engine_user, "name": self.engine} if self.engine != DATABASE else {}
+
+
+def grants(schema_file, user, password):
+    """What makes the account in that file, under another name."""
+    text = (SCHEMA / schema_file).read_text(encoding="utf-8").replace("CHANGE-ME", password)
+    return re.sub(r"'bkflow_states(?:_engine)?'@", f"'{user}'@", text)
 
 
 def insert(table, rows):

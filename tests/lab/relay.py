@@ -49,10 +49,11 @@ class Relay:
             end(client)
 
     def settings(self):
-        """The way here for the responder's [database] section."""
+        """The way here for the responder's [database] section, and for what [engine_database] inherits of it."""
         reach = self._server.config() | {"host": self.address, "port": self.port}
         del reach["socket"]
-        return {f"database.{key}": value for key, value in reach.items()}
+        return ({f"database.{key}": value for key, value in reach.items()}
+                | {f"engine_database.{key}": value for key, value in self._server.engine_config().items()})
 
     def _accept(self):
         with contextlib.suppress(OSError):

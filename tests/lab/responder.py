@@ -25,11 +25,12 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 def settings_for(database, **others):
-    """Settings as a flat dict, "section.key" to value, that lead to a database of the lab.
+    """Settings as a flat dict, "section.key" to value, that lead to a database of the lab, or its two.
 
     Failed logins are not slowed down unless a test asks for it: most tests that fail to log in do so
     dozens of times, and from one address."""
     reach = {f"database.{key}": value for key, value in database.config().items()}
+    reach |= {f"engine_database.{key}": value for key, value in database.engine_config().items()}
     return reach | {"auth.failure_limit": 0} | others
 
 

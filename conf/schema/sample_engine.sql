@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Sample data for the demo. Application demo_app, secret demo-secret, user demo_user.
+-- Sample data for the demo, in BKFlow's engine database: tasks of the templates in sample_interface.sql.
 --
 --   task  state        what to see
 --   1     finished     two steps, times set
@@ -13,22 +13,6 @@
 --   9     finished     its template is deleted: 404
 
 SET @now = UTC_TIMESTAMP(6);
-SET @salt = UNHEX('000102030405060708090A0B0C0D0E0F');
-
-INSERT INTO bkflow_states_app (bk_app_code, salt, secret_digest, is_enabled, description, created_at) VALUES
-  ('demo_app',  @salt, UNHEX(SHA2(CONCAT(@salt, 'demo-secret'),  256)), 1, 'demo',                @now),
-  ('other_app', @salt, UNHEX(SHA2(CONCAT(@salt, 'other-secret'), 256)), 1, 'somebody else',       @now),
-  ('old_app',   @salt, UNHEX(SHA2(CONCAT(@salt, 'old-secret'),   256)), 0, 'disabled long since', @now);
-
-INSERT INTO account_user (id, username, is_active) VALUES
-  (1, 'demo_user', 1),
-  (2, 'gone_user', 0);
-
-INSERT INTO template_template (id, is_deleted, bk_app_code) VALUES
-  (1, 0, 'demo_app'),
-  (2, 0, 'other_app'),
-  (3, 0, NULL),
-  (4, 1, 'demo_app');
 
 -- Node ids in BKFlow are 'n' and 32 hexadecimal digits, versions 'v' and 32. Digits of a readable name's
 -- SHA-256 give ids of that form that are the same in every demo. (MySQL 9 has no MD5 any more.)

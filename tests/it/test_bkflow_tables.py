@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""In databases with BKFlow's whole tables, whatever their collations: the files of the product load, and requests are
+answered."""
+
+import dataclasses
+import itertools
+
+import ctl
+import pytest
+import support
+from lab import documents, mariadb
+from lab import responder as lab_responder
+
+TABLES = documents.ROOT / "tests" / "data" / "bkflow-tables"
+PASSWORD = "reads-whole-tables"
+TASK, TEMPLATE = 7, 3
+_numbers = itertools.count(1)
+
+# The collation of the databases, and of the tables that have another.
+COLLATIONS = {
+    "utf8mb4": ("utf8mb4_general_ci", {}),
+    "utf8mb3": ("utf8mb3_general_ci", {}),
+    "mixed": ("utf8mb4_unicode_ci", {
+        "template_template": "utf8mb3_general_ci", "account_user": "utf8mb3_bin", "task_taskinstance": "utf8mb4_bin",
+        "eri_state": "latin1_swedish_ci"}),
+    "mixed the other way": ("utf8mb3_bin", {
+        "template_template": "utf8mb4_unicode_520_ci", "account_user": "utf8mb4_general_ci",
+        "task_taskinstance": "latin1_bin", "eri_state": "utf8mb4_unicode_ci"}),
+}
+
+TEMPLATES = f"""
+SET sql_mode = '';
+INSERT INTO template_template (id, is_deleted, bk_app_code, notify_config, extra_info)
+  VALUES ({TEMPLATE}, 0, '{support.APP}', '{{}}', '{{}}');
+INSERT INTO account_user (id, username, is_active) VALUES (1, '{support.USER}', 1);
+""" + mariadb.insert("bkflow_states_app", [support.app_row(support.APP, support.SECRET)])
+TASKS = f"""
+SET sql_mode = '';
+INSERT INTO task_taskinstance (id, space_id, instance_id, template_id, is_started, extra_info)
+  VALUES ({TASK}, 1, '{support.root_id(TASK)}', {TEMPLATE}, 1, '{{}}');
+""" + mariadb.insert("eri_state", [{"id": number} | support.state_row(TASK, **node)
+                                   for number, node in enumerate([support.node(), support.node("step")], 1)])
+
+
+@dataclasses.dataclass
+class Installation:
+    """BKFlow's two databases, or one that is both, with an account for each."""
+
+    server: mariadb.MariaDB
+    lab: object
+    interface: str
+    engine: str
+
+    def settings(self):
+        settings = {
+            "database.socket": self.server.socket, "database.name": self.interface, "database.user": self.user(self.interface), "database.password": PASSWORD}
+        if self.engine != self.interface:
+            settings |= {"engine_database.name": self.engine, "engine_database.user": self.user(self.engine)}
+        return settings
+
+    @staticmethod
+    def user(database):
+        return f"{database}_reader"
+
+    def make(self, database, collation, files):
+        self.server.sql(f"CREATE DATABASE IF NOT EXISTS {database} COLLATE {collation}", None)
+        for path in files:
+            self.server.sql(path.read_text(encoding="utf-8").replace("CREATE TABLE `", "CREATE TABLE IF NOT EXISTS `"),
+                            database)
+
+    def convert(self, collations):
+        for table, collation in collations.items():
+            database = self.engine if table in mariadb.ENGINE_TABLES else self.interface
+            self.server.sql(f"ALTER TABLE {table} CONVERT TO CHARACTER SET {collation.split('_')[0]} COLLATE {collation}",
+                            database)
+
+    def grant(self):
+        self.server.sql(mariadb.grants("grants_interface.sql", self.user(self.interface), PASSWORD), self.interface)
+        self.server.sql(mariadb.grants("grants_engine.sql", self.user(self.engine), PASSWORD), self.engine)
+
+    def tool(self, *arguments):
+        config = self.lab.write("whole-tables", ".conf", lab_responder.config_text(self.settings()))
+        config.chmod(0o600)
+        return ctl.execute(["--config", config, *arguments])
+
+
+@pytest.fixture(params=["two databases", "one database"])
+def number(request):
+    return request.param
+
+
+@pytest.fixture(params=COLLATIONS)
+def installation(request, database, lab, number):
+    collation, others = COLLATIONS[request.param]
+    name = f"whole_{next(_numbers)}"
+    made = Installation(database, lab, name, f"{name}_engine" if number == "two databases" else name)
+    made.make(made.interface, collation, [TABLES / "interface.sql", mariadb.SCHEMA / "bkflow_states.sql"])
+    made.make(made.engine, collation, [TABLES / "engine.sql"])
+    made.convert(others)
+    made.server.sql(TEMPLATES, made.interface)
+    made.server.sql(TASKS, made.engine)
+    return made
+
+
+def test_the_grants_suffice_for_a_request_and_for_the_check(program, installation):
+    installation.grant()
+    response = program.cgi(installation.settings(), support.states(TASK))
+    assert support.success(response).value("id") == support.root_id(TASK)
+    report = ctl.parsed(installation.tool("--json", "check"))
+    assert report["warnings"] == 0
+
+
+def test_so_do_those_that_init_db_prints(program, installation):
+    for name in {installation.interface, installation.engine}:
+        installation.server.sql(f"CREATE USER '{installation.user(name)}'@'%' IDENTIFIED BY '{PASSWORD}'", None)
+    printed = ctl.parsed(installation.tool("--user", "root", "--json", "init-db"))
+    assert printed["created"] is False
+    installation.server.sql("".join(printed["grants"].values()), None)
+    assert program.cgi(installation.settings(), support.states(TASK)).status == 200
