@@ -220,7 +220,7 @@ static void json_may_be_written_in_several_ways(void **state)
     }
 }
 
-static void credentials_are_taken_byte_for_byte(void **state)
+static void credentials_are_read_byte_for_byte(void **state)
 {
     (void)state;
     assert_int_equal(
@@ -285,7 +285,7 @@ static void what_is_not_one_json_object_of_strings_is_refused(void **state)
 }
 
 // Also in members that nobody reads: a header that is not JSON came from something broken.
-static void words_and_numbers_that_json_lacks_are_refused(void **state)
+static void words_and_numbers_that_are_not_json_are_refused(void **state)
 {
     (void)state;
     static const char *const values[] = {
@@ -305,7 +305,7 @@ static void words_and_numbers_that_json_lacks_are_refused(void **state)
 }
 
 // RFC 8259, section 7: U+0000 to U+001F must be escaped.
-static void a_control_character_that_is_not_escaped_is_refused(void **state)
+static void an_unescaped_control_character_is_refused(void **state)
 {
     (void)state;
     for (int control = 1; control < 0x20; control++) {
@@ -340,7 +340,7 @@ static void duplicate_members_are_refused(void **state)
     }
 }
 
-static void a_header_cut_off_anywhere_is_refused(void **state)
+static void a_header_truncated_anywhere_is_refused(void **state)
 {
     (void)state;
     for (size_t len = 0; len < sizeof GOOD_HEADER - 1; len++) {
@@ -396,7 +396,7 @@ static void a_missing_or_empty_credential_is_named(void **state)
 }
 
 // As an unknown application's are, whatever the database holds.
-static void a_code_with_characters_that_cannot_be_seen_is_refused(void **state)
+static void a_code_with_invisible_characters_is_refused(void **state)
 {
     (void)state;
     static const char *const odd[] = {
@@ -471,7 +471,7 @@ static void a_megabyte_is_read_or_refused_like_any_other(void **state)
     assert_int_equal(read_header(STR(GOOD_HEADER)), 0);
 }
 
-static void without_memory_the_refusal_is_ours(void **state)
+static void without_memory_it_is_our_error(void **state)
 {
     (void)state;
     arena_free(fixture.arena);
@@ -480,7 +480,7 @@ static void without_memory_the_refusal_is_ours(void **state)
     assert_int_equal(read_query(STR(GOOD_QUERY)), 50004);
 }
 
-static void no_secret_stays_behind_in_the_parser(void **state)
+static void no_secret_stays_in_the_parser(void **state)
 {
     (void)state;
     static const struct str rows[] = {
@@ -520,14 +520,14 @@ static void a_good_query_is_read(void **state)
     }
 }
 
-static void a_plus_in_a_query_is_a_blank(void **state)
+static void a_plus_in_a_query_is_a_space(void **state)
 {
     (void)state;
     assert_int_equal(read_query(STR("bk_app_code=a&bk_app_secret=x+y%2Bz&bk_username=u")), 0);
     check_claim("", "a", "x y+z", "u");
 }
 
-static void bad_queries_are_refused_for_what_is_wrong(void **state)
+static void bad_queries_are_refused_with_the_reason(void **state)
 {
     (void)state;
     static const struct {
@@ -563,7 +563,7 @@ static void bad_queries_are_refused_for_what_is_wrong(void **state)
     }
 }
 
-static void with_the_header_the_query_is_not_looked_at(void **state)
+static void the_query_is_ignored_if_there_is_a_header(void **state)
 {
     (void)state;
     assert_int_equal(read_credentials(STR(GOOD_HEADER), STR("bk_app_code=other&bk_username=%")), 0);
@@ -575,7 +575,7 @@ static void with_the_header_the_query_is_not_looked_at(void **state)
     assert_int_equal(read_credentials(STR(""), STR(GOOD_QUERY)), 40003);
 }
 
-static void a_closed_query_refuses_credentials_and_nothing_else(void **state)
+static void a_disabled_query_refuses_only_credentials(void **state)
 {
     (void)state;
     fixture.conf->auth.query_credentials = false;
@@ -587,7 +587,7 @@ static void a_closed_query_refuses_credentials_and_nothing_else(void **state)
     assert_int_equal(read_credentials(STR(GOOD_HEADER), STR(GOOD_QUERY)), 0);
 }
 
-static void nothing_of_an_earlier_claim_is_left(void **state)
+static void nothing_of_earlier_credentials_is_left(void **state)
 {
     (void)state;
     assert_int_equal(read_header(STR(GOOD_HEADER)), 0);
@@ -648,7 +648,7 @@ static struct lookup_application rotated_app(int64_t previous_expires_us)
     return app;
 }
 
-static void each_state_of_an_application_has_its_verdict(void **state)
+static void each_state_of_an_application_is_handled(void **state)
 {
     (void)state;
     static const struct {
@@ -714,7 +714,7 @@ static void the_user_must_be_active(void **state)
     assert_int_equal(refusal_of(&app, false, "demo-secret"), 40103);
 }
 
-static void a_wrong_secret_does_not_learn_about_the_user(void **state)
+static void a_wrong_secret_learns_nothing_about_the_user(void **state)
 {
     (void)state;
     const struct lookup_application app = rotated_app(NOW_US + 1);
@@ -743,7 +743,7 @@ static struct trace trace_of(const struct lookup_application *app, bool user_is_
     return trace;
 }
 
-static void refusals_of_a_pair_do_not_differ_in_answer_or_work(void **state)
+static void refusals_do_not_differ_in_answer_or_work(void **state)
 {
     (void)state;
     static const struct lookup_application unknown; // as a store gives it: all zero
@@ -768,7 +768,7 @@ static void refusals_of_a_pair_do_not_differ_in_answer_or_work(void **state)
     }
 }
 
-static void a_digest_that_fails_lets_nobody_in(void **state)
+static void a_failing_digest_admits_nobody(void **state)
 {
     (void)state;
     const struct lookup_application good = rotated_app(NOW_US + 1);
@@ -796,7 +796,7 @@ static void without_memory_there_is_no_caller(void **state)
     assert_int_equal(refusal_of(&app, true, "demo-secret"), 50004);
 }
 
-static void where_users_live_elsewhere_the_secret_alone_counts(void **state)
+static void without_a_user_table_only_the_secret_counts(void **state)
 {
     (void)state;
     const struct lookup_application app = rotated_app(NOW_US + 1);
@@ -805,7 +805,7 @@ static void where_users_live_elsewhere_the_secret_alone_counts(void **state)
     assert_int_equal(refusal_of(&app, false, "wrong"), 40102);
 }
 
-static void a_gateways_claim_needs_neither_secret_nor_user(void **state)
+static void gateway_credentials_need_neither_secret_nor_user(void **state)
 {
     (void)state;
     const struct credentials credentials = {
@@ -845,7 +845,7 @@ static void the_lookup_names_application_and_user(void **state)
     assert_text(lookup.username, "admin");
 }
 
-static void a_user_that_does_not_count_is_not_looked_up(void **state)
+static void an_unneeded_user_is_not_looked_up(void **state)
 {
     (void)state;
     fixture.conf->auth.user_table_check = false;
@@ -854,7 +854,7 @@ static void a_user_that_does_not_count_is_not_looked_up(void **state)
     assert_text(lookup.app_code, "demo_app");
 }
 
-static void for_gateway_credentials_no_caller_is_looked_up(void **state)
+static void gateway_callers_are_not_looked_up(void **state)
 {
     (void)state;
     const struct lookup lookup = lookup_for(CREDENTIALS_GATEWAY, "demo_app", NULL);
@@ -863,7 +863,7 @@ static void for_gateway_credentials_no_caller_is_looked_up(void **state)
 }
 
 // For the log alone: the answers are the same.
-static void the_log_learns_what_is_wrong_and_of_which_application(void **state)
+static void the_log_says_what_is_wrong_and_for_which_application(void **state)
 {
     (void)state;
     struct lookup_application app = rotated_app(NOW_US + 1);
@@ -898,39 +898,39 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_FIXTURE(a_good_header_is_read),
         WITH_FIXTURE(json_may_be_written_in_several_ways),
-        WITH_FIXTURE(credentials_are_taken_byte_for_byte),
+        WITH_FIXTURE(credentials_are_read_byte_for_byte),
         WITH_FIXTURE(what_is_not_one_json_object_of_strings_is_refused),
-        WITH_FIXTURE(words_and_numbers_that_json_lacks_are_refused),
-        WITH_FIXTURE(a_control_character_that_is_not_escaped_is_refused),
+        WITH_FIXTURE(words_and_numbers_that_are_not_json_are_refused),
+        WITH_FIXTURE(an_unescaped_control_character_is_refused),
         WITH_FIXTURE(duplicate_members_are_refused),
-        WITH_FIXTURE(a_header_cut_off_anywhere_is_refused),
+        WITH_FIXTURE(a_header_truncated_anywhere_is_refused),
         WITH_FIXTURE(a_header_with_any_byte_turned_to_nul_is_refused),
         WITH_FIXTURE(a_missing_or_empty_credential_is_named),
-        WITH_FIXTURE(a_code_with_characters_that_cannot_be_seen_is_refused),
+        WITH_FIXTURE(a_code_with_invisible_characters_is_refused),
         WITH_FIXTURE(a_megabyte_is_read_or_refused_like_any_other),
-        WITH_FIXTURE(without_memory_the_refusal_is_ours),
-        WITH_FIXTURE(no_secret_stays_behind_in_the_parser),
+        WITH_FIXTURE(without_memory_it_is_our_error),
+        WITH_FIXTURE(no_secret_stays_in_the_parser),
         WITH_FIXTURE(a_good_query_is_read),
-        WITH_FIXTURE(a_plus_in_a_query_is_a_blank),
-        WITH_FIXTURE(bad_queries_are_refused_for_what_is_wrong),
-        WITH_FIXTURE(with_the_header_the_query_is_not_looked_at),
-        WITH_FIXTURE(a_closed_query_refuses_credentials_and_nothing_else),
-        WITH_FIXTURE(nothing_of_an_earlier_claim_is_left),
+        WITH_FIXTURE(a_plus_in_a_query_is_a_space),
+        WITH_FIXTURE(bad_queries_are_refused_with_the_reason),
+        WITH_FIXTURE(the_query_is_ignored_if_there_is_a_header),
+        WITH_FIXTURE(a_disabled_query_refuses_only_credentials),
+        WITH_FIXTURE(nothing_of_earlier_credentials_is_left),
         WITH_FIXTURE(the_digest_is_sha256_of_salt_and_secret),
-        WITH_FIXTURE(each_state_of_an_application_has_its_verdict),
+        WITH_FIXTURE(each_state_of_an_application_is_handled),
         WITH_FIXTURE(every_bit_of_the_digest_counts),
         WITH_FIXTURE(every_bit_of_the_salt_counts),
         WITH_FIXTURE(the_user_must_be_active),
-        WITH_FIXTURE(a_wrong_secret_does_not_learn_about_the_user),
-        WITH_FIXTURE(refusals_of_a_pair_do_not_differ_in_answer_or_work),
-        WITH_FIXTURE(a_digest_that_fails_lets_nobody_in),
+        WITH_FIXTURE(a_wrong_secret_learns_nothing_about_the_user),
+        WITH_FIXTURE(refusals_do_not_differ_in_answer_or_work),
+        WITH_FIXTURE(a_failing_digest_admits_nobody),
         WITH_FIXTURE(without_memory_there_is_no_caller),
-        WITH_FIXTURE(where_users_live_elsewhere_the_secret_alone_counts),
-        WITH_FIXTURE(a_gateways_claim_needs_neither_secret_nor_user),
+        WITH_FIXTURE(without_a_user_table_only_the_secret_counts),
+        WITH_FIXTURE(gateway_credentials_need_neither_secret_nor_user),
         WITH_FIXTURE(the_lookup_names_application_and_user),
-        WITH_FIXTURE(a_user_that_does_not_count_is_not_looked_up),
-        WITH_FIXTURE(for_gateway_credentials_no_caller_is_looked_up),
-        WITH_FIXTURE(the_log_learns_what_is_wrong_and_of_which_application),
+        WITH_FIXTURE(an_unneeded_user_is_not_looked_up),
+        WITH_FIXTURE(gateway_callers_are_not_looked_up),
+        WITH_FIXTURE(the_log_says_what_is_wrong_and_for_which_application),
         WITH_FIXTURE(digests_of_secrets_are_wiped),
     };
     return cmocka_run_group_tests_name("auth", tests, NULL, NULL);

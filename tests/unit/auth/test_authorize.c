@@ -113,7 +113,7 @@ static void a_bound_task_gets_a_permit(void **state)
 
 #define NO_TASK "Task does not exist. task_id=10"
 
-static void no_such_task_is_404(void **state)
+static void an_unknown_task_is_404(void **state)
 {
     (void)state;
     struct lookup_result result = good_facts();
@@ -161,7 +161,7 @@ static void a_task_without_template_is_403(void **state)
 
 #define NO_TEMPLATE "Template associated with task does not exist. task_id=10, template_id=3"
 
-static void no_such_template_is_404(void **state)
+static void an_unknown_template_is_404(void **state)
 {
     (void)state;
     struct lookup_result result = good_facts();
@@ -224,7 +224,7 @@ static void codes_are_compared_byte_for_byte(void **state)
 }
 
 // Everything is wrong at once, then one thing after the other is put right.
-static void the_order_of_the_checks_is_bkflows(void **state)
+static void checks_are_in_bkflows_order(void **state)
 {
     (void)state;
     struct lookup_result result = good_facts();
@@ -247,7 +247,7 @@ static void the_order_of_the_checks_is_bkflows(void **state)
     assert_int_equal(status, 0);
 }
 
-static void the_state_of_the_task_makes_the_kind_of_grant(void **state)
+static void the_state_of_the_task_decides_the_kind_of_permit(void **state)
 {
     (void)state;
     static const struct {
@@ -280,7 +280,7 @@ static void a_refusal_comes_before_the_state_of_the_task(void **state)
     assert_int_equal(status, 403);
 }
 
-static void without_memory_there_is_no_grant(void **state)
+static void without_memory_there_is_no_permit(void **state)
 {
     (void)state;
     const struct lookup_result result = good_facts();
@@ -299,21 +299,21 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_FIXTURE(a_bound_task_gets_a_permit),
-        WITH_FIXTURE(no_such_task_is_404),
+        WITH_FIXTURE(an_unknown_task_is_404),
         WITH_FIXTURE(a_deleted_task_is_404),
         WITH_FIXTURE(an_expired_task_is_404),
         WITH_FIXTURE(an_operator_sees_deleted_and_expired_tasks),
         WITH_FIXTURE(a_task_without_template_is_403),
-        WITH_FIXTURE(no_such_template_is_404),
+        WITH_FIXTURE(an_unknown_template_is_404),
         WITH_FIXTURE(a_deleted_template_is_404),
         WITH_FIXTURE(a_template_without_application_is_403),
         WITH_FIXTURE(a_template_with_an_empty_application_is_403),
         WITH_FIXTURE(another_application_is_403_and_both_are_named),
         WITH_FIXTURE(codes_are_compared_byte_for_byte),
-        WITH_FIXTURE(the_order_of_the_checks_is_bkflows),
-        WITH_FIXTURE(the_state_of_the_task_makes_the_kind_of_grant),
+        WITH_FIXTURE(checks_are_in_bkflows_order),
+        WITH_FIXTURE(the_state_of_the_task_decides_the_kind_of_permit),
         WITH_FIXTURE(a_refusal_comes_before_the_state_of_the_task),
-        WITH_FIXTURE(without_memory_there_is_no_grant),
+        WITH_FIXTURE(without_memory_there_is_no_permit),
     };
     return cmocka_run_group_tests_name("binding", tests, NULL, NULL);
 }

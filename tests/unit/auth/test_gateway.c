@@ -297,7 +297,7 @@ static const struct {
     {"ES256", "SHA256", KEY_P256}, {"ES384", "SHA384", KEY_P384}, {"ES512", "SHA512", KEY_P521},
 };
 
-static void each_algorithm_works_where_it_is_allowed_and_only_there(void **state)
+static void each_algorithm_works_only_if_it_is_allowed(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(algorithms); i++) {
@@ -359,7 +359,7 @@ static void both_spellings_of_the_names_are_read(void **state)
     }
 }
 
-static void blanks_around_a_token_are_passed_over(void **state)
+static void spaces_around_a_token_are_ignored(void **state)
 {
     (void)state;
     char padded[TOKEN_BYTES];
@@ -370,7 +370,7 @@ static void blanks_around_a_token_are_passed_over(void **state)
 
 // ---- which key ----
 
-static void a_token_without_kid_is_the_default_gateways(void **state)
+static void a_token_without_kid_is_from_the_default_gateway(void **state)
 {
     (void)state;
     static const char header[] = "{\"alg\":\"RS512\"}";
@@ -383,7 +383,7 @@ static void a_token_without_kid_is_the_default_gateways(void **state)
                      40104);
 }
 
-static void a_token_of_an_unknown_or_odd_kid_is_refused(void **state)
+static void a_token_with_an_unknown_or_malformed_kid_is_refused(void **state)
 {
     (void)state;
     static const char *const headers[] = {
@@ -404,7 +404,7 @@ static void a_token_of_an_unknown_or_odd_kid_is_refused(void **state)
     }
 }
 
-static void the_key_of_another_gateway_does_not_pass(void **state)
+static void the_key_of_another_gateway_is_refused(void **state)
 {
     (void)state;
     const struct str token = token_of(keys[KEY_OTHER_RSA], "SHA512", GOOD_HEADER, GOOD_CLAIMS);
@@ -413,7 +413,7 @@ static void the_key_of_another_gateway_does_not_pass(void **state)
                      40104);
 }
 
-static void while_keys_are_rotated_both_pass(void **state)
+static void both_keys_are_accepted_during_a_rotation(void **state)
 {
     (void)state;
     const EVP_PKEY *const both[] = {keys[KEY_OTHER_RSA], keys[KEY_RSA]};
@@ -430,7 +430,7 @@ static void while_keys_are_rotated_both_pass(void **state)
 
 // ---- forged headers ----
 
-static void headers_that_choose_another_way_are_refused(void **state)
+static void headers_that_choose_another_algorithm_are_refused(void **state)
 {
     (void)state;
     static const char *const headers[] = {
@@ -502,7 +502,7 @@ static void allow_all_algorithms(void)
     assert_non_null(fixture.gateways);
 }
 
-static void a_signature_by_another_digest_or_curve_than_told_is_refused(void **state)
+static void a_signature_with_another_digest_or_curve_is_refused(void **state)
 {
     (void)state;
     allow_all_algorithms();
@@ -519,7 +519,7 @@ static void a_signature_by_another_digest_or_curve_than_told_is_refused(void **s
 
 // ---- forged bytes ----
 
-static void any_changed_character_is_noticed(void **state)
+static void any_changed_character_is_detected(void **state)
 {
     (void)state;
     static const char alphabet[] =
@@ -539,7 +539,7 @@ static void any_changed_character_is_noticed(void **state)
     assert_int_equal(refusal_of((struct str){token, good.len}), 0);
 }
 
-static void a_token_cut_off_anywhere_is_refused(void **state)
+static void a_token_truncated_anywhere_is_refused(void **state)
 {
     (void)state;
     char token[TOKEN_BYTES];
@@ -552,7 +552,7 @@ static void a_token_cut_off_anywhere_is_refused(void **state)
     }
 }
 
-static void one_signature_has_one_spelling(void **state)
+static void each_signature_has_one_encoding(void **state)
 {
     (void)state;
     static const char *const tails[] = {"=", "==", ".", ".x", " x", "\n", "A", "%3D"};
@@ -575,7 +575,7 @@ static void one_signature_has_one_spelling(void **state)
     }
 }
 
-static void bytes_that_are_no_token_are_refused(void **state)
+static void bytes_that_are_not_a_token_are_refused(void **state)
 {
     (void)state;
     static const struct str rows[] = {
@@ -607,7 +607,7 @@ static int refusal_of_ecdsa(const unsigned char *signature, size_t signature_len
     return refusal_of((struct str){token, len});
 }
 
-static void ecdsa_signatures_of_odd_numbers_are_refused(void **state)
+static void ecdsa_signatures_of_invalid_numbers_are_refused(void **state)
 {
     (void)state;
     static unsigned char bytes[200];
@@ -638,7 +638,7 @@ static void an_ecdsa_signature_in_der_is_refused(void **state)
 
 // ---- claims ----
 
-static void dates_are_checked_with_the_leeway_of_ten_seconds(void **state)
+static void dates_are_checked_with_ten_seconds_of_leeway(void **state)
 {
     (void)state;
     static const struct {
@@ -705,7 +705,7 @@ static void both_parties_must_be_verified(void **state)
     }
 }
 
-static void claims_that_lack_a_party_are_refused(void **state)
+static void claims_without_a_party_are_refused(void **state)
 {
     (void)state;
     static const char *const rows[] = {
@@ -752,7 +752,7 @@ static void a_token_is_verified_once(void **state)
     }
 }
 
-static void another_thread_of_the_process_knows_it_too(void **state)
+static void other_threads_know_a_verified_token(void **state)
 {
     (void)state;
     assert_int_equal(refusal_of(good_token()), 0);
@@ -764,7 +764,7 @@ static void another_thread_of_the_process_knows_it_too(void **state)
     auth_free(first);
 }
 
-static void a_token_that_was_verified_expires_all_the_same(void **state)
+static void a_verified_token_still_expires(void **state)
 {
     (void)state;
     assert_int_equal(refusal_of(good_token()), 0); // exp is 100 s away, and 10 s are tolerated
@@ -776,7 +776,7 @@ static void a_token_that_was_verified_expires_all_the_same(void **state)
 }
 
 // The clock was set back.
-static void a_token_that_was_verified_may_be_of_the_future(void **state)
+static void a_verified_token_may_be_from_the_future(void **state)
 {
     (void)state;
     static const char *const names[] = {"nbf", "iat"};
@@ -814,7 +814,7 @@ static void a_token_is_verified_again_after_a_reload(void **state)
     assert_int_equal(refusal_of(good_token()), 40104);
 }
 
-static void a_byte_changed_in_a_token_that_was_verified_is_refused(void **state)
+static void a_changed_byte_in_a_verified_token_is_refused(void **state)
 {
     (void)state;
     assert_int_equal(refusal_of(good_token()), 0);
@@ -830,7 +830,7 @@ static void a_byte_changed_in_a_token_that_was_verified_is_refused(void **state)
 }
 
 // Whose token it is, its header says, and that is part of what was verified.
-static void what_one_gateway_signed_is_not_verified_for_another(void **state)
+static void a_token_is_not_verified_for_another_gateway(void **state)
 {
     (void)state;
     static const char other_header[] = "{\"alg\":\"RS512\",\"kid\":\"other\"}";
@@ -843,7 +843,7 @@ static void what_one_gateway_signed_is_not_verified_for_another(void **state)
                      40104);
 }
 
-static void a_token_that_is_refused_is_not_kept(void **state)
+static void a_refused_token_is_not_cached(void **state)
 {
     (void)state;
     static const char *const claims[] = {
@@ -867,7 +867,7 @@ static void a_token_that_is_refused_is_not_kept(void **state)
 
 // ---- beside direct credentials ----
 
-static void with_a_token_nothing_else_is_looked_at(void **state)
+static void with_a_token_everything_else_is_ignored(void **state)
 {
     (void)state;
     assert_int_equal(refusal_of(good_token()), 0);
@@ -884,7 +884,7 @@ static void without_a_token_direct_credentials_are_read(void **state)
     assert_text(fixture.credentials.app_code, "a");
 }
 
-static void where_direct_is_off_only_a_token_passes(void **state)
+static void with_direct_off_only_a_token_is_accepted(void **state)
 {
     (void)state;
     const char *const settings[] = {"GATEWAY=on", all_keys_setting, "DIRECT=off", NULL};
@@ -898,7 +898,7 @@ static void where_direct_is_off_only_a_token_passes(void **state)
                      40105);
 }
 
-static void where_gateways_are_off_a_good_token_is_refused(void **state)
+static void with_gateway_off_a_good_token_is_refused(void **state)
 {
     (void)state;
     const char *const settings[] = {all_keys_setting, NULL};
@@ -907,7 +907,7 @@ static void where_gateways_are_off_a_good_token_is_refused(void **state)
 }
 
 // Byte by byte, and with a user's name that finds room where the application's code finds none.
-static void a_token_that_lacks_memory_is_not_called_a_bad_one(void **state)
+static void without_memory_a_token_is_not_called_bad(void **state)
 {
     (void)state;
     static const char code[] = "an_application_with_a_code_that_is_much_longer_than_its_user";
@@ -992,7 +992,7 @@ static void expect_no_memory(const char *name, struct str token)
     check(name, told > 0);
 }
 
-static void where_the_library_lacks_memory_a_token_is_not_called_a_bad_one(void **state)
+static void without_memory_in_the_library_a_token_is_not_called_bad(void **state)
 {
     (void)state;
     assert_int_equal(refusal_of(good_token()), 0);
@@ -1021,7 +1021,7 @@ static void expect_refused_file(const char *path, const char *why)
     assert_string_equal(complaints_about(path), expected);
 }
 
-static void key_files_that_do_not_fit_are_named(void **state)
+static void unusable_key_files_are_named(void **state)
 {
     (void)state;
     static const struct {
@@ -1062,7 +1062,7 @@ static void a_private_key_is_refused(void **state)
     free(path);
 }
 
-static void a_file_with_something_broken_is_refused_as_a_whole(void **state)
+static void a_partly_damaged_file_is_refused(void **state)
 {
     (void)state;
     static const char *const tails[] = {
@@ -1169,7 +1169,7 @@ static void a_damaged_key_is_never_left_out(void **state)
     free(good);
 }
 
-static void text_that_is_no_comment_is_refused(void **state)
+static void text_that_is_not_a_comment_is_refused(void **state)
 {
     (void)state;
     static const char *const texts[] = {
@@ -1179,7 +1179,7 @@ static void text_that_is_no_comment_is_refused(void **state)
     }
 }
 
-static void comments_empty_lines_and_other_line_ends_are_passed_over(void **state)
+static void comments_empty_lines_and_other_line_ends_are_ignored(void **state)
 {
     (void)state;
     char *const good = read_whole_file(other_path);
@@ -1196,7 +1196,7 @@ static void comments_empty_lines_and_other_line_ends_are_passed_over(void **stat
     free(good);
 }
 
-static void what_follows_a_key_within_its_block_is_refused(void **state)
+static void data_after_a_key_in_its_block_is_refused(void **state)
 {
     (void)state;
     unsigned char *der = NULL;
@@ -1214,7 +1214,7 @@ static void what_follows_a_key_within_its_block_is_refused(void **state)
     free(path);
 }
 
-static void mistakes_between_keys_and_names_are_all_told(void **state)
+static void all_mistakes_in_keys_and_names_are_reported(void **state)
 {
     (void)state;
     const char *const no_keys[] = {"GATEWAY=on", NULL};
@@ -1232,7 +1232,7 @@ static void mistakes_between_keys_and_names_are_all_told(void **state)
                          "[auth] gateway_default: there is no gateway_key_nobody\n"));
 }
 
-static void without_gateways_keys_are_not_even_read(void **state)
+static void without_gateways_no_keys_are_read(void **state)
 {
     (void)state;
     const char *const settings[] = {"GATEWAY_KEY_gw=/nowhere/key.pem", NULL};
@@ -1246,50 +1246,50 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_KEYS(a_good_token_names_application_and_user),
-        WITH_KEYS(each_algorithm_works_where_it_is_allowed_and_only_there),
+        WITH_KEYS(each_algorithm_works_only_if_it_is_allowed),
         WITH_KEYS(both_spellings_of_the_names_are_read),
-        WITH_KEYS(blanks_around_a_token_are_passed_over),
-        WITH_KEYS(a_token_without_kid_is_the_default_gateways),
-        WITH_KEYS(a_token_of_an_unknown_or_odd_kid_is_refused),
-        WITH_KEYS(the_key_of_another_gateway_does_not_pass),
-        WITH_KEYS(while_keys_are_rotated_both_pass),
-        WITH_KEYS(headers_that_choose_another_way_are_refused),
+        WITH_KEYS(spaces_around_a_token_are_ignored),
+        WITH_KEYS(a_token_without_kid_is_from_the_default_gateway),
+        WITH_KEYS(a_token_with_an_unknown_or_malformed_kid_is_refused),
+        WITH_KEYS(the_key_of_another_gateway_is_refused),
+        WITH_KEYS(both_keys_are_accepted_during_a_rotation),
+        WITH_KEYS(headers_that_choose_another_algorithm_are_refused),
         WITH_KEYS(a_token_without_signature_is_refused),
         WITH_KEYS(an_hmac_with_the_public_key_is_refused),
-        WITH_KEYS(a_signature_by_another_digest_or_curve_than_told_is_refused),
-        WITH_KEYS(any_changed_character_is_noticed),
-        WITH_KEYS(a_token_cut_off_anywhere_is_refused),
-        WITH_KEYS(one_signature_has_one_spelling),
-        WITH_KEYS(bytes_that_are_no_token_are_refused),
-        WITH_KEYS(ecdsa_signatures_of_odd_numbers_are_refused),
+        WITH_KEYS(a_signature_with_another_digest_or_curve_is_refused),
+        WITH_KEYS(any_changed_character_is_detected),
+        WITH_KEYS(a_token_truncated_anywhere_is_refused),
+        WITH_KEYS(each_signature_has_one_encoding),
+        WITH_KEYS(bytes_that_are_not_a_token_are_refused),
+        WITH_KEYS(ecdsa_signatures_of_invalid_numbers_are_refused),
         WITH_KEYS(an_ecdsa_signature_in_der_is_refused),
-        WITH_KEYS(dates_are_checked_with_the_leeway_of_ten_seconds),
+        WITH_KEYS(dates_are_checked_with_ten_seconds_of_leeway),
         WITH_KEYS(the_leeway_is_configurable),
         WITH_KEYS(both_parties_must_be_verified),
-        WITH_KEYS(claims_that_lack_a_party_are_refused),
+        WITH_KEYS(claims_without_a_party_are_refused),
         WITH_KEYS(a_token_is_verified_once),
-        WITH_KEYS(another_thread_of_the_process_knows_it_too),
-        WITH_KEYS(a_token_that_was_verified_expires_all_the_same),
-        WITH_KEYS(a_token_that_was_verified_may_be_of_the_future),
+        WITH_KEYS(other_threads_know_a_verified_token),
+        WITH_KEYS(a_verified_token_still_expires),
+        WITH_KEYS(a_verified_token_may_be_from_the_future),
         WITH_KEYS(a_token_is_verified_again_after_a_reload),
-        WITH_KEYS(a_byte_changed_in_a_token_that_was_verified_is_refused),
-        WITH_KEYS(what_one_gateway_signed_is_not_verified_for_another),
-        WITH_KEYS(a_token_that_is_refused_is_not_kept),
-        WITH_KEYS(with_a_token_nothing_else_is_looked_at),
+        WITH_KEYS(a_changed_byte_in_a_verified_token_is_refused),
+        WITH_KEYS(a_token_is_not_verified_for_another_gateway),
+        WITH_KEYS(a_refused_token_is_not_cached),
+        WITH_KEYS(with_a_token_everything_else_is_ignored),
         WITH_KEYS(without_a_token_direct_credentials_are_read),
-        WITH_KEYS(where_direct_is_off_only_a_token_passes),
-        WITH_KEYS(where_gateways_are_off_a_good_token_is_refused),
-        WITH_KEYS(a_token_that_lacks_memory_is_not_called_a_bad_one),
-        WITH_KEYS(where_the_library_lacks_memory_a_token_is_not_called_a_bad_one),
-        WITH_KEYS(key_files_that_do_not_fit_are_named),
+        WITH_KEYS(with_direct_off_only_a_token_is_accepted),
+        WITH_KEYS(with_gateway_off_a_good_token_is_refused),
+        WITH_KEYS(without_memory_a_token_is_not_called_bad),
+        WITH_KEYS(without_memory_in_the_library_a_token_is_not_called_bad),
+        WITH_KEYS(unusable_key_files_are_named),
         WITH_KEYS(a_private_key_is_refused),
-        WITH_KEYS(a_file_with_something_broken_is_refused_as_a_whole),
+        WITH_KEYS(a_partly_damaged_file_is_refused),
         WITH_KEYS(a_damaged_key_is_never_left_out),
-        WITH_KEYS(text_that_is_no_comment_is_refused),
-        WITH_KEYS(comments_empty_lines_and_other_line_ends_are_passed_over),
-        WITH_KEYS(what_follows_a_key_within_its_block_is_refused),
-        WITH_KEYS(mistakes_between_keys_and_names_are_all_told),
-        WITH_KEYS(without_gateways_keys_are_not_even_read),
+        WITH_KEYS(text_that_is_not_a_comment_is_refused),
+        WITH_KEYS(comments_empty_lines_and_other_line_ends_are_ignored),
+        WITH_KEYS(data_after_a_key_in_its_block_is_refused),
+        WITH_KEYS(all_mistakes_in_keys_and_names_are_reported),
+        WITH_KEYS(without_gateways_no_keys_are_read),
     };
     // Before the library has anything allocated.
     if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1) {

@@ -42,7 +42,7 @@ static unsigned wait_of(const char *address, const char *app_code, int64_t now_u
                                 LIMIT, now_us);
 }
 
-static void who_never_failed_does_not_wait(void **state)
+static void clients_without_failures_do_not_wait(void **state)
 {
     (void)state;
     assert_int_equal(wait_of("10.0.0.1", "app", START), 0);
@@ -71,14 +71,14 @@ static void waiting_ends_as_time_passes(void **state)
     assert_int_equal(wait_of("10.0.0.1", NULL, START + SECONDS(1000)), 0);
 }
 
-static void however_often_one_fails_the_wait_is_bounded(void **state)
+static void the_wait_is_bounded_however_many_failures(void **state)
 {
     (void)state;
     fail_login("10.0.0.1", NULL, 100000, START);
     assert_int_equal(wait_of("10.0.0.1", NULL, START), 10);
 }
 
-static void after_a_quiet_minute_all_is_forgotten(void **state)
+static void everything_is_forgotten_after_a_quiet_minute(void **state)
 {
     (void)state;
     fail_login("10.0.0.1", "app", 100, START);
@@ -97,7 +97,7 @@ static void one_address_does_not_stop_another(void **state)
     assert_int_equal(wait_of("2001:db8::1", NULL, START), 0);
 }
 
-static void an_ipv6_network_is_one_address(void **state)
+static void an_ipv6_network_is_one_client(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < LIMIT; i++) {
@@ -109,7 +109,7 @@ static void an_ipv6_network_is_one_address(void **state)
     assert_int_equal(wait_of("2001:db8:0:8::1", NULL, START), 0);
 }
 
-static void one_address_has_many_spellings(void **state)
+static void all_spellings_of_an_address_are_one_client(void **state)
 {
     (void)state;
     static const char *const spellings[] = {"10.0.0.1",         "10.0.0.1:2001",
@@ -124,7 +124,7 @@ static void one_address_has_many_spellings(void **state)
 }
 
 // Or each new text would be a new client.
-static void what_is_no_address_is_one_client(void **state)
+static void all_invalid_addresses_are_one_client(void **state)
 {
     (void)state;
     fail_login("unix:1", NULL, LIMIT - 2, START);
@@ -135,7 +135,7 @@ static void what_is_no_address_is_one_client(void **state)
 }
 
 // Codes may have any length: what tells them apart may stand at their end.
-static void long_codes_are_told_apart(void **state)
+static void long_codes_are_distinguished(void **state)
 {
     (void)state;
     char one[400];
@@ -157,7 +157,7 @@ enum { BUCKETS = 4096 };
 
 // Addresses that fail for the first time take the bucket of who will be forgotten first: an
 // address that is stopped outlives any number of those, but not who has long been quiet.
-static void who_failed_longest_ago_makes_room(void **state)
+static void the_oldest_failure_makes_room(void **state)
 {
     (void)state;
     fail_login("192.0.2.1", NULL, LIMIT, START);                   // empty after a minute
@@ -173,14 +173,14 @@ static void who_failed_longest_ago_makes_room(void **state)
     assert_int_equal(wait_of("192.0.2.2", NULL, START + 2), 0);
 }
 
-static void guessing_at_an_application_does_not_lock_it_out(void **state)
+static void guessing_a_secret_does_not_lock_an_application_out(void **state)
 {
     (void)state;
     fail_login("10.0.0.1", "app", 100, START);
     assert_int_equal(wait_of("10.0.0.2", "app", START), 0);
 }
 
-static void many_addresses_that_guess_at_one_application_are_stopped(void **state)
+static void many_addresses_guessing_one_secret_are_stopped(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < LIMIT; i++) {
@@ -194,14 +194,14 @@ static void many_addresses_that_guess_at_one_application_are_stopped(void **stat
     assert_int_equal(wait_of("10.0.0.0", NULL, START), 0);
 }
 
-static void a_code_that_reads_like_an_address_is_none(void **state)
+static void a_code_like_an_address_is_not_an_address(void **state)
 {
     (void)state;
     fail_login("10.0.0.1", "10.0.0.2", 100, START);
     assert_int_equal(wait_of("10.0.0.2", NULL, START), 0);
 }
 
-static void without_a_limit_nothing_counts(void **state)
+static void without_a_limit_nothing_is_counted(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 100; i++) {
@@ -213,7 +213,7 @@ static void without_a_limit_nothing_counts(void **state)
     assert_int_equal(wait_of("10.0.0.1", "app", START), 0);
 }
 
-static void any_limit_lets_as_many_fail_in_a_row(void **state)
+static void any_limit_allows_that_many_failures_in_a_row(void **state)
 {
     (void)state;
     static const int64_t limits[] = {1, 2, 7, 20, 59, 61, 1000, 100000};
@@ -234,7 +234,7 @@ static void any_limit_lets_as_many_fail_in_a_row(void **state)
 
 // Memory is fixed: with many more addresses than it holds, those that fail again and again stay
 // known, and those that never failed are never stopped.
-static void a_flood_of_addresses_stops_nobody_else(void **state)
+static void a_flood_of_addresses_affects_nobody_else(void **state)
 {
     (void)state;
     unsigned stopped = 0;
@@ -248,7 +248,7 @@ static void a_flood_of_addresses_stops_nobody_else(void **state)
     assert_int_equal(stopped, 0);
 }
 
-static void who_is_stopped_stays_so_in_a_small_flood(void **state)
+static void a_stopped_client_stays_stopped_in_a_small_flood(void **state)
 {
     (void)state;
     fail_login("192.0.2.1", NULL, 100, START);
@@ -274,7 +274,7 @@ static void *fail_in_a_thread(void *argument)
     return NULL;
 }
 
-static void threads_may_fail_beside_one_another(void **state)
+static void threads_may_count_failures_concurrently(void **state)
 {
     (void)state;
     pthread_t threads[THREADS];
@@ -293,25 +293,25 @@ static void threads_may_fail_beside_one_another(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_LIMITER(who_never_failed_does_not_wait),
+        WITH_LIMITER(clients_without_failures_do_not_wait),
         WITH_LIMITER(failures_up_to_the_limit_are_free),
         WITH_LIMITER(waiting_ends_as_time_passes),
-        WITH_LIMITER(however_often_one_fails_the_wait_is_bounded),
-        WITH_LIMITER(after_a_quiet_minute_all_is_forgotten),
+        WITH_LIMITER(the_wait_is_bounded_however_many_failures),
+        WITH_LIMITER(everything_is_forgotten_after_a_quiet_minute),
         WITH_LIMITER(one_address_does_not_stop_another),
-        WITH_LIMITER(an_ipv6_network_is_one_address),
-        WITH_LIMITER(one_address_has_many_spellings),
-        WITH_LIMITER(what_is_no_address_is_one_client),
-        WITH_LIMITER(long_codes_are_told_apart),
-        WITH_LIMITER(who_failed_longest_ago_makes_room),
-        WITH_LIMITER(guessing_at_an_application_does_not_lock_it_out),
-        WITH_LIMITER(many_addresses_that_guess_at_one_application_are_stopped),
-        WITH_LIMITER(a_code_that_reads_like_an_address_is_none),
-        WITH_LIMITER(without_a_limit_nothing_counts),
-        WITH_LIMITER(any_limit_lets_as_many_fail_in_a_row),
-        WITH_LIMITER(a_flood_of_addresses_stops_nobody_else),
-        WITH_LIMITER(who_is_stopped_stays_so_in_a_small_flood),
-        WITH_LIMITER(threads_may_fail_beside_one_another),
+        WITH_LIMITER(an_ipv6_network_is_one_client),
+        WITH_LIMITER(all_spellings_of_an_address_are_one_client),
+        WITH_LIMITER(all_invalid_addresses_are_one_client),
+        WITH_LIMITER(long_codes_are_distinguished),
+        WITH_LIMITER(the_oldest_failure_makes_room),
+        WITH_LIMITER(guessing_a_secret_does_not_lock_an_application_out),
+        WITH_LIMITER(many_addresses_guessing_one_secret_are_stopped),
+        WITH_LIMITER(a_code_like_an_address_is_not_an_address),
+        WITH_LIMITER(without_a_limit_nothing_is_counted),
+        WITH_LIMITER(any_limit_allows_that_many_failures_in_a_row),
+        WITH_LIMITER(a_flood_of_addresses_affects_nobody_else),
+        WITH_LIMITER(a_stopped_client_stays_stopped_in_a_small_flood),
+        WITH_LIMITER(threads_may_count_failures_concurrently),
     };
     return cmocka_run_group_tests_name("limiter", tests, NULL, NULL);
 }

@@ -64,7 +64,7 @@ static bool has(struct digest digest)
     return token_cache_find(cache, digest.bytes, arena, &claims);
 }
 
-static void claims_are_found_by_their_tokens_digest(void **state)
+static void claims_are_found_by_the_tokens_digest(void **state)
 {
     (void)state;
     char app_code[] = "demo_app";
@@ -93,7 +93,7 @@ static void every_bit_of_a_digest_counts(void **state)
     }
 }
 
-static void the_claims_used_longest_ago_make_room(void **state)
+static void the_least_recently_used_claims_make_room(void **state)
 {
     (void)state;
     for (uint64_t i = 0; i < WAYS; i++) {
@@ -107,7 +107,7 @@ static void the_claims_used_longest_ago_make_room(void **state)
     }
 }
 
-static void a_token_takes_one_entry_however_often_it_is_added(void **state)
+static void adding_a_token_again_takes_no_further_entry(void **state)
 {
     (void)state;
     for (uint64_t i = 0; i < WAYS; i++) {
@@ -119,7 +119,7 @@ static void a_token_takes_one_entry_however_often_it_is_added(void **state)
     }
 }
 
-static void any_number_of_tokens_leaves_the_latest(void **state)
+static void the_latest_of_many_tokens_stay(void **state)
 {
     (void)state;
     enum { TOKENS = 3 * SETS * WAYS };
@@ -132,7 +132,7 @@ static void any_number_of_tokens_leaves_the_latest(void **state)
     }
 }
 
-static void names_that_are_too_long_are_not_kept(void **state)
+static void long_names_are_not_cached(void **state)
 {
     (void)state;
     static char long_name[TOKEN_CACHE_TEXT_BYTES + 2];
@@ -156,7 +156,7 @@ static void names_that_are_too_long_are_not_kept(void **state)
     }
 }
 
-static void claims_that_find_no_room_in_the_arena_are_not_found(void **state)
+static void claims_are_not_found_if_the_arena_is_full(void **state)
 {
     (void)state;
     add(digest_of(1, 1));
@@ -211,14 +211,15 @@ static void threads_share_the_cache(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(claims_are_found_by_their_tokens_digest, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(claims_are_found_by_the_tokens_digest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_bit_of_a_digest_counts, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_claims_used_longest_ago_make_room, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_token_takes_one_entry_however_often_it_is_added, set_up,
+        cmocka_unit_test_setup_teardown(the_least_recently_used_claims_make_room, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(any_number_of_tokens_leaves_the_latest, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(names_that_are_too_long_are_not_kept, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(claims_that_find_no_room_in_the_arena_are_not_found, set_up,
+        cmocka_unit_test_setup_teardown(adding_a_token_again_takes_no_further_entry, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(the_latest_of_many_tokens_stay, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(long_names_are_not_cached, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(claims_are_not_found_if_the_arena_is_full, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(threads_share_the_cache, set_up, tear_down),
     };

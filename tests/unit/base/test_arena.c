@@ -80,7 +80,7 @@ static void the_cap_holds_across_blocks(void **state)
     arena_free(arena);
 }
 
-static void a_refusal_leaves_the_rest_to_be_used(void **state)
+static void after_a_refusal_the_rest_can_be_used(void **state)
 {
     (void)state;
     struct arena *const arena = arena_new(100);
@@ -109,7 +109,7 @@ static void a_copy_of_the_longest_text_is_refused(void **state)
     arena_free(arena);
 }
 
-static void a_piece_larger_than_a_block_is_served(void **state)
+static void an_allocation_larger_than_a_block_works(void **state)
 {
     (void)state;
     struct arena *const arena = arena_new(8 << 20);
@@ -120,7 +120,7 @@ static void a_piece_larger_than_a_block_is_served(void **state)
     arena_free(arena);
 }
 
-static void growth_takes_few_blocks(void **state)
+static void growing_needs_few_blocks(void **state)
 {
     (void)state;
     struct arena *const arena = arena_new(64 << 20);
@@ -133,7 +133,7 @@ static void growth_takes_few_blocks(void **state)
     arena_free(arena);
 }
 
-static void a_small_request_costs_no_heap_call(void **state)
+static void a_small_request_needs_no_heap(void **state)
 {
     (void)state;
     struct arena *const arena = arena_new(1 << 20);
@@ -148,7 +148,7 @@ static void a_small_request_costs_no_heap_call(void **state)
     arena_free(arena);
 }
 
-static void reset_gives_back_all_but_one_block_that_is_not_too_large(void **state)
+static void reset_frees_all_blocks_but_one_that_is_not_too_large(void **state)
 {
     (void)state;
     struct arena *const arena = arena_new(64 << 20);
@@ -169,7 +169,7 @@ static void reset_gives_back_all_but_one_block_that_is_not_too_large(void **stat
     arena_free(arena);
 }
 
-static void requests_of_one_size_come_to_cost_no_heap_call(void **state)
+static void repeated_requests_of_one_size_need_no_heap(void **state)
 {
     (void)state;
     enum { REQUEST = 250000, TO_GET_USED_TO_IT = 4 };
@@ -189,7 +189,7 @@ static void requests_of_one_size_come_to_cost_no_heap_call(void **state)
     arena_free(arena);
 }
 
-static void the_cap_is_whole_again_after_a_reset(void **state)
+static void a_reset_restores_the_full_cap(void **state)
 {
     (void)state;
     struct arena *const arena = arena_new(100000);
@@ -201,7 +201,7 @@ static void the_cap_is_whole_again_after_a_reset(void **state)
     arena_free(arena);
 }
 
-static void reset_wipes_the_block_that_it_keeps(void **state)
+static void reset_wipes_the_block_it_keeps(void **state)
 {
     (void)state;
     struct arena *const arena = arena_new(1 << 20);
@@ -243,7 +243,7 @@ static void blocks_are_wiped_before_a_reset_frees_them(void **state)
     arena_free(arena);
 }
 
-static void blocks_are_wiped_before_the_arena_goes(void **state)
+static void blocks_are_wiped_before_the_arena_is_freed(void **state)
 {
     (void)state;
     struct arena *const arena = arena_new(1 << 20);
@@ -257,7 +257,7 @@ static void blocks_are_wiped_before_the_arena_goes(void **state)
     assert_false(saw_secret);
 }
 
-static void a_copy_is_terminated_behind_its_length(void **state)
+static void a_copy_is_terminated_after_its_length(void **state)
 {
     (void)state;
     struct arena *const arena = arena_new(1024);
@@ -288,7 +288,7 @@ static void without_memory_there_is_no_arena(void **state)
     }
 }
 
-static void without_memory_growing_fails_and_what_there_is_stays(void **state)
+static void without_memory_growing_fails_and_keeps_what_there_is(void **state)
 {
     (void)state;
     struct arena *const arena = arena_new(1 << 20);
@@ -316,22 +316,22 @@ int main(void)
         cmocka_unit_test(allocations_do_not_overlap),
         cmocka_unit_test(the_cap_is_exact),
         cmocka_unit_test(the_cap_holds_across_blocks),
-        cmocka_unit_test(a_refusal_leaves_the_rest_to_be_used),
+        cmocka_unit_test(after_a_refusal_the_rest_can_be_used),
         cmocka_unit_test(an_overflowing_product_is_refused),
         cmocka_unit_test(a_copy_of_the_longest_text_is_refused),
-        cmocka_unit_test(a_piece_larger_than_a_block_is_served),
-        cmocka_unit_test(growth_takes_few_blocks),
-        cmocka_unit_test(a_small_request_costs_no_heap_call),
-        cmocka_unit_test(reset_gives_back_all_but_one_block_that_is_not_too_large),
-        cmocka_unit_test(requests_of_one_size_come_to_cost_no_heap_call),
-        cmocka_unit_test(the_cap_is_whole_again_after_a_reset),
-        cmocka_unit_test(reset_wipes_the_block_that_it_keeps),
+        cmocka_unit_test(an_allocation_larger_than_a_block_works),
+        cmocka_unit_test(growing_needs_few_blocks),
+        cmocka_unit_test(a_small_request_needs_no_heap),
+        cmocka_unit_test(reset_frees_all_blocks_but_one_that_is_not_too_large),
+        cmocka_unit_test(repeated_requests_of_one_size_need_no_heap),
+        cmocka_unit_test(a_reset_restores_the_full_cap),
+        cmocka_unit_test(reset_wipes_the_block_it_keeps),
         cmocka_unit_test(blocks_are_wiped_before_a_reset_frees_them),
-        cmocka_unit_test(blocks_are_wiped_before_the_arena_goes),
-        cmocka_unit_test(a_copy_is_terminated_behind_its_length),
+        cmocka_unit_test(blocks_are_wiped_before_the_arena_is_freed),
+        cmocka_unit_test(a_copy_is_terminated_after_its_length),
         cmocka_unit_test(a_copy_of_an_empty_text_is_not_absent),
         cmocka_unit_test(without_memory_there_is_no_arena),
-        cmocka_unit_test(without_memory_growing_fails_and_what_there_is_stays),
+        cmocka_unit_test(without_memory_growing_fails_and_keeps_what_there_is),
         cmocka_unit_test(freeing_nothing_is_allowed),
     };
     return cmocka_run_group_tests_name("arena", tests, NULL, NULL);

@@ -61,7 +61,7 @@ static void addresses_are_in_their_networks(void **state)
     }
 }
 
-static void what_is_no_address_is_in_no_network(void **state)
+static void an_invalid_address_is_in_no_network(void **state)
 {
     (void)state;
     static const struct str junk[] = {
@@ -98,7 +98,7 @@ static void what_is_no_address_is_in_no_network(void **state)
 
 // ---- addresses ----
 
-static void port_brackets_and_zone_do_not_count(void **state)
+static void port_brackets_and_zone_are_ignored(void **state)
 {
     (void)state;
     static const struct {
@@ -140,7 +140,7 @@ static bool is_one_client(const char *left, const char *right)
     return a.is_known == b.is_known && memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
 }
 
-static void a_client_is_an_ipv4_address_or_an_ipv6_network_of_64_bits(void **state)
+static void a_client_is_an_ipv4_address_or_an_ipv6_64_network(void **state)
 {
     (void)state;
     assert_true(is_one_client("10.0.0.1", "10.0.0.1:99"));
@@ -156,7 +156,7 @@ static void a_client_is_an_ipv4_address_or_an_ipv6_network_of_64_bits(void **sta
     assert_true(is_one_client("unix:", "unknown"));
 }
 
-static void lists_that_are_not_understood_are_refused(void **state)
+static void invalid_lists_are_refused(void **state)
 {
     (void)state;
     static const struct str bad[] = {
@@ -175,7 +175,7 @@ static void lists_that_are_not_understood_are_refused(void **state)
     }
 }
 
-static void blanks_around_networks_are_passed_over(void **state)
+static void spaces_around_networks_are_ignored(void **state)
 {
     (void)state;
     struct cidr_list list;
@@ -184,7 +184,7 @@ static void blanks_around_networks_are_passed_over(void **state)
     assert_true(cidr_list_has(&list, cidr_address_parse(STR("::1"))));
 }
 
-static void an_empty_list_has_nothing(void **state)
+static void an_empty_list_contains_nothing(void **state)
 {
     (void)state;
     struct cidr_list list;
@@ -204,7 +204,7 @@ static struct str repeated_address(char *text, size_t count)
     return (struct str){text, count * (sizeof item - 1) - 1};
 }
 
-static void the_list_is_bounded(void **state)
+static void the_length_of_a_list_is_bounded(void **state)
 {
     (void)state;
     char text[1000];
@@ -218,13 +218,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_are_in_their_networks),
-        cmocka_unit_test(what_is_no_address_is_in_no_network),
-        cmocka_unit_test(port_brackets_and_zone_do_not_count),
-        cmocka_unit_test(a_client_is_an_ipv4_address_or_an_ipv6_network_of_64_bits),
-        cmocka_unit_test(lists_that_are_not_understood_are_refused),
-        cmocka_unit_test(blanks_around_networks_are_passed_over),
-        cmocka_unit_test(an_empty_list_has_nothing),
-        cmocka_unit_test(the_list_is_bounded),
+        cmocka_unit_test(an_invalid_address_is_in_no_network),
+        cmocka_unit_test(port_brackets_and_zone_are_ignored),
+        cmocka_unit_test(a_client_is_an_ipv4_address_or_an_ipv6_64_network),
+        cmocka_unit_test(invalid_lists_are_refused),
+        cmocka_unit_test(spaces_around_networks_are_ignored),
+        cmocka_unit_test(an_empty_list_contains_nothing),
+        cmocka_unit_test(the_length_of_a_list_is_bounded),
     };
     return cmocka_run_group_tests_name("net", tests, NULL, NULL);
 }

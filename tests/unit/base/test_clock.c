@@ -21,7 +21,7 @@ static void compare_day(int64_t day)
     assert_int_equal(clock_days_from_civil(date.year, date.month, date.day), day);
 }
 
-static void every_day_of_ten_centuries_is_the_librarys(void **state)
+static void every_day_of_ten_centuries_matches_the_library(void **state)
 {
     (void)state;
     for (int64_t day = -182622; day <= 182622; day++) { // 1470 to 2470
@@ -29,7 +29,7 @@ static void every_day_of_ten_centuries_is_the_librarys(void **state)
     }
 }
 
-static void days_of_far_years_are_the_librarys(void **state)
+static void days_of_distant_years_match_the_library(void **state)
 {
     (void)state;
     for (int64_t day = -100000000; day <= 100000000; day += 9973) { // 270,000 years either way
@@ -37,7 +37,7 @@ static void days_of_far_years_are_the_librarys(void **state)
     }
 }
 
-static void the_days_around_each_month_of_four_centuries_are_the_librarys(void **state)
+static void days_around_each_month_of_four_centuries_match_the_library(void **state)
 {
     (void)state;
     for (int year = 0; year < 400; year++) {
@@ -49,7 +49,7 @@ static void the_days_around_each_month_of_four_centuries_are_the_librarys(void *
     }
 }
 
-static void known_dates_have_their_known_days(void **state)
+static void known_dates_have_the_known_days(void **state)
 {
     (void)state;
     static const struct {
@@ -78,7 +78,7 @@ static void known_dates_have_their_known_days(void **state)
     }
 }
 
-static void the_wall_clock_tells_the_systems_time(void **state)
+static void the_wall_clock_is_the_systems_time(void **state)
 {
     (void)state;
     const int64_t before = (int64_t)time(NULL);
@@ -100,11 +100,11 @@ static void the_monotonic_clock_counts_microseconds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_day_of_ten_centuries_is_the_librarys),
-        cmocka_unit_test(days_of_far_years_are_the_librarys),
-        cmocka_unit_test(the_days_around_each_month_of_four_centuries_are_the_librarys),
-        cmocka_unit_test(known_dates_have_their_known_days),
-        cmocka_unit_test(the_wall_clock_tells_the_systems_time),
+        cmocka_unit_test(every_day_of_ten_centuries_matches_the_library),
+        cmocka_unit_test(days_of_distant_years_match_the_library),
+        cmocka_unit_test(days_around_each_month_of_four_centuries_match_the_library),
+        cmocka_unit_test(known_dates_have_the_known_days),
+        cmocka_unit_test(the_wall_clock_is_the_systems_time),
         cmocka_unit_test(the_monotonic_clock_counts_microseconds),
     };
     return cmocka_run_group_tests_name("clock", tests, NULL, NULL);

@@ -56,7 +56,7 @@ static const struct {
     {ERR_QUERY_TIMEOUT, 504, 50401, "query_timeout"},
 };
 
-static void every_kind_has_its_promised_status_code_and_label(void **state)
+static void every_kind_has_the_promised_status_code_and_label(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(promised); i++) {
@@ -136,7 +136,7 @@ static void setting_an_error_keeps_its_members(void **state)
     assert_int_equal(err.task_id, 10);
 }
 
-static void a_long_detail_is_cut(void **state)
+static void a_long_detail_is_truncated(void **state)
 {
     (void)state;
     struct error err = {0};
@@ -147,7 +147,7 @@ static void a_long_detail_is_cut(void **state)
     assert_int_equal(strlen(err.detail), sizeof err.detail - 1);
 }
 
-static void only_what_passes_by_itself_is_worth_a_retry(void **state)
+static void only_temporary_errors_suggest_a_retry(void **state)
 {
     (void)state;
     for (int kind = 0; kind < ERR_KIND_COUNT; kind++) {
@@ -158,7 +158,7 @@ static void only_what_passes_by_itself_is_worth_a_retry(void **state)
     }
 }
 
-static void who_fails_too_often_is_told_how_long_to_wait(void **state)
+static void too_many_failures_say_how_long_to_wait(void **state)
 {
     (void)state;
     const struct error err = error_of(ERR_TOO_MANY_FAILURES);
@@ -168,16 +168,16 @@ static void who_fails_too_often_is_told_how_long_to_wait(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_kind_has_its_promised_status_code_and_label),
+        cmocka_unit_test(every_kind_has_the_promised_status_code_and_label),
         cmocka_unit_test(every_kind_is_promised),
         cmocka_unit_test(a_code_begins_with_its_status),
         cmocka_unit_test(codes_and_labels_are_unique),
         cmocka_unit_test(labels_fit_metrics_and_logs),
         cmocka_unit_test(setting_an_error_is_always_minus_one),
         cmocka_unit_test(setting_an_error_keeps_its_members),
-        cmocka_unit_test(a_long_detail_is_cut),
-        cmocka_unit_test(only_what_passes_by_itself_is_worth_a_retry),
-        cmocka_unit_test(who_fails_too_often_is_told_how_long_to_wait),
+        cmocka_unit_test(a_long_detail_is_truncated),
+        cmocka_unit_test(only_temporary_errors_suggest_a_retry),
+        cmocka_unit_test(too_many_failures_say_how_long_to_wait),
     };
     return cmocka_run_group_tests_name("err", tests, NULL, NULL);
 }

@@ -66,7 +66,7 @@ static void ids_of_33_bytes_do_not_collide_in_either_lane(void **state)
     no_two_ids_collide_in_either_lane(32);
 }
 
-static void table_hashes_of_ids_spread_as_chance_would(void **state)
+static void table_hashes_of_ids_spread_like_random_numbers(void **state)
 {
     (void)state;
     // 200,000 balls in 2^19 places: by chance 17 % meet one that is there before.
@@ -156,7 +156,7 @@ static void short_texts_differ_with_every_seed(void **state)
     }
 }
 
-static void two_texts_cannot_trade_bytes(void **state)
+static void moving_bytes_between_texts_changes_the_hash(void **state)
 {
     (void)state;
     static const char bytes[] = "abcdefghijklmnopqrstuvwxyz0123456789";
@@ -174,7 +174,7 @@ static void two_texts_cannot_trade_bytes(void **state)
 }
 
 // What came before must still show in both lanes, whatever comes behind.
-static void no_text_makes_a_lane_forget(void **state)
+static void no_text_erases_a_lane(void **state)
 {
     (void)state;
     static const char later[] = "FINISHED and more than thirty-two bytes of it";
@@ -188,7 +188,7 @@ static void no_text_makes_a_lane_forget(void **state)
     }
 }
 
-static void no_usual_word_makes_a_lane_forget(void **state)
+static void no_common_word_erases_a_lane(void **state)
 {
     (void)state;
     static const uint64_t words[] = {0, 1, 2, 3, 255, 256, UINT32_MAX, INT64_MAX, UINT64_MAX};
@@ -220,14 +220,14 @@ int main(void)
         cmocka_unit_test(short_ids_do_not_collide_in_either_lane),
         cmocka_unit_test(ids_of_16_bytes_do_not_collide_in_either_lane),
         cmocka_unit_test(ids_of_33_bytes_do_not_collide_in_either_lane),
-        cmocka_unit_test(table_hashes_of_ids_spread_as_chance_would),
+        cmocka_unit_test(table_hashes_of_ids_spread_like_random_numbers),
         cmocka_unit_test(every_bit_of_a_text_changes_both_lanes),
         cmocka_unit_test(texts_of_one_byte_repeated_differ_by_their_length),
         cmocka_unit_test(all_texts_of_one_and_two_bytes_differ),
         cmocka_unit_test(short_texts_differ_with_every_seed),
-        cmocka_unit_test(two_texts_cannot_trade_bytes),
-        cmocka_unit_test(no_text_makes_a_lane_forget),
-        cmocka_unit_test(no_usual_word_makes_a_lane_forget),
+        cmocka_unit_test(moving_bytes_between_texts_changes_the_hash),
+        cmocka_unit_test(no_text_erases_a_lane),
+        cmocka_unit_test(no_common_word_erases_a_lane),
         cmocka_unit_test(another_seed_gives_another_digest),
     };
     return cmocka_run_group_tests_name("hash", tests, NULL, NULL);

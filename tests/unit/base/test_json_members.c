@@ -42,7 +42,7 @@ static bool is_read(struct str text)
     return outcome == 0;
 }
 
-static void members_come_in_their_order_with_strings_decoded(void **state)
+static void members_are_in_order_with_decoded_strings(void **state)
 {
     (void)state;
     static const struct {
@@ -106,7 +106,7 @@ static void objects_are_read_whatever_their_values(void **state)
     }
 }
 
-static void what_is_no_object_alone_is_refused(void **state)
+static void anything_but_one_object_is_refused(void **state)
 {
     (void)state;
     static const struct str rows[] = {
@@ -158,7 +158,7 @@ static void what_is_no_object_alone_is_refused(void **state)
     }
 }
 
-static void values_that_json_lacks_are_refused(void **state)
+static void values_that_are_not_json_are_refused(void **state)
 {
     (void)state;
     static const char *const values[] = {
@@ -178,7 +178,7 @@ static void values_that_json_lacks_are_refused(void **state)
     }
 }
 
-static void members_given_twice_are_refused_at_any_depth(void **state)
+static void duplicate_members_are_refused_at_any_depth(void **state)
 {
     (void)state;
     static const struct str rows[] = {
@@ -196,7 +196,7 @@ static void members_given_twice_are_refused_at_any_depth(void **state)
 }
 
 // Sorted or not, next to each other or not.
-static void one_name_given_twice_among_many_is_found(void **state)
+static void one_duplicate_among_many_names_is_found(void **state)
 {
     (void)state;
     enum { MEMBERS = 200 };
@@ -213,7 +213,7 @@ static void one_name_given_twice_among_many_is_found(void **state)
     }
 }
 
-static void nul_and_half_of_a_pair_are_refused_anywhere(void **state)
+static void nul_and_unpaired_surrogates_are_refused_anywhere(void **state)
 {
     (void)state;
     static const struct str rows[] = {
@@ -246,7 +246,7 @@ static void depth_is_bounded(void **state)
     }
 }
 
-static void what_is_cut_off_anywhere_is_refused(void **state)
+static void text_truncated_anywhere_is_refused(void **state)
 {
     (void)state;
     static const char good[] = "{\"a\":{\"b\":[-1.5e7,\"c\\u00e9\",true,{}]}}";
@@ -275,7 +275,7 @@ static void the_number_of_members_is_bounded(void **state)
 }
 
 // Whichever allocation fails, the text is not called bad.
-static void without_memory_the_error_is_ours(void **state)
+static void without_memory_it_is_not_a_bad_text(void **state)
 {
     (void)state;
     size_t cap = 0;
@@ -296,18 +296,18 @@ static void without_memory_the_error_is_ours(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_ARENA(members_come_in_their_order_with_strings_decoded),
+        WITH_ARENA(members_are_in_order_with_decoded_strings),
         WITH_ARENA(an_empty_object_has_no_members),
         WITH_ARENA(objects_are_read_whatever_their_values),
-        WITH_ARENA(what_is_no_object_alone_is_refused),
-        WITH_ARENA(values_that_json_lacks_are_refused),
-        WITH_ARENA(members_given_twice_are_refused_at_any_depth),
-        WITH_ARENA(one_name_given_twice_among_many_is_found),
-        WITH_ARENA(nul_and_half_of_a_pair_are_refused_anywhere),
+        WITH_ARENA(anything_but_one_object_is_refused),
+        WITH_ARENA(values_that_are_not_json_are_refused),
+        WITH_ARENA(duplicate_members_are_refused_at_any_depth),
+        WITH_ARENA(one_duplicate_among_many_names_is_found),
+        WITH_ARENA(nul_and_unpaired_surrogates_are_refused_anywhere),
         WITH_ARENA(depth_is_bounded),
-        WITH_ARENA(what_is_cut_off_anywhere_is_refused),
+        WITH_ARENA(text_truncated_anywhere_is_refused),
         WITH_ARENA(the_number_of_members_is_bounded),
-        WITH_ARENA(without_memory_the_error_is_ours),
+        WITH_ARENA(without_memory_it_is_not_a_bad_text),
     };
     return cmocka_run_group_tests_name("json_members", tests, NULL, NULL);
 }

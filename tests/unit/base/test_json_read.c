@@ -96,7 +96,7 @@ static void members_are_found_with_their_types(void **state)
 }
 
 // json-c 0.18 refuses the first when it is strict, and from then on the others.
-static void what_strict_versions_of_json_c_refuse_is_read(void **state)
+static void text_that_strict_json_c_refuses_is_read(void **state)
 {
     (void)state;
     struct json_value *object;
@@ -135,7 +135,7 @@ static void characters_whose_low_bits_look_like_surrogates_are_read(void **state
     json_read_free(object);
 }
 
-static void depth_is_that_of_json_members(void **state)
+static void the_depth_limit_is_that_of_json_members(void **state)
 {
     (void)state;
     struct json_value *object;
@@ -145,7 +145,7 @@ static void depth_is_that_of_json_members(void **state)
 }
 
 // What json-c takes and JSON does not have.
-static void what_is_no_json_is_refused_whatever_json_c_says(void **state)
+static void text_that_is_not_json_is_refused_whatever_json_c_says(void **state)
 {
     (void)state;
     static const struct str rows[] = {
@@ -166,7 +166,7 @@ static void what_is_no_json_is_refused_whatever_json_c_says(void **state)
     }
 }
 
-static void without_memory_in_json_c_the_error_is_ours(void **state)
+static void without_memory_in_json_c_it_is_not_a_bad_text(void **state)
 {
     (void)state;
     static const struct str text = STR("{\"app\":{\"code\":\"demo_app\"},\"l\":[\"x\"]}");
@@ -193,7 +193,7 @@ static void without_memory_in_json_c_the_error_is_ours(void **state)
     json_read_free(object);
 }
 
-static void without_memory_in_the_arena_the_error_is_ours(void **state)
+static void without_memory_in_the_arena_it_is_not_a_bad_text(void **state)
 {
     (void)state;
     struct json_value *object = NULL;
@@ -214,12 +214,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_ARENA(members_are_found_with_their_types),
-        WITH_ARENA(what_strict_versions_of_json_c_refuse_is_read),
+        WITH_ARENA(text_that_strict_json_c_refuses_is_read),
         WITH_ARENA(characters_whose_low_bits_look_like_surrogates_are_read),
-        WITH_ARENA(depth_is_that_of_json_members),
-        WITH_ARENA(what_is_no_json_is_refused_whatever_json_c_says),
-        WITH_ARENA(without_memory_in_json_c_the_error_is_ours),
-        WITH_ARENA(without_memory_in_the_arena_the_error_is_ours),
+        WITH_ARENA(the_depth_limit_is_that_of_json_members),
+        WITH_ARENA(text_that_is_not_json_is_refused_whatever_json_c_says),
+        WITH_ARENA(without_memory_in_json_c_it_is_not_a_bad_text),
+        WITH_ARENA(without_memory_in_the_arena_it_is_not_a_bad_text),
         WITH_ARENA(freeing_nothing_is_allowed),
     };
     return cmocka_run_group_tests_name("json_read", tests, NULL, NULL);

@@ -53,7 +53,7 @@ static struct str written_string(struct str text)
 
 // ---- strings ----
 
-static void strings_are_escaped_as_rfc_8259_demands(void **state)
+static void strings_are_escaped_as_rfc_8259_requires(void **state)
 {
     (void)state;
     static const struct {
@@ -102,7 +102,7 @@ static void each_byte_that_is_not_utf8_becomes_one_replacement(void **state)
     }
 }
 
-static void a_string_is_not_read_beyond_its_length(void **state)
+static void a_string_is_not_read_past_its_length(void **state)
 {
     (void)state;
     // The bytes behind would complete the sequence.
@@ -142,7 +142,7 @@ static void random_bytes_are_read_back_by_json_c(void **state)
     }
 }
 
-static void strings_longer_than_the_buffer_come_whole(void **state)
+static void strings_longer_than_the_buffer_are_complete(void **state)
 {
     (void)state;
     static char text[50000];
@@ -199,7 +199,7 @@ static void numbers_are_written_in_decimal(void **state)
     }
 }
 
-static void words_are_written_as_json_has_them(void **state)
+static void words_are_written_as_in_json(void **state)
 {
     (void)state;
     json_write_open(&fixture.json);
@@ -216,7 +216,7 @@ static void words_are_written_as_json_has_them(void **state)
 
 // ---- objects ----
 
-static void keys_that_are_data_are_escaped(void **state)
+static void keys_from_data_are_escaped(void **state)
 {
     (void)state;
     json_write_open(&fixture.json);
@@ -381,7 +381,7 @@ static void closing_once_too_often(struct json_writer *json)
     json_write_close(json);
 }
 
-static void misuse_is_refused_and_sticks(void **state)
+static void misuse_is_ignored_and_sticky(void **state)
 {
     (void)state;
     static const struct {
@@ -415,7 +415,7 @@ static void misuse_is_refused_and_sticks(void **state)
     }
 }
 
-static void what_is_not_finished_is_not_whole(void **state)
+static void an_unfinished_document_is_not_complete(void **state)
 {
     (void)state;
     assert_false(json_write_is_complete(&fixture.json));
@@ -434,20 +434,20 @@ static void what_is_not_finished_is_not_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_FIXTURE(strings_are_escaped_as_rfc_8259_demands),
+        WITH_FIXTURE(strings_are_escaped_as_rfc_8259_requires),
         WITH_FIXTURE(each_byte_that_is_not_utf8_becomes_one_replacement),
-        WITH_FIXTURE(a_string_is_not_read_beyond_its_length),
+        WITH_FIXTURE(a_string_is_not_read_past_its_length),
         WITH_FIXTURE(random_bytes_are_read_back_by_json_c),
-        WITH_FIXTURE(strings_longer_than_the_buffer_come_whole),
+        WITH_FIXTURE(strings_longer_than_the_buffer_are_complete),
         WITH_FIXTURE(the_longest_escapes_stay_within_the_buffer_wherever_they_begin),
         WITH_FIXTURE(numbers_are_written_in_decimal),
-        WITH_FIXTURE(words_are_written_as_json_has_them),
-        WITH_FIXTURE(keys_that_are_data_are_escaped),
+        WITH_FIXTURE(words_are_written_as_in_json),
+        WITH_FIXTURE(keys_from_data_are_escaped),
         WITH_FIXTURE(empty_objects_need_no_member),
         WITH_FIXTURE(objects_nest_to_any_depth),
         WITH_FIXTURE(any_buffer_size_gives_the_same_bytes),
-        WITH_FIXTURE(misuse_is_refused_and_sticks),
-        WITH_FIXTURE(what_is_not_finished_is_not_whole),
+        WITH_FIXTURE(misuse_is_ignored_and_sticky),
+        WITH_FIXTURE(an_unfinished_document_is_not_complete),
     };
     return cmocka_run_group_tests_name("jsonw", tests, NULL, NULL);
 }

@@ -42,7 +42,7 @@ static void compare(const char *name, struct local_time *zone, int64_t seconds, 
     check_text(name, ((struct str){text, len}), expected);
 }
 
-static void every_half_hour_of_a_year_is_the_librarys(void **state)
+static void every_half_hour_of_a_year_matches_the_library(void **state)
 {
     (void)state;
     const int64_t start = clock_days_from_civil(2023, 1, 1) * 24 * HOUR;
@@ -84,7 +84,7 @@ static int64_t next_change(int64_t from, int64_t until)
     return high < until ? high : until;
 }
 
-static void the_seconds_around_every_change_of_the_offset_are_the_librarys(void **state)
+static void seconds_around_every_offset_change_match_the_library(void **state)
 {
     (void)state;
     const int64_t start = clock_days_from_civil(1940, 1, 1) * 24 * HOUR;
@@ -103,7 +103,7 @@ static void the_seconds_around_every_change_of_the_offset_are_the_librarys(void 
     assert_true(changes > 900);
 }
 
-static void moments_in_any_order_are_the_librarys(void **state)
+static void times_in_any_order_match_the_library(void **state)
 {
     (void)state;
     struct dice dice = {9};
@@ -121,7 +121,7 @@ static void moments_in_any_order_are_the_librarys(void **state)
     }
 }
 
-static void hours_that_share_a_place_in_the_cache_do_not_mix(void **state)
+static void hours_that_share_a_cache_entry_do_not_mix(void **state)
 {
     (void)state;
     struct local_time zone = {0};
@@ -135,7 +135,7 @@ static void hours_that_share_a_place_in_the_cache_do_not_mix(void **state)
     assert_true(offset_at(winter) != offset_at(winter + apart));
 }
 
-static void known_moments_have_their_known_text(void **state)
+static void known_times_have_the_known_text(void **state)
 {
     (void)state;
     static const struct {
@@ -190,7 +190,7 @@ static void the_extremes_of_time_fit_the_text(void **state)
     }
 }
 
-static void names_of_the_database_exist_and_others_do_not(void **state)
+static void only_names_in_the_tz_database_exist(void **state)
 {
     (void)state;
     static const struct {
@@ -220,7 +220,7 @@ static void names_of_the_database_exist_and_others_do_not(void **state)
     }
 }
 
-static void a_name_too_long_does_not_exist(void **state)
+static void a_too_long_name_does_not_exist(void **state)
 {
     (void)state;
     char name[2000];
@@ -229,7 +229,7 @@ static void a_name_too_long_does_not_exist(void **state)
     assert_false(local_time_zone_exists(name));
 }
 
-static void zones_are_looked_for_where_the_library_looks(void **state)
+static void zones_are_searched_where_the_library_searches(void **state)
 {
     (void)state;
     char *const folder = scratch_new();
@@ -249,7 +249,7 @@ static int use_zone_without_descriptors(void *name)
 }
 
 // The library would take UTC.
-static void a_zone_that_cannot_be_opened_is_a_failure(void **state)
+static void an_unreadable_zone_is_a_failure(void **state)
 {
     (void)state;
     char name[] = "Europe/Berlin";
@@ -259,16 +259,16 @@ static void a_zone_that_cannot_be_opened_is_a_failure(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_half_hour_of_a_year_is_the_librarys),
-        cmocka_unit_test(the_seconds_around_every_change_of_the_offset_are_the_librarys),
-        cmocka_unit_test(moments_in_any_order_are_the_librarys),
-        cmocka_unit_test(hours_that_share_a_place_in_the_cache_do_not_mix),
-        cmocka_unit_test(known_moments_have_their_known_text),
+        cmocka_unit_test(every_half_hour_of_a_year_matches_the_library),
+        cmocka_unit_test(seconds_around_every_offset_change_match_the_library),
+        cmocka_unit_test(times_in_any_order_match_the_library),
+        cmocka_unit_test(hours_that_share_a_cache_entry_do_not_mix),
+        cmocka_unit_test(known_times_have_the_known_text),
         cmocka_unit_test(the_extremes_of_time_fit_the_text),
-        cmocka_unit_test(names_of_the_database_exist_and_others_do_not),
-        cmocka_unit_test(a_name_too_long_does_not_exist),
-        cmocka_unit_test(zones_are_looked_for_where_the_library_looks),
-        cmocka_unit_test(a_zone_that_cannot_be_opened_is_a_failure),
+        cmocka_unit_test(only_names_in_the_tz_database_exist),
+        cmocka_unit_test(a_too_long_name_does_not_exist),
+        cmocka_unit_test(zones_are_searched_where_the_library_searches),
+        cmocka_unit_test(an_unreadable_zone_is_a_failure),
     };
     return cmocka_run_group_tests_name("zone", tests, NULL, NULL);
 }

@@ -75,7 +75,7 @@ static bool matches(struct str text, const char *pattern)
 
 #define TIME_PATTERN "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z"
 
-static void before_any_opening_events_are_text_on_standard_error(void **state)
+static void before_log_open_events_are_text_on_standard_error(void **state)
 {
     (void)state;
     LOG_EVENT(LOG_LEVEL_INFO, "early", LOG_NUMBER("n", 1));
@@ -117,7 +117,7 @@ static void the_time_is_now_in_utc(void **state)
     assert_in_range(timegm(&read), before, time(NULL) + 1);
 }
 
-static void values_that_could_be_taken_for_more_are_quoted(void **state)
+static void ambiguous_values_are_quoted(void **state)
 {
     (void)state;
     static const struct {
@@ -259,7 +259,7 @@ static void however_long_a_value_is_the_line_is_json_with_every_field(void **sta
     }
 }
 
-static void a_cut_value_says_so_and_uses_the_room_there_is(void **state)
+static void a_truncated_value_is_marked_and_uses_all_room(void **state)
 {
     (void)state;
     for (enum log_format format = LOG_FORMAT_TEXT; format <= LOG_FORMAT_JSON; format++) {
@@ -273,7 +273,7 @@ static void a_cut_value_says_so_and_uses_the_room_there_is(void **state)
     }
 }
 
-static void a_value_that_just_fits_is_whole(void **state)
+static void a_value_that_just_fits_is_complete(void **state)
 {
     (void)state;
     open_log("stderr", LOG_LEVEL_INFO, LOG_FORMAT_JSON);
@@ -289,7 +289,7 @@ static void a_value_that_just_fits_is_whole(void **state)
     assert_true(whole > 3950);
 }
 
-static void a_long_message_is_cut_and_the_line_is_json(void **state)
+static void a_long_message_is_truncated_and_the_line_is_json(void **state)
 {
     (void)state;
     static char message[6000];
@@ -301,7 +301,7 @@ static void a_long_message_is_cut_and_the_line_is_json(void **state)
     json_object_put(event);
 }
 
-static void a_long_text_line_is_cut_and_still_one_line(void **state)
+static void a_long_text_line_is_truncated_to_one_line(void **state)
 {
     (void)state;
     static char value[6000];
@@ -387,7 +387,7 @@ static void log_numbers(unsigned count)
     }
 }
 
-static void a_file_is_made_and_appended_to(void **state)
+static void a_file_is_created_and_appended_to(void **state)
 {
     (void)state;
     struct file_log log = file_log_new();
@@ -400,7 +400,7 @@ static void a_file_is_made_and_appended_to(void **state)
     file_log_free(&log);
 }
 
-static void a_file_is_not_for_everybody_to_read(void **state)
+static void a_file_is_not_readable_by_everybody(void **state)
 {
     (void)state;
     const mode_t before = umask(0);
@@ -412,7 +412,7 @@ static void a_file_is_not_for_everybody_to_read(void **state)
     file_log_free(&log);
 }
 
-static void opening_again_follows_a_rotation(void **state)
+static void reopening_follows_a_rotation(void **state)
 {
     (void)state;
     struct file_log log = file_log_new();
@@ -440,7 +440,7 @@ static unsigned count_descriptors(void)
     return count;
 }
 
-static void opening_again_leaks_no_descriptor(void **state)
+static void reopening_leaks_no_descriptor(void **state)
 {
     (void)state;
     struct file_log log = file_log_new();
@@ -476,7 +476,7 @@ static struct file_log fifo_log_new(void)
     return log;
 }
 
-static void a_fifo_that_nobody_reads_is_an_error_at_once(void **state)
+static void a_fifo_without_a_reader_is_an_error_at_once(void **state)
 {
     (void)state;
     struct file_log log = fifo_log_new();
@@ -487,7 +487,7 @@ static void a_fifo_that_nobody_reads_is_an_error_at_once(void **state)
 }
 
 // Full, or without its reader, it loses lines; it takes them again when it is read again.
-static void a_fifo_that_is_read_takes_lines(void **state)
+static void a_fifo_with_a_reader_takes_lines(void **state)
 {
     (void)state;
     struct file_log log = fifo_log_new();
@@ -515,7 +515,7 @@ static void a_fifo_that_is_read_takes_lines(void **state)
     file_log_free(&log);
 }
 
-static void what_a_full_disk_does_not_take_is_counted(void **state)
+static void lines_lost_to_a_full_disk_are_counted(void **state)
 {
     (void)state;
     open_log("file:/dev/full", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
@@ -529,7 +529,7 @@ static void what_a_full_disk_does_not_take_is_counted(void **state)
     assert_false(str_is_absent(next_write()));
 }
 
-static void with_syslog_nothing_is_written_here(void **state)
+static void with_syslog_nothing_goes_to_standard_error(void **state)
 {
     (void)state;
     struct file_log log = file_log_new();
@@ -549,7 +549,7 @@ static void *write_events(void *argument)
     return NULL;
 }
 
-static void lines_of_several_threads_never_mix_nor_vanish_in_a_rotation(void **state)
+static void lines_of_threads_never_mix_or_get_lost_in_a_rotation(void **state)
 {
     (void)state;
     struct file_log log = file_log_new();
@@ -572,31 +572,31 @@ static void lines_of_several_threads_never_mix_nor_vanish_in_a_rotation(void **s
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CAPTURED(before_any_opening_events_are_text_on_standard_error), // must be the first
+        CAPTURED(before_log_open_events_are_text_on_standard_error), // must be the first
         CAPTURED(a_text_line_has_time_level_message_and_fields),
         CAPTURED(each_level_has_its_name),
         CAPTURED(the_time_is_now_in_utc),
-        CAPTURED(values_that_could_be_taken_for_more_are_quoted),
+        CAPTURED(ambiguous_values_are_quoted),
         CAPTURED(no_byte_of_a_value_can_forge_a_line),
         CAPTURED(a_json_line_has_the_same_members),
         CAPTURED(random_values_make_json_lines),
         CAPTURED(however_long_a_value_is_the_line_is_json_with_every_field),
-        CAPTURED(a_cut_value_says_so_and_uses_the_room_there_is),
-        CAPTURED(a_value_that_just_fits_is_whole),
-        CAPTURED(a_long_message_is_cut_and_the_line_is_json),
-        CAPTURED(a_long_text_line_is_cut_and_still_one_line),
+        CAPTURED(a_truncated_value_is_marked_and_uses_all_room),
+        CAPTURED(a_value_that_just_fits_is_complete),
+        CAPTURED(a_long_message_is_truncated_and_the_line_is_json),
+        CAPTURED(a_long_text_line_is_truncated_to_one_line),
         CAPTURED(events_below_the_level_are_not_written),
         CAPTURED(one_event_is_one_write),
-        CAPTURED(a_file_is_made_and_appended_to),
-        CAPTURED(a_file_is_not_for_everybody_to_read),
-        CAPTURED(opening_again_follows_a_rotation),
-        CAPTURED(opening_again_leaks_no_descriptor),
+        CAPTURED(a_file_is_created_and_appended_to),
+        CAPTURED(a_file_is_not_readable_by_everybody),
+        CAPTURED(reopening_follows_a_rotation),
+        CAPTURED(reopening_leaks_no_descriptor),
         CAPTURED(a_file_that_cannot_be_opened_leaves_the_old_target),
-        CAPTURED(a_fifo_that_nobody_reads_is_an_error_at_once),
-        CAPTURED(a_fifo_that_is_read_takes_lines),
-        CAPTURED(what_a_full_disk_does_not_take_is_counted),
-        CAPTURED(with_syslog_nothing_is_written_here),
-        CAPTURED(lines_of_several_threads_never_mix_nor_vanish_in_a_rotation),
+        CAPTURED(a_fifo_without_a_reader_is_an_error_at_once),
+        CAPTURED(a_fifo_with_a_reader_takes_lines),
+        CAPTURED(lines_lost_to_a_full_disk_are_counted),
+        CAPTURED(with_syslog_nothing_goes_to_standard_error),
+        CAPTURED(lines_of_threads_never_mix_or_get_lost_in_a_rotation),
     };
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
 }

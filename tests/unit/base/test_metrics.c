@@ -122,7 +122,7 @@ static void buckets_are_cumulative_and_include_their_limit(void **state)
     assert_sample("bkflow_states_request_duration_seconds_sum", 3620.001002);
 }
 
-static void groups_fall_into_buckets_by_their_requests(void **state)
+static void groups_are_counted_by_number_of_requests(void **state)
 {
     (void)state;
     static const size_t sizes[] = {1, 1, 2, 3, 4, 5, 8, 9, 16};
@@ -166,7 +166,7 @@ static void the_limits_of_buckets_ascend(void **state)
     assert_int_equal(count_ascending_buckets(GROUPS "_bucket{le=\""), METRICS_GROUP_BUCKETS + 1);
 }
 
-static void gauges_tell_workers_start_and_version(void **state)
+static void gauges_show_workers_start_and_version(void **state)
 {
     (void)state;
     atomic_store(&fixture.metrics->shards[1].busy, true);
@@ -180,7 +180,7 @@ static void gauges_tell_workers_start_and_version(void **state)
 
 // The Prometheus text format, version 0.0.4: comments and samples, families with help and type
 // first.
-static void every_line_is_of_the_text_format(void **state)
+static void every_line_is_in_the_text_format(void **state)
 {
     (void)state;
     static const char pattern[] =
@@ -209,7 +209,7 @@ static struct str declared_family(struct str line)
     return str_cut(&rest, ' ');
 }
 
-static void every_sample_stands_below_its_family(void **state)
+static void every_sample_follows_its_family(void **state)
 {
     (void)state;
     struct str family = STR("(none)");
@@ -245,7 +245,7 @@ static void each_family_is_declared_once(void **state)
     assert_true(count >= 10);
 }
 
-static void counters_have_names_of_counters(void **state)
+static void counters_are_named_as_counters(void **state)
 {
     (void)state;
     struct str rest = scrape();
@@ -269,7 +269,7 @@ static void *count_requests(void *shard)
     return NULL;
 }
 
-static void scraping_beside_working_threads_loses_nothing(void **state)
+static void scraping_while_threads_count_loses_nothing(void **state)
 {
     (void)state;
     pthread_t threads[SHARDS];
@@ -294,14 +294,14 @@ int main(void)
         WITH_FIXTURE(counters_are_summed_over_the_shards),
         WITH_FIXTURE(every_outcome_is_counted_under_its_status_and_cause),
         WITH_FIXTURE(buckets_are_cumulative_and_include_their_limit),
-        WITH_FIXTURE(groups_fall_into_buckets_by_their_requests),
+        WITH_FIXTURE(groups_are_counted_by_number_of_requests),
         WITH_FIXTURE(the_limits_of_buckets_ascend),
-        WITH_FIXTURE(gauges_tell_workers_start_and_version),
-        WITH_FIXTURE(every_line_is_of_the_text_format),
-        WITH_FIXTURE(every_sample_stands_below_its_family),
+        WITH_FIXTURE(gauges_show_workers_start_and_version),
+        WITH_FIXTURE(every_line_is_in_the_text_format),
+        WITH_FIXTURE(every_sample_follows_its_family),
         WITH_FIXTURE(each_family_is_declared_once),
-        WITH_FIXTURE(counters_have_names_of_counters),
-        WITH_FIXTURE(scraping_beside_working_threads_loses_nothing),
+        WITH_FIXTURE(counters_are_named_as_counters),
+        WITH_FIXTURE(scraping_while_threads_count_loses_nothing),
     };
     return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);
 }

@@ -50,7 +50,7 @@ static void nothing_is_delivered_before_the_buffer_is_full(void **state)
     assert_int_equal(outbuf_pending(&fixture.out), 1);
 }
 
-static void pieces_of_any_size_arrive_as_they_were_written(void **state)
+static void pieces_of_any_size_arrive_unchanged(void **state)
 {
     (void)state;
     static const size_t sizes[] = {1, 2, 3, 7, 100, 1023, 1024, 1025, 4096, 100000};
@@ -83,7 +83,7 @@ static void any_capacity_gives_the_same_bytes(void **state)
     }
 }
 
-static void reserved_room_is_made_when_short(void **state)
+static void reserving_makes_room(void **state)
 {
     (void)state;
     outbuf_write(&fixture.out, text, 1000);
@@ -106,7 +106,7 @@ static void flushing_an_empty_buffer_delivers_nothing(void **state)
     assert_int_equal(fixture.sink->calls, 0);
 }
 
-static void delivered_counts_what_the_sink_has_taken(void **state)
+static void delivered_counts_what_the_sink_took(void **state)
 {
     (void)state;
     outbuf_write(&fixture.out, text, 5000);
@@ -115,7 +115,7 @@ static void delivered_counts_what_the_sink_has_taken(void **state)
     assert_int_equal(outbuf_delivered(&fixture.out), 5000);
 }
 
-static void an_error_sticks(void **state)
+static void an_error_is_sticky(void **state)
 {
     (void)state;
     fixture.sink->fail_at = 2;
@@ -130,7 +130,7 @@ static void an_error_sticks(void **state)
     assert_int_equal(fixture.sink->len, OUTBUF_MIN_CAPACITY);
 }
 
-static void an_error_of_the_last_flush_is_told(void **state)
+static void an_error_of_the_last_flush_is_reported(void **state)
 {
     (void)state;
     fixture.sink->fail_at = 1;
@@ -141,7 +141,7 @@ static void an_error_of_the_last_flush_is_told(void **state)
     assert_int_equal(outbuf_delivered(&fixture.out), 0);
 }
 
-static void after_an_error_writing_stays_within_the_buffer(void **state)
+static void after_an_error_writes_stay_within_the_buffer(void **state)
 {
     (void)state;
     fixture.sink->fail_at = 1;
@@ -174,7 +174,7 @@ static int mark_rooms(void *context, char *bytes, size_t len, bool is_last)
     return sink_take(context, bytes, len, is_last);
 }
 
-static void the_rooms_are_the_sinks_and_leave_the_content_alone(void **state)
+static void the_sink_may_write_into_head_and_tail_room(void **state)
 {
     (void)state;
     outbuf_init_with_rooms(&fixture.out, fixture.bytes, 8, OUTBUF_MIN_CAPACITY, mark_rooms,
@@ -194,16 +194,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_FIXTURE(nothing_is_delivered_before_the_buffer_is_full),
-        WITH_FIXTURE(pieces_of_any_size_arrive_as_they_were_written),
+        WITH_FIXTURE(pieces_of_any_size_arrive_unchanged),
         WITH_FIXTURE(any_capacity_gives_the_same_bytes),
-        WITH_FIXTURE(reserved_room_is_made_when_short),
+        WITH_FIXTURE(reserving_makes_room),
         WITH_FIXTURE(flushing_an_empty_buffer_delivers_nothing),
-        WITH_FIXTURE(delivered_counts_what_the_sink_has_taken),
-        WITH_FIXTURE(an_error_sticks),
-        WITH_FIXTURE(an_error_of_the_last_flush_is_told),
+        WITH_FIXTURE(delivered_counts_what_the_sink_took),
+        WITH_FIXTURE(an_error_is_sticky),
+        WITH_FIXTURE(an_error_of_the_last_flush_is_reported),
         WITH_FIXTURE(the_last_call_is_made_once_even_without_bytes),
-        WITH_FIXTURE(the_rooms_are_the_sinks_and_leave_the_content_alone),
-        WITH_FIXTURE(after_an_error_writing_stays_within_the_buffer),
+        WITH_FIXTURE(the_sink_may_write_into_head_and_tail_room),
+        WITH_FIXTURE(after_an_error_writes_stay_within_the_buffer),
     };
     return cmocka_run_group_tests_name("outbuf", tests, NULL, NULL);
 }

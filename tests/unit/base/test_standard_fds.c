@@ -36,7 +36,7 @@ static int fill(void *context)
     return 0;
 }
 
-static void what_is_closed_is_opened_and_fails_as_if_it_were_closed(void **state)
+static void closed_descriptors_are_opened_and_fail_as_if_closed(void **state)
 {
     (void)state;
     for (unsigned closed = 0; closed <= ALL; closed++) {
@@ -55,7 +55,7 @@ static int keep(void *context)
     return write(STDOUT_FILENO, "x", 1) == 1 ? 0 : 2;
 }
 
-static void what_is_open_stays_as_it_is(void **state)
+static void open_descriptors_are_unchanged(void **state)
 {
     (void)state;
     int pipe_ends[2];
@@ -71,8 +71,8 @@ static void what_is_open_stays_as_it_is(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_closed_is_opened_and_fails_as_if_it_were_closed),
-        cmocka_unit_test(what_is_open_stays_as_it_is),
+        cmocka_unit_test(closed_descriptors_are_opened_and_fail_as_if_closed),
+        cmocka_unit_test(open_descriptors_are_unchanged),
     };
     return cmocka_run_group_tests_name("standard_fds", tests, NULL, NULL);
 }

@@ -109,7 +109,7 @@ static void every_four_bytes_at_the_edges_are_checked_as_their_code_point(void *
     }
 }
 
-static void a_text_is_valid_when_every_sequence_is(void **state)
+static void a_text_is_valid_if_every_sequence_is(void **state)
 {
     (void)state;
     assert_true(utf8_is_valid(STR("任务 task \xF0\x9F\x98\x80")));
@@ -145,7 +145,7 @@ static void one_bad_byte_anywhere_makes_a_text_invalid(void **state)
     }
 }
 
-static void every_code_point_is_encoded_as_it_is_read(void **state)
+static void every_code_point_is_encoded_as_it_is_decoded(void **state)
 {
     (void)state;
     for (uint32_t point = 0; point <= 0x10FFFF; point++) {
@@ -157,7 +157,7 @@ static void every_code_point_is_encoded_as_it_is_read(void **state)
     }
 }
 
-static void characters_that_nobody_sees_are_known(void **state)
+static void invisible_characters_are_known(void **state)
 {
     (void)state;
     static const uint32_t unseen[] = {
@@ -180,7 +180,7 @@ static void characters_that_nobody_sees_are_known(void **state)
     }
 }
 
-static void a_text_is_visible_when_every_character_is(void **state)
+static void a_text_is_visible_if_every_character_is(void **state)
 {
     (void)state;
     assert_true(utf8_all_visible(STR("a")));
@@ -203,12 +203,12 @@ int main(void)
         cmocka_unit_test(sequences_at_the_edges_have_their_length),
         cmocka_unit_test(every_three_bytes_are_checked_as_their_code_point),
         cmocka_unit_test(every_four_bytes_at_the_edges_are_checked_as_their_code_point),
-        cmocka_unit_test(a_text_is_valid_when_every_sequence_is),
+        cmocka_unit_test(a_text_is_valid_if_every_sequence_is),
         cmocka_unit_test(an_empty_or_absent_text_is_valid),
         cmocka_unit_test(one_bad_byte_anywhere_makes_a_text_invalid),
-        cmocka_unit_test(every_code_point_is_encoded_as_it_is_read),
-        cmocka_unit_test(characters_that_nobody_sees_are_known),
-        cmocka_unit_test(a_text_is_visible_when_every_character_is),
+        cmocka_unit_test(every_code_point_is_encoded_as_it_is_decoded),
+        cmocka_unit_test(invisible_characters_are_known),
+        cmocka_unit_test(a_text_is_visible_if_every_character_is),
     };
     return cmocka_run_group_tests_name("utf8", tests, NULL, NULL);
 }

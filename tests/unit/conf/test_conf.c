@@ -192,7 +192,7 @@ static struct str printed_value(const char *text, const char *section, const cha
     return STR_ABSENT;
 }
 
-static void the_defaults_are_what_the_documentation_says(void **state)
+static void the_defaults_are_the_documented_ones(void **state)
 {
     (void)state;
     struct conf *const conf = load_good(NULL, NULL);
@@ -237,7 +237,7 @@ static void the_defaults_are_what_the_documentation_says(void **state)
     conf_free(conf);
 }
 
-static void every_key_takes_its_own_default(void **state)
+static void every_key_accepts_its_own_default(void **state)
 {
     (void)state;
     struct conf *const defaults = load_good(NULL, NULL);
@@ -254,7 +254,7 @@ static void every_key_takes_its_own_default(void **state)
 }
 
 // As long as this holds, the table above is all there is.
-static void there_is_no_key_that_these_tests_do_not_know(void **state)
+static void these_tests_know_every_key(void **state)
 {
     (void)state;
     struct conf *const conf = load_good(NULL, NULL);
@@ -269,7 +269,7 @@ static void there_is_no_key_that_these_tests_do_not_know(void **state)
     conf_free(conf);
 }
 
-static void every_key_takes_a_value_from_the_file(void **state)
+static void every_key_can_be_set_in_the_file(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
@@ -296,7 +296,7 @@ static const char *environment_entry(const char *section, const char *key, const
     return text;
 }
 
-static void every_key_takes_a_value_from_the_environment(void **state)
+static void every_key_can_be_set_in_the_environment(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
@@ -348,7 +348,7 @@ static void check_number_row(const struct number_row *row)
     }
 }
 
-static void numbers_are_bounded_and_whole(void **state)
+static void numbers_are_bounded_integers(void **state)
 {
     (void)state;
     static const struct number_row rows[] = {
@@ -436,7 +436,7 @@ static void durations_have_units(void **state)
     }
 }
 
-static void addresses_to_listen_on_are_understood(void **state)
+static void listen_addresses_are_parsed(void **state)
 {
     (void)state;
     static const struct {
@@ -470,7 +470,7 @@ static void addresses_to_listen_on_are_understood(void **state)
     }
 }
 
-static void addresses_that_cannot_be_listened_on_are_refused(void **state)
+static void invalid_listen_addresses_are_refused(void **state)
 {
     (void)state;
     static const char path_of_108[] =
@@ -522,7 +522,7 @@ static void addresses_that_cannot_be_listened_on_are_refused(void **state)
     assert_null(load_environment(environment_entry("server", "listen", "tcp:host:9000 ")));
 }
 
-static void the_longest_path_that_a_socket_takes_is_taken(void **state)
+static void the_longest_possible_socket_path_is_accepted(void **state)
 {
     (void)state;
     char value[128] = "unix:/";
@@ -533,7 +533,7 @@ static void the_longest_path_that_a_socket_takes_is_taken(void **state)
     conf_free(conf);
 }
 
-static void words_are_taken_to_the_letter(void **state)
+static void words_must_match_exactly(void **state)
 {
     (void)state;
     static const struct {
@@ -597,7 +597,7 @@ static void files_may_be_written_in_several_ways(void **state)
     }
 }
 
-static void an_empty_file_is_all_defaults(void **state)
+static void an_empty_file_means_all_defaults(void **state)
 {
     (void)state;
     struct conf *const conf = load_good("", NULL);
@@ -664,7 +664,7 @@ static void all_mistakes_are_named_at_once(void **state)
     assert_true(has_text(str_from(fixture.complaints), ":7: [auth] query_credentials: expected"));
 }
 
-static void every_line_without_meaning_is_named(void **state)
+static void every_meaningless_line_is_named(void **state)
 {
     (void)state;
     assert_null(load("[server]\nfirst\nworkers = 4\nsecond\n", NULL));
@@ -683,7 +683,7 @@ static const char *file_with_line_of(size_t line_len)
     return text;
 }
 
-static void a_line_too_long_is_a_mistake_and_never_cut(void **state)
+static void a_too_long_line_is_a_mistake_and_not_truncated(void **state)
 {
     (void)state;
     for (size_t len = 150; len < 450; len++) {
@@ -695,7 +695,7 @@ static void a_line_too_long_is_a_mistake_and_never_cut(void **state)
     }
 }
 
-static void a_value_is_whole_up_to_the_longest_line(void **state)
+static void a_value_is_complete_up_to_the_longest_line(void **state)
 {
     (void)state;
     char text[512] = "[database]\nname = ";
@@ -708,7 +708,7 @@ static void a_value_is_whole_up_to_the_longest_line(void **state)
 }
 
 // Where something of a value is not taken, that has to be said: passwords have such characters.
-static void a_value_is_taken_whole_or_refused(void **state)
+static void a_value_is_accepted_completely_or_refused(void **state)
 {
     (void)state;
     static const char *const values[] = {"a;b", "a#b",     "a ;b", "a # b", "a=b",
@@ -724,7 +724,7 @@ static void a_value_is_taken_whole_or_refused(void **state)
     }
 }
 
-static void a_file_that_cannot_be_read_is_a_mistake(void **state)
+static void an_unreadable_file_is_a_mistake(void **state)
 {
     (void)state;
     static char *const nothing[] = {NULL};
@@ -733,7 +733,7 @@ static void a_file_that_cannot_be_read_is_a_mistake(void **state)
                         "/nowhere/conf: cannot be read: No such file or directory\n");
 }
 
-static void a_folder_in_place_of_the_file_is_a_mistake(void **state)
+static void a_folder_instead_of_a_file_is_a_mistake(void **state)
 {
     (void)state;
     static char *const nothing[] = {NULL};
@@ -818,7 +818,7 @@ static void a_bad_variable_is_named(void **state)
     }
 }
 
-static void variables_that_are_none_of_ours_are_ignored(void **state)
+static void other_variables_are_ignored(void **state)
 {
     (void)state;
     char config[] = "BKFLOW_STATES_CONFIG=/etc/x.conf";
@@ -863,7 +863,7 @@ static void the_first_line_of_a_password_file_is_the_password(void **state)
     }
 }
 
-static void a_password_file_that_cannot_be_read_is_named(void **state)
+static void an_unreadable_password_file_is_named(void **state)
 {
     (void)state;
     assert_null(load(one_key("database", "password_file", "/nowhere/password"), NULL));
@@ -874,7 +874,7 @@ static void a_password_file_that_cannot_be_read_is_named(void **state)
     assert_true(has_text(str_from(fixture.complaints), "cannot be used: Is a directory"));
 }
 
-static void a_password_too_long_is_refused_and_never_cut(void **state)
+static void a_too_long_password_is_refused_and_not_truncated(void **state)
 {
     (void)state;
     char content[5000];
@@ -886,7 +886,7 @@ static void a_password_too_long_is_refused_and_never_cut(void **state)
     assert_true(is_right);
 }
 
-static void two_passwords_are_one_too_many(void **state)
+static void two_passwords_are_a_mistake(void **state)
 {
     (void)state;
     char text[1024];
@@ -911,7 +911,7 @@ static void systemds_credential_is_the_password(void **state)
     conf_free(conf);
 }
 
-static void a_password_of_the_file_goes_before_systemds_credential(void **state)
+static void a_password_in_the_file_precedes_systemds_credential(void **state)
 {
     (void)state;
     free(scratch_write(fixture.folder, "database_password", "hunter2\n"));
@@ -931,7 +931,7 @@ static void a_folder_of_credentials_without_ours_changes_nothing(void **state)
 }
 
 // As where the service's user may not enter it. Root may, but nobody can enter a file.
-static void credentials_out_of_reach_are_a_mistake(void **state)
+static void unreadable_credentials_are_a_mistake(void **state)
 {
     (void)state;
     char *const file = scratch_write(fixture.folder, "file", "");
@@ -978,7 +978,7 @@ static void each_engine_key_makes_a_second_database(void **state)
     }
 }
 
-static void an_engine_key_that_is_not_given_is_the_databases(void **state)
+static void a_missing_engine_key_has_the_databases_value(void **state)
 {
     (void)state;
     struct conf *const conf = load_good("[database]\nhost = db1\nuser = u\npassword = p\n"
@@ -994,7 +994,7 @@ static void an_engine_key_that_is_not_given_is_the_databases(void **state)
     conf_free(conf);
 }
 
-static void a_host_of_the_engines_does_not_meet_the_databases_socket(void **state)
+static void an_engine_host_does_not_get_the_databases_socket(void **state)
 {
     (void)state;
     struct conf *const conf = load_good("[database]\nsocket = /run/db.sock\nport = 3307\n"
@@ -1006,7 +1006,7 @@ static void a_host_of_the_engines_does_not_meet_the_databases_socket(void **stat
     conf_free(conf);
 }
 
-static void a_password_of_the_engines_does_not_meet_the_databases_file(void **state)
+static void an_engine_password_does_not_get_the_databases_file(void **state)
 {
     (void)state;
     char text[1024];
@@ -1044,7 +1044,7 @@ static void the_engine_inherits_the_databases_credential_too(void **state)
 
 // ---- gateways ----
 
-static void each_gateway_has_a_key_of_its_name(void **state)
+static void each_gateway_has_a_key_with_its_name(void **state)
 {
     (void)state;
     struct conf *const conf = load_good("[auth]\ngateway_key_bk-apigw = /etc/a.pem\n"
@@ -1104,7 +1104,7 @@ static void bad_gateway_keys_are_named(void **state)
     }
 }
 
-static void gateways_are_bounded(void **state)
+static void the_number_of_gateways_is_bounded(void **state)
 {
     (void)state;
     char text[4096];
@@ -1121,14 +1121,14 @@ static void gateways_are_bounded(void **state)
 
 // ---- ways in ----
 
-static void without_any_way_in_the_configuration_is_refused(void **state)
+static void without_any_authentication_the_configuration_is_refused(void **state)
 {
     (void)state;
     assert_null(load("[auth]\ndirect = off\n", NULL));
     assert_true(has_text(str_from(fixture.complaints), "no way to authenticate"));
 }
 
-static void the_gateway_alone_is_a_way_in(void **state)
+static void the_gateway_alone_is_enough(void **state)
 {
     (void)state;
     struct conf *const conf = load_good("[auth]\ndirect = off\ngateway = on\n", NULL);
@@ -1139,7 +1139,7 @@ static void the_gateway_alone_is_a_way_in(void **state)
 
 // ---- printing ----
 
-static void what_is_printed_loads_and_prints_the_same(void **state)
+static void a_printed_configuration_loads_and_prints_the_same(void **state)
 {
     (void)state;
     struct conf *const conf =
@@ -1158,7 +1158,7 @@ static void what_is_printed_loads_and_prints_the_same(void **state)
     conf_free(again);
 }
 
-static void what_is_printed_reaches_the_same_databases(void **state)
+static void a_printed_configuration_reaches_the_same_databases(void **state)
 {
     (void)state;
     struct conf *const conf = load_good("[database]\nhost = a\n", NULL);
@@ -1189,7 +1189,7 @@ static void printing_masks_passwords(void **state)
     conf_free(conf);
 }
 
-static void the_reference_loads_as_it_stands(void **state)
+static void the_reference_loads_unchanged(void **state)
 {
     (void)state;
     char *const reference = print_to_text(NULL);
@@ -1214,7 +1214,7 @@ static size_t uncomment_keys(char *text)
     return count;
 }
 
-static void the_reference_with_its_values_uncommented_loads(void **state)
+static void the_reference_loads_with_all_values_uncommented(void **state)
 {
     (void)state;
     char *const reference = print_to_text(NULL);
@@ -1242,7 +1242,7 @@ static void the_reference_names_every_key(void **state)
     free(reference);
 }
 
-static void the_reference_explains_in_lines_that_fit_a_terminal(void **state)
+static void the_reference_fits_a_terminal(void **state)
 {
     (void)state;
     char *const reference = print_to_text(NULL);
@@ -1257,7 +1257,7 @@ static void the_reference_explains_in_lines_that_fit_a_terminal(void **state)
 
 // ---- reload ----
 
-static void a_key_that_is_read_at_start_only_keeps_its_value_and_is_named(void **state)
+static void a_key_read_only_at_start_keeps_its_value_and_is_named(void **state)
 {
     (void)state;
     struct conf *const running = load_good(NULL, NULL);
@@ -1364,7 +1364,7 @@ static int load_without_memory(void *fail_at)
 }
 
 // 0: the failure was told; 2: no allocation was left to fail.
-static void each_failing_allocation_is_told_and_nothing_else_happens(void **state)
+static void each_failing_allocation_is_reported_and_nothing_else_happens(void **state)
 {
     (void)state;
     char *const path = scratch_write(fixture.folder, "password", "hunter5\n");
@@ -1394,66 +1394,66 @@ static void each_failing_allocation_is_told_and_nothing_else_happens(void **stat
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_FIXTURE(the_defaults_are_what_the_documentation_says),
-        WITH_FIXTURE(every_key_takes_its_own_default),
-        WITH_FIXTURE(there_is_no_key_that_these_tests_do_not_know),
-        WITH_FIXTURE(every_key_takes_a_value_from_the_file),
-        WITH_FIXTURE(every_key_takes_a_value_from_the_environment),
-        WITH_FIXTURE(numbers_are_bounded_and_whole),
+        WITH_FIXTURE(the_defaults_are_the_documented_ones),
+        WITH_FIXTURE(every_key_accepts_its_own_default),
+        WITH_FIXTURE(these_tests_know_every_key),
+        WITH_FIXTURE(every_key_can_be_set_in_the_file),
+        WITH_FIXTURE(every_key_can_be_set_in_the_environment),
+        WITH_FIXTURE(numbers_are_bounded_integers),
         WITH_FIXTURE(sizes_have_units),
         WITH_FIXTURE(durations_have_units),
-        WITH_FIXTURE(addresses_to_listen_on_are_understood),
-        WITH_FIXTURE(addresses_that_cannot_be_listened_on_are_refused),
-        WITH_FIXTURE(the_longest_path_that_a_socket_takes_is_taken),
-        WITH_FIXTURE(words_are_taken_to_the_letter),
+        WITH_FIXTURE(listen_addresses_are_parsed),
+        WITH_FIXTURE(invalid_listen_addresses_are_refused),
+        WITH_FIXTURE(the_longest_possible_socket_path_is_accepted),
+        WITH_FIXTURE(words_must_match_exactly),
         WITH_FIXTURE(files_may_be_written_in_several_ways),
-        WITH_FIXTURE(an_empty_file_is_all_defaults),
+        WITH_FIXTURE(an_empty_file_means_all_defaults),
         WITH_FIXTURE(a_mistake_is_named_with_file_line_and_key),
         WITH_FIXTURE(all_mistakes_are_named_at_once),
-        WITH_FIXTURE(every_line_without_meaning_is_named),
-        WITH_FIXTURE(a_line_too_long_is_a_mistake_and_never_cut),
-        WITH_FIXTURE(a_value_is_whole_up_to_the_longest_line),
-        WITH_FIXTURE(a_value_is_taken_whole_or_refused),
-        WITH_FIXTURE(a_file_that_cannot_be_read_is_a_mistake),
-        WITH_FIXTURE(a_folder_in_place_of_the_file_is_a_mistake),
+        WITH_FIXTURE(every_meaningless_line_is_named),
+        WITH_FIXTURE(a_too_long_line_is_a_mistake_and_not_truncated),
+        WITH_FIXTURE(a_value_is_complete_up_to_the_longest_line),
+        WITH_FIXTURE(a_value_is_accepted_completely_or_refused),
+        WITH_FIXTURE(an_unreadable_file_is_a_mistake),
+        WITH_FIXTURE(a_folder_instead_of_a_file_is_a_mistake),
         WITH_FIXTURE(no_complaint_shows_a_secret),
         WITH_FIXTURE(the_environment_overrides_the_file),
         WITH_FIXTURE(an_empty_variable_is_an_empty_value),
         WITH_FIXTURE(values_of_variables_are_not_trimmed),
         WITH_FIXTURE(a_bad_variable_is_named),
-        WITH_FIXTURE(variables_that_are_none_of_ours_are_ignored),
+        WITH_FIXTURE(other_variables_are_ignored),
         WITH_FIXTURE(the_first_line_of_a_password_file_is_the_password),
-        WITH_FIXTURE(a_password_file_that_cannot_be_read_is_named),
-        WITH_FIXTURE(a_password_too_long_is_refused_and_never_cut),
-        WITH_FIXTURE(two_passwords_are_one_too_many),
+        WITH_FIXTURE(an_unreadable_password_file_is_named),
+        WITH_FIXTURE(a_too_long_password_is_refused_and_not_truncated),
+        WITH_FIXTURE(two_passwords_are_a_mistake),
         WITH_FIXTURE(systemds_credential_is_the_password),
-        WITH_FIXTURE(a_password_of_the_file_goes_before_systemds_credential),
+        WITH_FIXTURE(a_password_in_the_file_precedes_systemds_credential),
         WITH_FIXTURE(a_folder_of_credentials_without_ours_changes_nothing),
-        WITH_FIXTURE(credentials_out_of_reach_are_a_mistake),
+        WITH_FIXTURE(unreadable_credentials_are_a_mistake),
         WITH_FIXTURE(without_engine_keys_there_is_one_database),
         WITH_FIXTURE(each_engine_key_makes_a_second_database),
-        WITH_FIXTURE(an_engine_key_that_is_not_given_is_the_databases),
-        WITH_FIXTURE(a_host_of_the_engines_does_not_meet_the_databases_socket),
-        WITH_FIXTURE(a_password_of_the_engines_does_not_meet_the_databases_file),
+        WITH_FIXTURE(a_missing_engine_key_has_the_databases_value),
+        WITH_FIXTURE(an_engine_host_does_not_get_the_databases_socket),
+        WITH_FIXTURE(an_engine_password_does_not_get_the_databases_file),
         WITH_FIXTURE(the_environment_makes_a_second_database_too),
         WITH_FIXTURE(the_engine_inherits_the_databases_credential_too),
-        WITH_FIXTURE(each_gateway_has_a_key_of_its_name),
+        WITH_FIXTURE(each_gateway_has_a_key_with_its_name),
         WITH_FIXTURE(the_environment_adds_a_gateway_or_replaces_its_key),
         WITH_FIXTURE(bad_gateway_keys_are_named),
-        WITH_FIXTURE(gateways_are_bounded),
-        WITH_FIXTURE(without_any_way_in_the_configuration_is_refused),
-        WITH_FIXTURE(the_gateway_alone_is_a_way_in),
-        WITH_FIXTURE(what_is_printed_loads_and_prints_the_same),
-        WITH_FIXTURE(what_is_printed_reaches_the_same_databases),
+        WITH_FIXTURE(the_number_of_gateways_is_bounded),
+        WITH_FIXTURE(without_any_authentication_the_configuration_is_refused),
+        WITH_FIXTURE(the_gateway_alone_is_enough),
+        WITH_FIXTURE(a_printed_configuration_loads_and_prints_the_same),
+        WITH_FIXTURE(a_printed_configuration_reaches_the_same_databases),
         WITH_FIXTURE(printing_masks_passwords),
-        WITH_FIXTURE(the_reference_loads_as_it_stands),
-        WITH_FIXTURE(the_reference_with_its_values_uncommented_loads),
+        WITH_FIXTURE(the_reference_loads_unchanged),
+        WITH_FIXTURE(the_reference_loads_with_all_values_uncommented),
         WITH_FIXTURE(the_reference_names_every_key),
-        WITH_FIXTURE(the_reference_explains_in_lines_that_fit_a_terminal),
-        WITH_FIXTURE(a_key_that_is_read_at_start_only_keeps_its_value_and_is_named),
+        WITH_FIXTURE(the_reference_fits_a_terminal),
+        WITH_FIXTURE(a_key_read_only_at_start_keeps_its_value_and_is_named),
         WITH_FIXTURE(each_of_several_keys_that_need_a_restart_is_named),
         WITH_FIXTURE(secrets_are_wiped_before_they_are_freed),
-        WITH_FIXTURE(each_failing_allocation_is_told_and_nothing_else_happens),
+        WITH_FIXTURE(each_failing_allocation_is_reported_and_nothing_else_happens),
     };
     return cmocka_run_group_tests_name("conf", tests, NULL, NULL);
 }

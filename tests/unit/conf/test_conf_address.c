@@ -77,7 +77,7 @@ static void hosts_are_names_and_addresses_with_or_without_a_port(void **state)
     }
 }
 
-static void hosts_without_a_port_of_their_own_have_the_databases(void **state)
+static void hosts_without_a_port_have_the_databases_port(void **state)
 {
     (void)state;
     char hosts[] = "BKFLOW_STATES_DATABASE_HOST=a,b:3308";
@@ -163,7 +163,7 @@ static void each_mistake_in_a_list_of_hosts_is_named(void **state)
     }
 }
 
-static void a_host_name_of_255_bytes_is_taken_and_a_longer_one_named(void **state)
+static void a_host_name_of_255_bytes_is_accepted_and_a_longer_one_named(void **state)
 {
     (void)state;
     char name[CONF_HOST_BYTES + 1] = "";
@@ -179,7 +179,7 @@ static void a_host_name_of_255_bytes_is_taken_and_a_longer_one_named(void **stat
 
 // ---- networks ----
 
-static void networks_are_bounded(void **state)
+static void the_number_of_networks_is_bounded(void **state)
 {
     (void)state;
     char list[512] = "10.0.0.0/8";
@@ -216,11 +216,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hosts_are_names_and_addresses_with_or_without_a_port),
-        cmocka_unit_test(hosts_without_a_port_of_their_own_have_the_databases),
+        cmocka_unit_test(hosts_without_a_port_have_the_databases_port),
         cmocka_unit_test(the_local_socket_has_no_name_or_is_localhost),
         cmocka_unit_test(each_mistake_in_a_list_of_hosts_is_named),
-        cmocka_unit_test(a_host_name_of_255_bytes_is_taken_and_a_longer_one_named),
-        cmocka_unit_test(networks_are_bounded),
+        cmocka_unit_test(a_host_name_of_255_bytes_is_accepted_and_a_longer_one_named),
+        cmocka_unit_test(the_number_of_networks_is_bounded),
         cmocka_unit_test(each_mistake_in_a_list_of_networks_is_named),
     };
     return cmocka_run_group_tests_name("conf_address", tests, NULL, NULL);

@@ -71,7 +71,7 @@ static struct conf *load_text(const char *text)
 
 // ---- files that are no text ----
 
-static void control_characters_are_refused_wherever_they_stand(void **state)
+static void control_characters_are_refused_everywhere(void **state)
 {
     (void)state;
     static const struct {
@@ -109,7 +109,7 @@ static void a_damaged_file_is_reported_once(void **state)
     assert_int_equal(complaint_count, 1);
 }
 
-static void tabs_and_both_line_ends_are_fine(void **state)
+static void tabs_and_both_line_ends_are_accepted(void **state)
 {
     (void)state;
     struct conf *const conf =
@@ -122,7 +122,7 @@ static void tabs_and_both_line_ends_are_fine(void **state)
 
 // ---- lists ----
 
-static void a_list_goes_on_in_indented_lines(void **state)
+static void a_list_continues_on_indented_lines(void **state)
 {
     (void)state;
     static const char *const files[] = {
@@ -145,7 +145,7 @@ static void a_list_goes_on_in_indented_lines(void **state)
     }
 }
 
-static void every_list_may_go_on(void **state)
+static void every_list_may_continue(void **state)
 {
     (void)state;
     struct conf *const conf = load_text("[server]\ntrusted_proxies = 10.0.0.1,\n  10.0.0.2\n"
@@ -160,7 +160,7 @@ static void every_list_may_go_on(void **state)
     conf_free(conf);
 }
 
-static void only_lists_go_on(void **state)
+static void only_lists_continue(void **state)
 {
     (void)state;
     static const struct {
@@ -224,7 +224,7 @@ static int load_without_memory(void *fail_at)
 }
 
 // 0: the failure was told; 2: no allocation was left to fail.
-static void a_list_is_never_shorter_because_memory_was_short(void **state)
+static void a_list_is_never_truncated_for_lack_of_memory(void **state)
 {
     (void)state;
     int outcome = 0;
@@ -282,7 +282,7 @@ static void the_service_links_of_kubernetes_are_ignored(void **state)
     }
 }
 
-static void what_only_looks_like_a_service_link_is_a_mistake(void **state)
+static void variables_like_service_links_are_a_mistake(void **state)
 {
     (void)state;
     static const char *const entries[] = {
@@ -316,7 +316,7 @@ static struct conf *load_password(struct str bytes)
     return load_text(text);
 }
 
-static void what_cannot_be_a_password_is_named(void **state)
+static void invalid_passwords_are_named(void **state)
 {
     (void)state;
     static char long_line[1024];
@@ -350,7 +350,7 @@ static void what_cannot_be_a_password_is_named(void **state)
     conf_free(conf);
 }
 
-static void a_conflict_of_passwords_is_reported_for_its_own_section_only(void **state)
+static void a_password_conflict_is_reported_only_for_its_section(void **state)
 {
     (void)state;
     char *const path = write_bytes("password", STR("hunter5\n"));
@@ -367,7 +367,7 @@ static void a_conflict_of_passwords_is_reported_for_its_own_section_only(void **
     free(path);
 }
 
-static void a_password_file_that_is_not_there_is_reported_once(void **state)
+static void a_missing_password_file_is_reported_once(void **state)
 {
     (void)state;
     assert_null(load_text("[database]\npassword_file = /nowhere\n"));
@@ -422,7 +422,7 @@ static void a_password_in_the_configuration_file_is_wiped_after_use(void **state
     assert_int_equal(wiped_copies, 4);
 }
 
-static void the_file_is_the_given_one_else_the_environments_else_the_usual_one(void **state)
+static void the_file_is_given_or_from_the_environment_or_the_default(void **state)
 {
     (void)state;
     const char *const usual = access(DEFAULT_CONFIG, F_OK) == 0 ? DEFAULT_CONFIG : NULL;
@@ -440,20 +440,20 @@ static void the_file_is_the_given_one_else_the_environments_else_the_usual_one(v
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_file_is_the_given_one_else_the_environments_else_the_usual_one),
-        WITH_FOLDER(control_characters_are_refused_wherever_they_stand),
+        cmocka_unit_test(the_file_is_given_or_from_the_environment_or_the_default),
+        WITH_FOLDER(control_characters_are_refused_everywhere),
         WITH_FOLDER(a_damaged_file_is_reported_once),
-        WITH_FOLDER(tabs_and_both_line_ends_are_fine),
-        WITH_FOLDER(a_list_goes_on_in_indented_lines),
-        WITH_FOLDER(every_list_may_go_on),
-        WITH_FOLDER(only_lists_go_on),
+        WITH_FOLDER(tabs_and_both_line_ends_are_accepted),
+        WITH_FOLDER(a_list_continues_on_indented_lines),
+        WITH_FOLDER(every_list_may_continue),
+        WITH_FOLDER(only_lists_continue),
         WITH_FOLDER(a_long_list_is_printed_over_several_lines),
-        WITH_FOLDER(a_list_is_never_shorter_because_memory_was_short),
+        WITH_FOLDER(a_list_is_never_truncated_for_lack_of_memory),
         WITH_FOLDER(the_service_links_of_kubernetes_are_ignored),
-        WITH_FOLDER(what_only_looks_like_a_service_link_is_a_mistake),
-        WITH_FOLDER(what_cannot_be_a_password_is_named),
-        WITH_FOLDER(a_conflict_of_passwords_is_reported_for_its_own_section_only),
-        WITH_FOLDER(a_password_file_that_is_not_there_is_reported_once),
+        WITH_FOLDER(variables_like_service_links_are_a_mistake),
+        WITH_FOLDER(invalid_passwords_are_named),
+        WITH_FOLDER(a_password_conflict_is_reported_only_for_its_section),
+        WITH_FOLDER(a_missing_password_file_is_reported_once),
         WITH_FOLDER(the_line_of_a_password_file_is_wiped_after_use),
         WITH_FOLDER(a_password_in_the_configuration_file_is_wiped_after_use),
     };

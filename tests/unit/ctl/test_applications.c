@@ -20,7 +20,7 @@ static const char *mistake_of(const char *(*check_text_of)(struct str), const ch
     return mistake;
 }
 
-static void texts_have_their_bounds(void **state)
+static void texts_have_length_limits(void **state)
 {
     (void)state;
     static const struct {
@@ -56,7 +56,7 @@ static void texts_have_their_bounds(void **state)
     }
 }
 
-static void texts_that_look_the_same_do_not_differ(void **state)
+static void texts_that_look_the_same_are_the_same(void **state)
 {
     (void)state;
     static const char not_utf8[] = "not UTF-8 text";
@@ -95,7 +95,7 @@ static void texts_that_look_the_same_do_not_differ(void **state)
 
 // ---- the current secret ----
 
-static void only_the_current_secret_is_the_current_one(void **state)
+static void only_the_current_secret_is_current(void **state)
 {
     (void)state;
     static const char secret[] = "an existing secret, long enough";
@@ -124,9 +124,9 @@ static void only_the_current_secret_is_the_current_one(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(texts_have_their_bounds),
-        cmocka_unit_test(texts_that_look_the_same_do_not_differ),
-        cmocka_unit_test(only_the_current_secret_is_the_current_one),
+        cmocka_unit_test(texts_have_length_limits),
+        cmocka_unit_test(texts_that_look_the_same_are_the_same),
+        cmocka_unit_test(only_the_current_secret_is_current),
     };
     return cmocka_run_group_tests_name("applications", tests, NULL, NULL);
 }

@@ -85,7 +85,7 @@ static void each_command_is_found_with_its_argument(void **state)
     }
 }
 
-static void two_commands_do_not_run_the_same(void **state)
+static void no_two_commands_are_the_same(void **state)
 {
     (void)state;
     static const char *const lines[] = {
@@ -103,7 +103,7 @@ static void two_commands_do_not_run_the_same(void **state)
     }
 }
 
-static void options_are_taken_wherever_they_stand(void **state)
+static void options_are_accepted_anywhere(void **state)
 {
     (void)state;
     struct words words = split("-c a.conf app --user root rotate --password-file pw --grace 90 x "
@@ -277,8 +277,8 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_command_is_found_with_its_argument),
-        cmocka_unit_test(two_commands_do_not_run_the_same),
-        cmocka_unit_test(options_are_taken_wherever_they_stand),
+        cmocka_unit_test(no_two_commands_are_the_same),
+        cmocka_unit_test(options_are_accepted_anywhere),
         cmocka_unit_test(nothing_is_set_that_was_not_given),
         cmocka_unit_test(a_time_of_grace_is_at_most_366_days),
         cmocka_unit_test(misuse_is_named),

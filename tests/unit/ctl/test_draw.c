@@ -95,7 +95,7 @@ static void all_columns_begin_at_the_same_place(void **state)
     }
 }
 
-static void what_is_deeper_than_24_levels_tells_its_depth(void **state)
+static void nodes_deeper_than_24_levels_show_their_depth(void **state)
 {
     (void)state;
     struct row rows[DEEPEST];
@@ -138,7 +138,7 @@ static void a_duration_has_two_digits_after_the_first_unit(void **state)
     }
 }
 
-static void each_state_has_its_colour(void **state)
+static void each_state_has_a_colour(void **state)
 {
     (void)state;
     static const struct {
@@ -182,9 +182,9 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tree_is_drawn_with_lines_or_in_ascii),
         cmocka_unit_test(all_columns_begin_at_the_same_place),
-        cmocka_unit_test(what_is_deeper_than_24_levels_tells_its_depth),
+        cmocka_unit_test(nodes_deeper_than_24_levels_show_their_depth),
         cmocka_unit_test(a_duration_has_two_digits_after_the_first_unit),
-        cmocka_unit_test(each_state_has_its_colour),
+        cmocka_unit_test(each_state_has_a_colour),
     };
     setenv("LC_ALL", "C.UTF-8", 1);
     assert_int_equal(local_time_use_zone("Asia/Shanghai"), 0);

@@ -28,7 +28,7 @@ static void every_kind_of_error_is_explained_with_its_detail(void **state)
     }
 }
 
-static void a_code_of_the_server_tells_what_happened(void **state)
+static void a_server_code_says_what_happened(void **state)
 {
     (void)state;
     static const struct {
@@ -67,7 +67,7 @@ static void a_code_of_the_server_tells_what_happened(void **state)
     }
 }
 
-static void a_change_whose_answer_is_lost_may_have_been_made(void **state)
+static void a_change_without_an_answer_may_have_been_made(void **state)
 {
     (void)state;
     static const struct {
@@ -90,7 +90,7 @@ static void a_change_whose_answer_is_lost_may_have_been_made(void **state)
     }
 }
 
-static void long_texts_are_cut(void **state)
+static void long_texts_are_truncated(void **state)
 {
     (void)state;
     struct ctl_fault fault;
@@ -135,9 +135,9 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_of_error_is_explained_with_its_detail),
-        cmocka_unit_test(a_code_of_the_server_tells_what_happened),
-        cmocka_unit_test(a_change_whose_answer_is_lost_may_have_been_made),
-        cmocka_unit_test(long_texts_are_cut),
+        cmocka_unit_test(a_server_code_says_what_happened),
+        cmocka_unit_test(a_change_without_an_answer_may_have_been_made),
+        cmocka_unit_test(long_texts_are_truncated),
         cmocka_unit_test(a_fault_is_printed_as_sentences_or_as_json),
     };
     setenv("LC_ALL", "C.UTF-8", 1);

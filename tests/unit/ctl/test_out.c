@@ -78,7 +78,7 @@ static const struct {
     {"cut\xE2\x80", "cut??", 5},
 };
 
-static void text_that_is_data_is_made_safe(void **state)
+static void data_is_made_safe(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
@@ -133,7 +133,7 @@ static void a_cell_is_as_wide_as_asked(void **state)
     }
 }
 
-static void the_programs_own_words_are_cut_at_1023_bytes(void **state)
+static void the_programs_own_text_is_truncated_at_1023_bytes(void **state)
 {
     (void)state;
     struct page *const page = begin();
@@ -146,7 +146,7 @@ static void the_programs_own_words_are_cut_at_1023_bytes(void **state)
 
 // ---- JSON ----
 
-static void json_escapes_what_nobody_sees(void **state)
+static void json_escapes_invisible_characters(void **state)
 {
     (void)state;
     static const struct {
@@ -201,7 +201,7 @@ static void json_is_the_same_wherever_the_buffer_ends(void **state)
     }
 }
 
-static void a_time_is_that_of_rfc_3339(void **state)
+static void a_time_is_in_rfc_3339_format(void **state)
 {
     (void)state;
     static const struct {
@@ -229,7 +229,7 @@ static void a_time_is_that_of_rfc_3339(void **state)
 
 // ---- failures ----
 
-static void nothing_of_what_was_written_stays_in_memory(void **state)
+static void nothing_that_was_written_stays_in_memory(void **state)
 {
     (void)state;
     struct page *const page = begin();
@@ -245,7 +245,7 @@ static void nothing_of_what_was_written_stays_in_memory(void **state)
     drop(page);
 }
 
-static void an_error_sticks_and_is_told_at_the_end(void **state)
+static void an_error_is_sticky_and_reported_at_the_end(void **state)
 {
     (void)state;
     const int fd = open("/dev/full", O_WRONLY);
@@ -263,7 +263,7 @@ static void an_error_sticks_and_is_told_at_the_end(void **state)
     close(fd);
 }
 
-static void what_is_buffered_is_shown_when_asked(void **state)
+static void buffered_text_is_shown_on_request(void **state)
 {
     (void)state;
     struct page *const page = begin();
@@ -274,7 +274,7 @@ static void what_is_buffered_is_shown_when_asked(void **state)
     drop(page);
 }
 
-static void a_descriptor_that_cannot_be_written_is_known_before(void **state)
+static void an_unwritable_descriptor_is_detected_before(void **state)
 {
     (void)state;
     static const struct {
@@ -295,17 +295,17 @@ static void a_descriptor_that_cannot_be_written_is_known_before(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(text_that_is_data_is_made_safe),
+        cmocka_unit_test(data_is_made_safe),
         cmocka_unit_test(each_control_is_replaced),
         cmocka_unit_test(a_cell_is_as_wide_as_asked),
-        cmocka_unit_test(the_programs_own_words_are_cut_at_1023_bytes),
-        cmocka_unit_test(json_escapes_what_nobody_sees),
+        cmocka_unit_test(the_programs_own_text_is_truncated_at_1023_bytes),
+        cmocka_unit_test(json_escapes_invisible_characters),
         cmocka_unit_test(json_is_the_same_wherever_the_buffer_ends),
-        cmocka_unit_test(a_time_is_that_of_rfc_3339),
-        cmocka_unit_test(nothing_of_what_was_written_stays_in_memory),
-        cmocka_unit_test(an_error_sticks_and_is_told_at_the_end),
-        cmocka_unit_test(what_is_buffered_is_shown_when_asked),
-        cmocka_unit_test(a_descriptor_that_cannot_be_written_is_known_before),
+        cmocka_unit_test(a_time_is_in_rfc_3339_format),
+        cmocka_unit_test(nothing_that_was_written_stays_in_memory),
+        cmocka_unit_test(an_error_is_sticky_and_reported_at_the_end),
+        cmocka_unit_test(buffered_text_is_shown_on_request),
+        cmocka_unit_test(an_unwritable_descriptor_is_detected_before),
     };
     setenv("LC_ALL", "C.UTF-8", 1);
     return cmocka_run_group_tests_name("out", tests, NULL, NULL);

@@ -60,7 +60,7 @@ static void a_line_has_at_most_1023_bytes(void **state)
     scratch_free(folder);
 }
 
-static void a_file_that_cannot_be_read_is_an_error(void **state)
+static void an_unreadable_file_is_an_error(void **state)
 {
     (void)state;
     assert_int_equal(ctl_secret_load(&secret, "/nonexistent/file"), -1);
@@ -100,7 +100,7 @@ static void an_empty_standard_input_has_no_secret(void **state)
     assert_text(ctl_secret_text(&secret), "");
 }
 
-static void a_secret_that_is_made_has_256_bits_as_digits(void **state)
+static void a_generated_secret_has_256_bits_as_digits(void **state)
 {
     (void)state;
     char first[CTL_SECRET_BYTES];
@@ -115,7 +115,7 @@ static void a_secret_that_is_made_has_256_bits_as_digits(void **state)
 
 // Each of the 64 places takes each of the 16 digits: that one is missing after 400 secrets happens
 // once in 100,000,000 runs.
-static void every_digit_comes_up_at_every_place(void **state)
+static void every_digit_occurs_in_every_place(void **state)
 {
     (void)state;
     uint16_t seen[64] = {0};
@@ -131,7 +131,7 @@ static void every_digit_comes_up_at_every_place(void **state)
     }
 }
 
-static void a_wiped_secret_is_nothing_but_zeros(void **state)
+static void a_wiped_secret_is_all_zeros(void **state)
 {
     (void)state;
     static const struct ctl_secret none;
@@ -145,12 +145,12 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_line_of_a_file_is_the_secret),
         cmocka_unit_test(a_line_has_at_most_1023_bytes),
-        cmocka_unit_test(a_file_that_cannot_be_read_is_an_error),
+        cmocka_unit_test(an_unreadable_file_is_an_error),
         cmocka_unit_test(standard_input_gives_one_line_and_keeps_the_rest),
         cmocka_unit_test(an_empty_standard_input_has_no_secret),
-        cmocka_unit_test(a_secret_that_is_made_has_256_bits_as_digits),
-        cmocka_unit_test(every_digit_comes_up_at_every_place),
-        cmocka_unit_test(a_wiped_secret_is_nothing_but_zeros),
+        cmocka_unit_test(a_generated_secret_has_256_bits_as_digits),
+        cmocka_unit_test(every_digit_occurs_in_every_place),
+        cmocka_unit_test(a_wiped_secret_is_all_zeros),
     };
     return cmocka_run_group_tests_name("secret", tests, NULL, NULL);
 }

@@ -34,7 +34,7 @@ static void an_account_is_quoted_for_sql(void **state)
     }
 }
 
-static void of_bkflows_tables_only_columns_are_granted(void **state)
+static void only_columns_of_bkflows_tables_are_granted(void **state)
 {
     (void)state;
     static const struct {
@@ -71,7 +71,7 @@ static void a_database_is_quoted_too(void **state)
 }
 
 // A name of 64 characters of four bytes each, and an account of as many.
-static void the_longest_names_have_room(void **state)
+static void the_longest_names_fit(void **state)
 {
     (void)state;
     char name[64 * 4 + 1];
@@ -87,7 +87,7 @@ static void the_longest_names_have_room(void **state)
     }
 }
 
-static void sql_is_cut_at_its_size(void **state)
+static void sql_is_truncated_at_its_size(void **state)
 {
     (void)state;
     for (size_t size = 1; size < 60; size++) {
@@ -124,10 +124,10 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_account_is_quoted_for_sql),
-        cmocka_unit_test(of_bkflows_tables_only_columns_are_granted),
+        cmocka_unit_test(only_columns_of_bkflows_tables_are_granted),
         cmocka_unit_test(a_database_is_quoted_too),
-        cmocka_unit_test(the_longest_names_have_room),
-        cmocka_unit_test(sql_is_cut_at_its_size),
+        cmocka_unit_test(the_longest_names_fit),
+        cmocka_unit_test(sql_is_truncated_at_its_size),
         cmocka_unit_test(a_column_is_described_as_it_should_be),
     };
     return cmocka_run_group_tests_name("tables", tests, NULL, NULL);

@@ -45,7 +45,7 @@ static bool has_no_connection(void *unused)
     return tcp_host_open(host) == 0;
 }
 
-static void a_connection_is_made_for_whoever_takes_it(void **state)
+static void an_attempt_makes_a_connection_for_its_caller(void **state)
 {
     (void)state;
     start(TCP_HOST_WELL);
@@ -61,7 +61,7 @@ static void a_connection_is_made_for_whoever_takes_it(void **state)
     mysql_close(taken);
 }
 
-static void a_connection_that_nobody_takes_is_closed(void **state)
+static void an_unused_connection_is_closed(void **state)
 {
     (void)state;
     start(TCP_HOST_WELL);
@@ -72,7 +72,7 @@ static void a_connection_that_nobody_takes_is_closed(void **state)
     wait_for(has_no_connection, NULL);
 }
 
-static void it_tells_when_it_is_over(void **state)
+static void its_descriptor_shows_when_it_is_over(void **state)
 {
     (void)state;
     start(TCP_HOST_SILENT);
@@ -87,7 +87,7 @@ static void it_tells_when_it_is_over(void **state)
     assert_non_null(result->handle);
 }
 
-static void a_host_that_refuses_is_told_with_its_reason(void **state)
+static void a_refusing_host_is_reported_with_its_reason(void **state)
 {
     (void)state;
     start(TCP_HOST_REFUSES);
@@ -98,7 +98,7 @@ static void a_host_that_refuses_is_told_with_its_reason(void **state)
     assert_true(strlen(result->message) > 0);
 }
 
-static void nobody_waits_longer_than_wanted(void **state)
+static void waiting_ends_at_the_callers_limit(void **state)
 {
     (void)state;
     start(TCP_HOST_SILENT);
@@ -108,7 +108,7 @@ static void nobody_waits_longer_than_wanted(void **state)
     assert_true(clock_monotonic_us() - before_us >= 20 * 1000);
 }
 
-static void nobody_waits_longer_than_connect_timeout(void **state)
+static void waiting_ends_after_connect_timeout(void **state)
 {
     (void)state;
     host = tcp_host_new(TCP_HOST_SILENT);
@@ -120,7 +120,7 @@ static void nobody_waits_longer_than_connect_timeout(void **state)
     assert_true(clock_monotonic_us() - db_attempt_started_us(attempt) >= 100 * 1000);
 }
 
-static void one_that_was_left_ends_and_closes_what_it_opened(void **state)
+static void an_abandoned_attempt_ends_and_closes_its_connection(void **state)
 {
     (void)state;
     start(TCP_HOST_SILENT);
@@ -134,7 +134,7 @@ static void one_that_was_left_ends_and_closes_what_it_opened(void **state)
 }
 
 // The resolver refuses an empty label without asking anybody.
-static void a_name_that_is_none_is_an_error(void **state)
+static void an_invalid_name_is_an_error(void **state)
 {
     (void)state;
     host = tcp_host_new(TCP_HOST_WELL);
@@ -149,7 +149,7 @@ static void a_name_that_is_none_is_an_error(void **state)
     assert_non_null(strstr(result->message, "name"));
 }
 
-static void the_configuration_may_go_meanwhile(void **state)
+static void the_configuration_may_be_freed_meanwhile(void **state)
 {
     (void)state;
     host = tcp_host_new(TCP_HOST_SILENT);
@@ -178,15 +178,15 @@ static void the_configuration_may_go_meanwhile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(a_connection_is_made_for_whoever_takes_it, tear_down),
-        cmocka_unit_test_teardown(a_connection_that_nobody_takes_is_closed, tear_down),
-        cmocka_unit_test_teardown(it_tells_when_it_is_over, tear_down),
-        cmocka_unit_test_teardown(a_host_that_refuses_is_told_with_its_reason, tear_down),
-        cmocka_unit_test_teardown(nobody_waits_longer_than_wanted, tear_down),
-        cmocka_unit_test_teardown(nobody_waits_longer_than_connect_timeout, tear_down),
-        cmocka_unit_test_teardown(one_that_was_left_ends_and_closes_what_it_opened, tear_down),
-        cmocka_unit_test_teardown(a_name_that_is_none_is_an_error, tear_down),
-        cmocka_unit_test_teardown(the_configuration_may_go_meanwhile, tear_down),
+        cmocka_unit_test_teardown(an_attempt_makes_a_connection_for_its_caller, tear_down),
+        cmocka_unit_test_teardown(an_unused_connection_is_closed, tear_down),
+        cmocka_unit_test_teardown(its_descriptor_shows_when_it_is_over, tear_down),
+        cmocka_unit_test_teardown(a_refusing_host_is_reported_with_its_reason, tear_down),
+        cmocka_unit_test_teardown(waiting_ends_at_the_callers_limit, tear_down),
+        cmocka_unit_test_teardown(waiting_ends_after_connect_timeout, tear_down),
+        cmocka_unit_test_teardown(an_abandoned_attempt_ends_and_closes_its_connection, tear_down),
+        cmocka_unit_test_teardown(an_invalid_name_is_an_error, tear_down),
+        cmocka_unit_test_teardown(the_configuration_may_be_freed_meanwhile, tear_down),
     };
     return db_library_init() == 0 ? cmocka_run_group_tests(tests, NULL, NULL) : EXIT_FAILURE;
 }

@@ -38,7 +38,7 @@ static unsigned connect_without(enum mysql_option option)
     return result.code;
 }
 
-static void a_connection_that_would_trust_or_be_somebody_else_is_not_tried(void **state)
+static void without_memory_for_trust_or_identity_no_connection_is_tried(void **state)
 {
     (void)state;
     assert_int_equal(connect_without(MYSQL_OPT_SSL_CA), CR_OUT_OF_MEMORY);
@@ -49,7 +49,7 @@ static void a_connection_that_would_trust_or_be_somebody_else_is_not_tried(void 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_connection_that_would_trust_or_be_somebody_else_is_not_tried),
+        cmocka_unit_test(without_memory_for_trust_or_identity_no_connection_is_tried),
     };
     return cmocka_run_group_tests_name("connect", tests, NULL, NULL);
 }

@@ -160,7 +160,7 @@ static void query_after(int seconds)
     db_finish(db);
 }
 
-static void only_a_connection_that_has_been_idle_is_asked_first(void **state)
+static void only_an_idle_connection_is_pinged_first(void **state)
 {
     (void)state;
     begin_prepared();
@@ -183,7 +183,7 @@ static void only_a_connection_that_has_been_idle_is_asked_first(void **state)
 
 // ---- rows ----
 
-static void values_come_in_their_types(void **state)
+static void values_have_their_types(void **state)
 {
     (void)state;
     const struct db_value *row;
@@ -209,7 +209,7 @@ static void values_come_in_their_types(void **state)
     db_finish(db);
 }
 
-static void null_is_no_value(void **state)
+static void null_has_no_value(void **state)
 {
     (void)state;
     const struct db_value *row;
@@ -292,7 +292,7 @@ static void a_column_that_is_always_null_has_any_type(void **state)
     db_finish(db);
 }
 
-static void a_text_too_long_is_no_value(void **state)
+static void a_too_long_text_is_rejected(void **state)
 {
     (void)state;
     begin_prepared();
@@ -301,7 +301,7 @@ static void a_text_too_long_is_no_value(void **state)
     assert_row_rejected();
 }
 
-static void numbers_too_large_are_no_values(void **state)
+static void too_large_numbers_are_rejected(void **state)
 {
     (void)state;
     begin_prepared();
@@ -310,7 +310,7 @@ static void numbers_too_large_are_no_values(void **state)
     assert_row_rejected();
 }
 
-static void times_that_do_not_exist_are_no_values(void **state)
+static void times_that_do_not_exist_are_rejected(void **state)
 {
     (void)state;
     static const uint8_t wrong[][11] = {
@@ -339,7 +339,7 @@ static void times_that_do_not_exist_are_no_values(void **state)
 }
 
 // An option file that has the library keep silent about it.
-static void truncation_is_found_by_ourselves(void **state)
+static void truncation_is_detected_without_the_library(void **state)
 {
     (void)state;
     char *const folder = scratch_new();
@@ -426,7 +426,7 @@ static void further_results_are_rejected(void **state)
     assert_int_equal(err.kind, ERR_DATABASE_FAULT);
 }
 
-static void rows_for_a_statement_that_gives_none_are_rejected(void **state)
+static void rows_for_a_statement_without_rows_are_rejected(void **state)
 {
     (void)state;
     script_start(&script, 0);
@@ -437,7 +437,7 @@ static void rows_for_a_statement_that_gives_none_are_rejected(void **state)
     assert_int_equal(err.kind, ERR_DATABASE_FAULT);
 }
 
-static void no_rows_for_a_statement_that_gives_some_are_rejected(void **state)
+static void no_rows_for_a_statement_with_rows_is_rejected(void **state)
 {
     (void)state;
     begin_prepared();
@@ -474,7 +474,7 @@ static void two_failures_after_a_success_harm_nothing(void **state)
     assert_int_equal(errors_counted(), 2);
 }
 
-static void a_result_is_read_after_another(void **state)
+static void one_result_is_read_after_another(void **state)
 {
     (void)state;
     const struct db_value *row;
@@ -528,7 +528,7 @@ static void the_session_is_set_by_one_statement(void **state)
     assert_false(has_text(fake_server_received(server), "SET SESSION TRANSACTION"));
 }
 
-static void who_writes_may_write(void **state)
+static void a_writing_connection_may_write(void **state)
 {
     (void)state;
     script_start(&script, 0);
@@ -541,7 +541,7 @@ static void who_writes_may_write(void **state)
     assert_false(has_text(fake_server_received(server), "READ-COMMITTED"));
 }
 
-static void what_cannot_be_set_at_once_is_set_one_by_one(void **state)
+static void settings_are_made_one_by_one_if_necessary(void **state)
 {
     (void)state;
     script_start(&script, SCRIPT_ANSWERS_QUERIES);
@@ -557,7 +557,7 @@ static void what_cannot_be_set_at_once_is_set_one_by_one(void **state)
                          "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY"));
 }
 
-static void a_session_that_cannot_be_set_is_no_connection(void **state)
+static void a_session_without_its_settings_is_not_used(void **state)
 {
     (void)state;
     script_start(&script, SCRIPT_ANSWERS_QUERIES);
@@ -573,7 +573,7 @@ static void a_session_that_cannot_be_set_is_no_connection(void **state)
 
 // ---- the login ----
 
-static void the_password_is_not_sent_to_who_asks_for_it(void **state)
+static void the_password_is_not_sent_on_request(void **state)
 {
     (void)state;
     script_start(&script, SCRIPT_ASKS_FOR_PASSWORD);
@@ -586,7 +586,7 @@ static void the_password_is_not_sent_to_who_asks_for_it(void **state)
     assert_false(has_text(fake_server_received(server), "the-password"));
 }
 
-static void no_tls_where_it_is_demanded_is_no_connection(void **state)
+static void a_connection_without_required_tls_fails(void **state)
 {
     (void)state;
     script_start(&script, 0);
@@ -602,31 +602,31 @@ static void no_tls_where_it_is_demanded_is_no_connection(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(only_a_connection_that_has_been_idle_is_asked_first, tear_down),
-        cmocka_unit_test_teardown(values_come_in_their_types, tear_down),
-        cmocka_unit_test_teardown(null_is_no_value, tear_down),
+        cmocka_unit_test_teardown(only_an_idle_connection_is_pinged_first, tear_down),
+        cmocka_unit_test_teardown(values_have_their_types, tear_down),
+        cmocka_unit_test_teardown(null_has_no_value, tear_down),
         cmocka_unit_test_teardown(the_zero_date_is_null, tear_down),
         cmocka_unit_test_teardown(other_widths_are_converted, tear_down),
         cmocka_unit_test_teardown(a_column_that_is_always_null_has_any_type, tear_down),
-        cmocka_unit_test_teardown(a_text_too_long_is_no_value, tear_down),
-        cmocka_unit_test_teardown(numbers_too_large_are_no_values, tear_down),
-        cmocka_unit_test_teardown(times_that_do_not_exist_are_no_values, tear_down),
-        cmocka_unit_test_teardown(truncation_is_found_by_ourselves, tear_down),
+        cmocka_unit_test_teardown(a_too_long_text_is_rejected, tear_down),
+        cmocka_unit_test_teardown(too_large_numbers_are_rejected, tear_down),
+        cmocka_unit_test_teardown(times_that_do_not_exist_are_rejected, tear_down),
+        cmocka_unit_test_teardown(truncation_is_detected_without_the_library, tear_down),
         cmocka_unit_test_teardown(other_parameters_are_rejected, tear_down),
         cmocka_unit_test_teardown(other_columns_are_rejected_when_prepared, tear_down),
         cmocka_unit_test_teardown(other_types_are_rejected_when_executed, tear_down),
         cmocka_unit_test_teardown(more_columns_in_a_later_result_are_rejected, tear_down),
         cmocka_unit_test_teardown(further_results_are_rejected, tear_down),
-        cmocka_unit_test_teardown(rows_for_a_statement_that_gives_none_are_rejected, tear_down),
-        cmocka_unit_test_teardown(no_rows_for_a_statement_that_gives_some_are_rejected, tear_down),
+        cmocka_unit_test_teardown(rows_for_a_statement_without_rows_are_rejected, tear_down),
+        cmocka_unit_test_teardown(no_rows_for_a_statement_with_rows_is_rejected, tear_down),
         cmocka_unit_test_teardown(two_failures_after_a_success_harm_nothing, tear_down),
-        cmocka_unit_test_teardown(a_result_is_read_after_another, tear_down),
+        cmocka_unit_test_teardown(one_result_is_read_after_another, tear_down),
         cmocka_unit_test_teardown(the_session_is_set_by_one_statement, tear_down),
-        cmocka_unit_test_teardown(who_writes_may_write, tear_down),
-        cmocka_unit_test_teardown(what_cannot_be_set_at_once_is_set_one_by_one, tear_down),
-        cmocka_unit_test_teardown(a_session_that_cannot_be_set_is_no_connection, tear_down),
-        cmocka_unit_test_teardown(the_password_is_not_sent_to_who_asks_for_it, tear_down),
-        cmocka_unit_test_teardown(no_tls_where_it_is_demanded_is_no_connection, tear_down),
+        cmocka_unit_test_teardown(a_writing_connection_may_write, tear_down),
+        cmocka_unit_test_teardown(settings_are_made_one_by_one_if_necessary, tear_down),
+        cmocka_unit_test_teardown(a_session_without_its_settings_is_not_used, tear_down),
+        cmocka_unit_test_teardown(the_password_is_not_sent_on_request, tear_down),
+        cmocka_unit_test_teardown(a_connection_without_required_tls_fails, tear_down),
     };
     if (db_library_init() != 0) {
         return 1;

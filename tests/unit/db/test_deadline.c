@@ -45,7 +45,7 @@ static bool is_over(int fd)
     return recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
 }
 
-static void what_is_late_is_shut_down(void **state)
+static void a_late_connection_is_shut_down(void **state)
 {
     (void)state;
     db_deadline_arm(&deadlines[0], 1000);
@@ -75,7 +75,7 @@ static void nothing_is_late_before_it_is_armed(void **state)
 
 // The client library closes its socket when a server hangs up. The number is then the next that the
 // kernel gives away.
-static void who_gets_the_number_of_a_closed_socket_is_left_alone(void **state)
+static void a_reused_descriptor_is_left_alone(void **state)
 {
     (void)state;
     int stranger[2];
@@ -89,7 +89,7 @@ static void who_gets_the_number_of_a_closed_socket_is_left_alone(void **state)
     close(stranger[1]);
 }
 
-static void a_detached_connection_is_let_go(void **state)
+static void detaching_closes_the_duplicate(void **state)
 {
     (void)state;
     db_deadline_arm(&deadlines[0], 1000);
@@ -109,7 +109,7 @@ static void a_detached_connection_is_let_go(void **state)
     pairs[0][1] = next[1];
 }
 
-static void attaching_again_lets_the_former_connection_go(void **state)
+static void attaching_again_closes_the_previous_duplicate(void **state)
 {
     (void)state;
     assert_int_equal(db_deadline_attach(&deadlines[0], pairs[1][0]), 0);
@@ -121,7 +121,7 @@ static void attaching_again_lets_the_former_connection_go(void **state)
     assert_true(is_over(pairs[1][1]));
 }
 
-static void a_descriptor_that_cannot_be_had_is_an_error(void **state)
+static void a_lack_of_descriptors_is_an_error(void **state)
 {
     (void)state;
     const int closed = dup(pairs[0][0]);
@@ -195,12 +195,12 @@ int main(void)
 {
 #define WITH_LIST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        WITH_LIST(what_is_late_is_shut_down),
+        WITH_LIST(a_late_connection_is_shut_down),
         WITH_LIST(nothing_is_late_before_it_is_armed),
-        WITH_LIST(who_gets_the_number_of_a_closed_socket_is_left_alone),
-        WITH_LIST(a_detached_connection_is_let_go),
-        WITH_LIST(attaching_again_lets_the_former_connection_go),
-        WITH_LIST(a_descriptor_that_cannot_be_had_is_an_error),
+        WITH_LIST(a_reused_descriptor_is_left_alone),
+        WITH_LIST(detaching_closes_the_duplicate),
+        WITH_LIST(attaching_again_closes_the_previous_duplicate),
+        WITH_LIST(a_lack_of_descriptors_is_an_error),
         WITH_LIST(any_order_of_leaving_keeps_the_others),
         WITH_LIST(connections_come_and_go_while_it_enforces),
     };

@@ -13,7 +13,7 @@ static void assert_verdict(const unsigned *codes, size_t count, enum db_verdict 
 
 #define ASSERT_VERDICT(codes, expected) assert_verdict((codes), COUNT_OF(codes), (expected))
 
-static void what_is_lost_may_be_answered_on_a_new_connection(void **state)
+static void a_lost_statement_may_be_answered_on_a_new_connection(void **state)
 {
     (void)state;
     static const unsigned codes[] = {0,    1020, 1152, 1158, 1159, 1160, 1161, 1184, 1213,
@@ -22,7 +22,7 @@ static void what_is_lost_may_be_answered_on_a_new_connection(void **state)
     ASSERT_VERDICT(codes, DB_VERDICT_RETRY);
 }
 
-static void a_host_that_answers_nobody_is_passed_over(void **state)
+static void a_host_that_answers_nobody_is_skipped(void **state)
 {
     (void)state;
     static const unsigned codes[] = {1037, 1040, 1041, 1047, 1053, 1135, 1203, 1226, 1461,
@@ -30,7 +30,7 @@ static void a_host_that_answers_nobody_is_passed_over(void **state)
     ASSERT_VERDICT(codes, DB_VERDICT_NEXT_HOST);
 }
 
-static void what_one_host_refuses_another_may_answer(void **state)
+static void another_host_may_answer_what_one_refuses(void **state)
 {
     (void)state;
     static const unsigned codes[] = {1044, 1045, 1049, 1054, 1142, 1143, 1146, 1194, 1877, 9003};
@@ -59,14 +59,14 @@ static void the_servers_time_limits_are_timeouts_at_any_time(void **state)
     assert_int_equal(db_error_code_verdict(1969, true), DB_VERDICT_TIMEOUT);
 }
 
-static void who_ends_a_statement_is_told_by_the_time(void **state)
+static void the_time_shows_who_ended_a_statement(void **state)
 {
     (void)state;
     assert_int_equal(db_error_code_verdict(1317, false), DB_VERDICT_RETRY);
     assert_int_equal(db_error_code_verdict(1317, true), DB_VERDICT_TIMEOUT);
 }
 
-static void a_late_loss_is_no_answer(void **state)
+static void a_late_loss_is_not_an_answer(void **state)
 {
     (void)state;
     static const unsigned codes[] = {0, 2006, 2013, 2026};
@@ -77,7 +77,7 @@ static void a_late_loss_is_no_answer(void **state)
     assert_int_equal(db_error_code_verdict(1146, true), DB_VERDICT_REFUSED);
 }
 
-static void only_the_libraries_say_that_nobody_answers(void **state)
+static void only_client_libraries_say_that_nobody_answers(void **state)
 {
     (void)state;
     static const unsigned others[] = {1045, 1053, 1158, 1999, 2005, 2008, 2014, 3000, 3169, 9001};
@@ -92,15 +92,15 @@ static void only_the_libraries_say_that_nobody_answers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_lost_may_be_answered_on_a_new_connection),
-        cmocka_unit_test(a_host_that_answers_nobody_is_passed_over),
-        cmocka_unit_test(what_one_host_refuses_another_may_answer),
+        cmocka_unit_test(a_lost_statement_may_be_answered_on_a_new_connection),
+        cmocka_unit_test(a_host_that_answers_nobody_is_skipped),
+        cmocka_unit_test(another_host_may_answer_what_one_refuses),
         cmocka_unit_test(unknown_codes_are_refusals),
         cmocka_unit_test(defects_of_the_statement_fail_everywhere),
         cmocka_unit_test(the_servers_time_limits_are_timeouts_at_any_time),
-        cmocka_unit_test(who_ends_a_statement_is_told_by_the_time),
-        cmocka_unit_test(a_late_loss_is_no_answer),
-        cmocka_unit_test(only_the_libraries_say_that_nobody_answers),
+        cmocka_unit_test(the_time_shows_who_ended_a_statement),
+        cmocka_unit_test(a_late_loss_is_not_an_answer),
+        cmocka_unit_test(only_client_libraries_say_that_nobody_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

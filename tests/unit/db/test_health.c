@@ -60,7 +60,7 @@ static void pauses_differ(void **state)
     assert_true(most - least > 10 * 1000); // of the 25 ms that chance may take off
 }
 
-static void success_forgets_all(void **state)
+static void success_resets_the_host(void **state)
 {
     (void)state;
     for (int i = 0; i < 5; i++) {
@@ -103,7 +103,7 @@ static void the_length_of_an_outage_counts_from_its_first_failure(void **state)
     assert_true(ended.duration_us >= clock_monotonic_us() - before_us);
 }
 
-static void another_cause_is_news_once(void **state)
+static void another_cause_is_reported_once(void **state)
 {
     (void)state;
     db_health_failed(health, HOST, REFUSED);
@@ -113,7 +113,7 @@ static void another_cause_is_news_once(void **state)
     assert_int_equal(db_health_failed(health, HOST, DENIED), DB_NEWS_NONE);
 }
 
-static void causes_of_one_outage_are_bounded(void **state)
+static void the_causes_of_an_outage_are_bounded(void **state)
 {
     (void)state;
     int news = 0;
@@ -123,7 +123,7 @@ static void causes_of_one_outage_are_bounded(void **state)
     assert_int_equal(news, 4);
 }
 
-static void codes_that_say_nobody_answers_are_one_cause(void **state)
+static void unreachable_codes_are_one_cause(void **state)
 {
     (void)state;
     static const unsigned codes[] = {2002, 2003, 2006, 2013, 2026, 0};
@@ -134,7 +134,7 @@ static void codes_that_say_nobody_answers_are_one_cause(void **state)
     assert_int_equal(db_health_failed(health, HOST, 2005), DB_NEWS_CAUSE); // the name is unknown
 }
 
-static void a_host_that_lets_wait_begins_an_outage(void **state)
+static void an_unresponsive_host_begins_an_outage(void **state)
 {
     (void)state;
     struct db_outage ended;
@@ -146,7 +146,7 @@ static void a_host_that_lets_wait_begins_an_outage(void **state)
     assert_false(db_health_is_unresponsive(health, HOST));
 }
 
-static void who_is_suspected_is_looked_at_at_once(void **state)
+static void a_suspected_host_is_probed_at_once(void **state)
 {
     (void)state;
     struct db_outage ended;
@@ -160,7 +160,7 @@ static void who_is_suspected_is_looked_at_at_once(void **state)
     assert_int_equal(db_health_retry_at(health, HOST), 0);
 }
 
-static void who_is_suspected_has_a_pause_where_nobody_probes(void **state)
+static void without_a_prober_a_suspected_host_has_a_pause(void **state)
 {
     (void)state;
     const int64_t before_us = clock_monotonic_us();
@@ -168,7 +168,7 @@ static void who_is_suspected_has_a_pause_where_nobody_probes(void **state)
     assert_true(db_health_retry_at(health, HOST) >= before_us + 25 * 1000);
 }
 
-static void more_hosts_than_it_keeps_push_the_oldest_out(void **state)
+static void too_many_hosts_replace_the_oldest(void **state)
 {
     (void)state;
     for (uint64_t key = 1; key <= MANY_HOSTS; key++) {
@@ -189,7 +189,7 @@ static void *fail_later(void *unused)
     return NULL;
 }
 
-static void a_failure_wakes_who_waits(void **state)
+static void a_failure_wakes_the_prober(void **state)
 {
     (void)state;
     pthread_t thread;
@@ -202,7 +202,7 @@ static void a_failure_wakes_who_waits(void **state)
     pthread_join(thread, NULL);
 }
 
-static void closing_wakes_who_waits_and_ends_scouting(void **state)
+static void closing_wakes_and_ends_the_prober(void **state)
 {
     (void)state;
     uint64_t seen = 0;
@@ -228,18 +228,18 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_HEALTH(pauses_double_up_to_a_limit),
         WITH_HEALTH(pauses_differ),
-        WITH_HEALTH(success_forgets_all),
+        WITH_HEALTH(success_resets_the_host),
         WITH_HEALTH(an_outage_begins_once_and_ends_once),
         WITH_HEALTH(the_length_of_an_outage_counts_from_its_first_failure),
-        WITH_HEALTH(another_cause_is_news_once),
-        WITH_HEALTH(causes_of_one_outage_are_bounded),
-        WITH_HEALTH(codes_that_say_nobody_answers_are_one_cause),
-        WITH_HEALTH(a_host_that_lets_wait_begins_an_outage),
-        WITH_HEALTH(who_is_suspected_is_looked_at_at_once),
-        WITH_HEALTH(who_is_suspected_has_a_pause_where_nobody_probes),
-        WITH_HEALTH(more_hosts_than_it_keeps_push_the_oldest_out),
-        WITH_HEALTH(a_failure_wakes_who_waits),
-        WITH_HEALTH(closing_wakes_who_waits_and_ends_scouting),
+        WITH_HEALTH(another_cause_is_reported_once),
+        WITH_HEALTH(the_causes_of_an_outage_are_bounded),
+        WITH_HEALTH(unreachable_codes_are_one_cause),
+        WITH_HEALTH(an_unresponsive_host_begins_an_outage),
+        WITH_HEALTH(a_suspected_host_is_probed_at_once),
+        WITH_HEALTH(without_a_prober_a_suspected_host_has_a_pause),
+        WITH_HEALTH(too_many_hosts_replace_the_oldest),
+        WITH_HEALTH(a_failure_wakes_the_prober),
+        WITH_HEALTH(closing_wakes_and_ends_the_prober),
         WITH_HEALTH(a_server_without_a_time_limit_is_reported_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

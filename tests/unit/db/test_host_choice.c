@@ -59,14 +59,14 @@ static bool fails(enum db_verdict verdict, unsigned code)
     return db_hosts_failed(&hosts, verdict, code, "made up by the test");
 }
 
-static void a_fault_of_the_statement_blames_no_host(void **state)
+static void a_faulty_statement_blames_no_host(void **state)
 {
     (void)state;
     assert_false(fails(DB_VERDICT_FAULT, BROKEN));
     assert_true(is_well(A));
 }
 
-static void the_second_lost_statement_in_a_row_is_the_hosts_fault(void **state)
+static void the_second_lost_statement_in_a_row_blames_the_host(void **state)
 {
     (void)state;
     assert_true(fails(DB_VERDICT_RETRY, LOST));
@@ -85,7 +85,7 @@ static void lost_statements_with_an_answer_between_them_blame_nobody(void **stat
     assert_true(is_well(A));
 }
 
-static void a_host_that_answers_nobody_is_blamed_at_once_where_there_is_another(void **state)
+static void a_host_that_answers_nobody_is_blamed_at_once_if_there_is_another(void **state)
 {
     (void)state;
     assert_true(fails(DB_VERDICT_NEXT_HOST, FULL));
@@ -93,7 +93,7 @@ static void a_host_that_answers_nobody_is_blamed_at_once_where_there_is_another(
     assert_true(is_well(B));
 }
 
-static void a_single_host_may_be_a_proxy_that_leads_elsewhere_the_next_time(void **state)
+static void a_single_host_may_be_a_proxy_to_several(void **state)
 {
     (void)state;
     use_hosts(1);
@@ -103,7 +103,7 @@ static void a_single_host_may_be_a_proxy_that_leads_elsewhere_the_next_time(void
     assert_false(is_well(A));
 }
 
-static void a_refusal_is_held_against_a_host_once_another_answers(void **state)
+static void a_refusal_blames_a_host_when_another_answers(void **state)
 {
     (void)state;
     assert_true(fails(DB_VERDICT_REFUSED, DENIED));
@@ -115,7 +115,7 @@ static void a_refusal_is_held_against_a_host_once_another_answers(void **state)
     assert_int_equal(hosts.hosts[A].refusal, 0);
 }
 
-static void what_all_hosts_refuse_blames_nobody(void **state)
+static void a_refusal_by_all_hosts_blames_none(void **state)
 {
     (void)state;
     for (size_t i = 0; i < HOST_COUNT; i++) {
@@ -127,7 +127,7 @@ static void what_all_hosts_refuse_blames_nobody(void **state)
     }
 }
 
-static void what_the_only_host_refuses_blames_nobody(void **state)
+static void a_refusal_by_the_only_host_does_not_blame_it(void **state)
 {
     (void)state;
     use_hosts(1);
@@ -136,7 +136,7 @@ static void what_the_only_host_refuses_blames_nobody(void **state)
     assert_true(is_well(A));
 }
 
-static void a_time_limit_is_the_statements_fault_where_there_is_no_other_host(void **state)
+static void a_time_limit_does_not_blame_the_only_host(void **state)
 {
     (void)state;
     use_hosts(1);
@@ -144,7 +144,7 @@ static void a_time_limit_is_the_statements_fault_where_there_is_no_other_host(vo
     assert_true(is_well(A));
 }
 
-static void a_time_limit_has_the_host_looked_at_where_there_is_another(void **state)
+static void a_time_limit_has_the_host_probed_if_there_is_another(void **state)
 {
     (void)state;
     struct db_outage ended;
@@ -153,7 +153,7 @@ static void a_time_limit_has_the_host_looked_at_where_there_is_another(void **st
     assert_int_equal(db_health_succeeded(health, hosts.hosts[A].key, &ended), DB_NEWS_NONE);
 }
 
-static void a_host_that_gives_no_answer_is_looked_at(void **state)
+static void a_host_without_an_answer_is_probed(void **state)
 {
     (void)state;
     assert_true(fails(DB_VERDICT_NO_ANSWER, LOST));
@@ -175,7 +175,7 @@ static void each_host_is_tried_once_and_then_left_to_the_prober(void **state)
     assert_null(db_hosts_failback(&hosts));
 }
 
-static void who_refused_is_passed_over_until_nobody_else_is_left(void **state)
+static void a_refusing_host_is_skipped_until_no_other_is_left(void **state)
 {
     (void)state;
     struct error err = {0};
@@ -188,7 +188,7 @@ static void who_refused_is_passed_over_until_nobody_else_is_left(void **state)
     assert_non_null(strstr(err.detail, "127.0.0.2"));
 }
 
-static void only_preferred_hosts_are_returned_to(void **state)
+static void failback_is_only_to_preferred_hosts(void **state)
 {
     (void)state;
     hosts.current = B;
@@ -199,7 +199,7 @@ static void only_preferred_hosts_are_returned_to(void **state)
     assert_true(is_well(C));
 }
 
-static void other_hosts_of_a_new_configuration_start_well(void **state)
+static void new_hosts_start_with_a_clean_record(void **state)
 {
     (void)state;
     hosts.current = C;
@@ -220,21 +220,21 @@ int main(void)
 {
 #define WITH_HOSTS(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        WITH_HOSTS(a_fault_of_the_statement_blames_no_host),
-        WITH_HOSTS(the_second_lost_statement_in_a_row_is_the_hosts_fault),
+        WITH_HOSTS(a_faulty_statement_blames_no_host),
+        WITH_HOSTS(the_second_lost_statement_in_a_row_blames_the_host),
         WITH_HOSTS(lost_statements_with_an_answer_between_them_blame_nobody),
-        WITH_HOSTS(a_host_that_answers_nobody_is_blamed_at_once_where_there_is_another),
-        WITH_HOSTS(a_single_host_may_be_a_proxy_that_leads_elsewhere_the_next_time),
-        WITH_HOSTS(a_refusal_is_held_against_a_host_once_another_answers),
-        WITH_HOSTS(what_all_hosts_refuse_blames_nobody),
-        WITH_HOSTS(what_the_only_host_refuses_blames_nobody),
-        WITH_HOSTS(a_time_limit_is_the_statements_fault_where_there_is_no_other_host),
-        WITH_HOSTS(a_time_limit_has_the_host_looked_at_where_there_is_another),
-        WITH_HOSTS(a_host_that_gives_no_answer_is_looked_at),
+        WITH_HOSTS(a_host_that_answers_nobody_is_blamed_at_once_if_there_is_another),
+        WITH_HOSTS(a_single_host_may_be_a_proxy_to_several),
+        WITH_HOSTS(a_refusal_blames_a_host_when_another_answers),
+        WITH_HOSTS(a_refusal_by_all_hosts_blames_none),
+        WITH_HOSTS(a_refusal_by_the_only_host_does_not_blame_it),
+        WITH_HOSTS(a_time_limit_does_not_blame_the_only_host),
+        WITH_HOSTS(a_time_limit_has_the_host_probed_if_there_is_another),
+        WITH_HOSTS(a_host_without_an_answer_is_probed),
         WITH_HOSTS(each_host_is_tried_once_and_then_left_to_the_prober),
-        WITH_HOSTS(who_refused_is_passed_over_until_nobody_else_is_left),
-        WITH_HOSTS(only_preferred_hosts_are_returned_to),
-        WITH_HOSTS(other_hosts_of_a_new_configuration_start_well),
+        WITH_HOSTS(a_refusing_host_is_skipped_until_no_other_is_left),
+        WITH_HOSTS(failback_is_only_to_preferred_hosts),
+        WITH_HOSTS(new_hosts_start_with_a_clean_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

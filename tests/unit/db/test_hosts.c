@@ -75,7 +75,7 @@ static void let_answer(size_t i)
 
 // ---- connecting ----
 
-static void the_first_host_that_answers_is_taken(void **state)
+static void the_first_host_that_answers_is_used(void **state)
 {
     (void)state;
     START(TCP_HOST_REFUSES, TCP_HOST_WELL, TCP_HOST_WELL);
@@ -99,7 +99,7 @@ static void every_host_of_a_full_list_is_used(void **state)
     }
 }
 
-static void when_none_answers_the_error_says_what_each_said(void **state)
+static void if_none_answers_the_error_has_each_reason(void **state)
 {
     (void)state;
     START(TCP_HOST_REFUSES, TCP_HOST_REFUSES);
@@ -137,7 +137,7 @@ static bool pause_is_over(void *unused)
     return clock_monotonic_us() >= db_health_retry_at(health, hosts.hosts[0].key);
 }
 
-static void where_nobody_probes_a_failed_host_has_a_pause(void **state)
+static void without_a_prober_a_failed_host_has_a_pause(void **state)
 {
     (void)state;
     START(TCP_HOST_REFUSES);
@@ -148,7 +148,7 @@ static void where_nobody_probes_a_failed_host_has_a_pause(void **state)
     assert_false(has_failed(0));
 }
 
-static void a_silent_host_gives_way_to_another(void **state)
+static void an_unresponsive_host_is_skipped(void **state)
 {
     (void)state;
     START(TCP_HOST_SILENT, TCP_HOST_WELL);
@@ -157,7 +157,7 @@ static void a_silent_host_gives_way_to_another(void **state)
     assert_true(has_failed(0));
 }
 
-static void a_silent_host_without_another_has_connect_timeout(void **state)
+static void the_only_host_has_all_of_connect_timeout(void **state)
 {
     (void)state;
     START(TCP_HOST_SILENT);
@@ -181,7 +181,7 @@ static bool fails_back(void *unused)
     return better != NULL;
 }
 
-static void a_preferred_host_is_returned_to_once_it_is_well(void **state)
+static void failback_follows_the_recovery_of_a_preferred_host(void **state)
 {
     (void)state;
     START(TCP_HOST_REFUSES, TCP_HOST_WELL);
@@ -203,7 +203,7 @@ static void a_preferred_host_is_returned_to_once_it_is_well(void **state)
 }
 
 // Nobody waits for it, and it is tried once: by this connection, not by each request.
-static void a_preferred_host_that_falls_silent_again_costs_nothing(void **state)
+static void failback_to_an_unresponsive_host_costs_nothing(void **state)
 {
     (void)state;
     START(TCP_HOST_REFUSES, TCP_HOST_WELL);
@@ -227,7 +227,7 @@ static bool is_blamed(void *unused)
     return has_failed(0);
 }
 
-static void a_preferred_host_that_refuses_again_is_left_to_the_prober(void **state)
+static void failback_to_a_refusing_host_is_left_to_the_prober(void **state)
 {
     (void)state;
     START(TCP_HOST_REFUSES, TCP_HOST_WELL);
@@ -257,7 +257,7 @@ static void a_reload_replaces_the_hosts(void **state)
     assert_int_equal(tcp_host_logins(places[2]), 1);
 }
 
-static void a_host_that_stays_is_known_as_before(void **state)
+static void a_host_keeps_its_record_over_a_reload(void **state)
 {
     (void)state;
     START(TCP_HOST_REFUSES);
@@ -308,7 +308,7 @@ static void change_option_file(struct conf_database *changed)
 }
 
 // What it takes to reach a host is part of what it is known by: nothing bad is known about another.
-static void a_host_that_is_reached_in_another_way_is_another(void **state)
+static void a_host_reached_differently_is_a_different_host(void **state)
 {
     (void)state;
     static void (*const changes[])(struct conf_database *) = {
@@ -326,7 +326,7 @@ static void a_host_that_is_reached_in_another_way_is_another(void **state)
     assert_true(has_failed(0));
 }
 
-static void the_local_socket_is_known_by_its_path(void **state)
+static void the_local_socket_is_identified_by_its_path(void **state)
 {
     (void)state;
     START(TCP_HOST_REFUSES);
@@ -343,22 +343,20 @@ static void the_local_socket_is_known_by_its_path(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(the_first_host_that_answers_is_taken, tear_down),
+        cmocka_unit_test_teardown(the_first_host_that_answers_is_used, tear_down),
         cmocka_unit_test_teardown(every_host_of_a_full_list_is_used, tear_down),
-        cmocka_unit_test_teardown(when_none_answers_the_error_says_what_each_said, tear_down),
+        cmocka_unit_test_teardown(if_none_answers_the_error_has_each_reason, tear_down),
         cmocka_unit_test_teardown(a_failed_host_is_left_to_the_prober, tear_down),
-        cmocka_unit_test_teardown(where_nobody_probes_a_failed_host_has_a_pause, tear_down),
-        cmocka_unit_test_teardown(a_silent_host_gives_way_to_another, tear_down),
-        cmocka_unit_test_teardown(a_silent_host_without_another_has_connect_timeout, tear_down),
-        cmocka_unit_test_teardown(a_preferred_host_is_returned_to_once_it_is_well, tear_down),
-        cmocka_unit_test_teardown(a_preferred_host_that_falls_silent_again_costs_nothing,
-                                  tear_down),
-        cmocka_unit_test_teardown(a_preferred_host_that_refuses_again_is_left_to_the_prober,
-                                  tear_down),
+        cmocka_unit_test_teardown(without_a_prober_a_failed_host_has_a_pause, tear_down),
+        cmocka_unit_test_teardown(an_unresponsive_host_is_skipped, tear_down),
+        cmocka_unit_test_teardown(the_only_host_has_all_of_connect_timeout, tear_down),
+        cmocka_unit_test_teardown(failback_follows_the_recovery_of_a_preferred_host, tear_down),
+        cmocka_unit_test_teardown(failback_to_an_unresponsive_host_costs_nothing, tear_down),
+        cmocka_unit_test_teardown(failback_to_a_refusing_host_is_left_to_the_prober, tear_down),
         cmocka_unit_test_teardown(a_reload_replaces_the_hosts, tear_down),
-        cmocka_unit_test_teardown(a_host_that_stays_is_known_as_before, tear_down),
-        cmocka_unit_test_teardown(a_host_that_is_reached_in_another_way_is_another, tear_down),
-        cmocka_unit_test_teardown(the_local_socket_is_known_by_its_path, tear_down),
+        cmocka_unit_test_teardown(a_host_keeps_its_record_over_a_reload, tear_down),
+        cmocka_unit_test_teardown(a_host_reached_differently_is_a_different_host, tear_down),
+        cmocka_unit_test_teardown(the_local_socket_is_identified_by_its_path, tear_down),
     };
     const struct log_options quiet = {"stderr", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT};
     return log_open(&quiet) == 0 && db_library_init() == 0

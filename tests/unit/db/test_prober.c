@@ -85,7 +85,7 @@ static uint64_t attempts(void)
 
 // ---- probing ----
 
-static void a_host_that_failed_is_tried_until_it_is_well(void **state)
+static void a_failed_host_is_probed_until_it_is_healthy(void **state)
 {
     (void)state;
     START(TCP_HOST_REFUSES);
@@ -102,7 +102,7 @@ static void a_host_that_failed_is_tried_until_it_is_well(void **state)
     assert_int_equal(atomic_load(&shard.database_connects), 1);
 }
 
-static void what_it_opens_it_closes(void **state)
+static void it_closes_its_connections(void **state)
 {
     (void)state;
     START(TCP_HOST_WELL);
@@ -130,7 +130,7 @@ static void a_host_is_not_tried_before_its_pause_is_over(void **state)
     }
 }
 
-static void a_host_that_is_well_is_left_alone(void **state)
+static void a_healthy_host_is_not_probed(void **state)
 {
     (void)state;
     START(TCP_HOST_REFUSES, TCP_HOST_WELL);
@@ -141,7 +141,7 @@ static void a_host_that_is_well_is_left_alone(void **state)
     assert_int_equal(tcp_host_logins(places[1]), 0);
 }
 
-static void a_silent_host_holds_no_other_up(void **state)
+static void an_unresponsive_host_delays_no_other(void **state)
 {
     (void)state;
     START(TCP_HOST_SILENT, TCP_HOST_WELL);
@@ -153,7 +153,7 @@ static void a_silent_host_holds_no_other_up(void **state)
     assert_false(is_well(0));
 }
 
-static void a_silent_host_is_told_to_those_that_hold_connections_to_it(void **state)
+static void an_unresponsive_host_is_reported_to_its_connections(void **state)
 {
     (void)state;
     START(TCP_HOST_SILENT);
@@ -170,7 +170,7 @@ static void a_silent_host_is_told_to_those_that_hold_connections_to_it(void **st
     assert_false(db_health_is_unresponsive(health, key_of(0)));
 }
 
-static void both_databases_are_looked_after(void **state)
+static void both_databases_are_probed(void **state)
 {
     (void)state;
     START(TCP_HOST_WELL, TCP_HOST_WELL);
@@ -216,7 +216,7 @@ static bool has_stopped_going_round(void *context)
     return atomic_load(&((struct rounds *)context)->count) == before;
 }
 
-static void it_sleeps_while_all_hosts_are_well(void **state)
+static void it_sleeps_while_all_hosts_are_healthy(void **state)
 {
     (void)state;
     START(TCP_HOST_WELL, TCP_HOST_WELL);
@@ -248,7 +248,7 @@ static void it_sleeps_again_when_a_host_is_back(void **state)
 }
 
 // Two or three rounds for each attempt; one that does not wait goes round thousands of times.
-static void it_wakes_seldom_while_a_host_is_down(void **state)
+static void it_rarely_wakes_while_a_host_is_down(void **state)
 {
     (void)state;
     START(TCP_HOST_REFUSES);
@@ -263,7 +263,7 @@ static void it_wakes_seldom_while_a_host_is_down(void **state)
 
 // ---- the configuration ----
 
-static void an_attempt_at_a_host_that_stays_goes_on_over_a_reload(void **state)
+static void an_attempt_continues_over_a_reload(void **state)
 {
     (void)state;
     START(TCP_HOST_SILENT);
@@ -282,7 +282,7 @@ static void an_attempt_at_a_host_that_stays_goes_on_over_a_reload(void **state)
     assert_int_equal(tcp_host_logins(places[0]), 1);
 }
 
-static void an_attempt_with_a_former_password_is_given_up(void **state)
+static void an_attempt_with_an_old_password_is_abandoned(void **state)
 {
     (void)state;
     START(TCP_HOST_SILENT);
@@ -305,7 +305,7 @@ static void an_attempt_with_a_former_password_is_given_up(void **state)
     assert_int_equal(atomic_load(&shard.database_errors), 0);
 }
 
-static void a_host_that_is_taken_out_is_not_tried_any_more(void **state)
+static void a_removed_host_is_no_longer_probed(void **state)
 {
     (void)state;
     START(TCP_HOST_REFUSES, TCP_HOST_REFUSES);
@@ -324,20 +324,19 @@ static void a_host_that_is_taken_out_is_not_tried_any_more(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(a_host_that_failed_is_tried_until_it_is_well, tear_down),
-        cmocka_unit_test_teardown(what_it_opens_it_closes, tear_down),
+        cmocka_unit_test_teardown(a_failed_host_is_probed_until_it_is_healthy, tear_down),
+        cmocka_unit_test_teardown(it_closes_its_connections, tear_down),
         cmocka_unit_test_teardown(a_host_is_not_tried_before_its_pause_is_over, tear_down),
-        cmocka_unit_test_teardown(a_host_that_is_well_is_left_alone, tear_down),
-        cmocka_unit_test_teardown(a_silent_host_holds_no_other_up, tear_down),
-        cmocka_unit_test_teardown(a_silent_host_is_told_to_those_that_hold_connections_to_it,
-                                  tear_down),
-        cmocka_unit_test_teardown(both_databases_are_looked_after, tear_down),
-        cmocka_unit_test_teardown(it_sleeps_while_all_hosts_are_well, tear_down),
+        cmocka_unit_test_teardown(a_healthy_host_is_not_probed, tear_down),
+        cmocka_unit_test_teardown(an_unresponsive_host_delays_no_other, tear_down),
+        cmocka_unit_test_teardown(an_unresponsive_host_is_reported_to_its_connections, tear_down),
+        cmocka_unit_test_teardown(both_databases_are_probed, tear_down),
+        cmocka_unit_test_teardown(it_sleeps_while_all_hosts_are_healthy, tear_down),
         cmocka_unit_test_teardown(it_sleeps_again_when_a_host_is_back, tear_down),
-        cmocka_unit_test_teardown(it_wakes_seldom_while_a_host_is_down, tear_down),
-        cmocka_unit_test_teardown(an_attempt_at_a_host_that_stays_goes_on_over_a_reload, tear_down),
-        cmocka_unit_test_teardown(an_attempt_with_a_former_password_is_given_up, tear_down),
-        cmocka_unit_test_teardown(a_host_that_is_taken_out_is_not_tried_any_more, tear_down),
+        cmocka_unit_test_teardown(it_rarely_wakes_while_a_host_is_down, tear_down),
+        cmocka_unit_test_teardown(an_attempt_continues_over_a_reload, tear_down),
+        cmocka_unit_test_teardown(an_attempt_with_an_old_password_is_abandoned, tear_down),
+        cmocka_unit_test_teardown(a_removed_host_is_no_longer_probed, tear_down),
     };
     const struct log_options quiet = {"stderr", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT};
     return log_open(&quiet) == 0 && db_library_init() == 0

@@ -300,14 +300,14 @@ static int tear_down(void **state)
 
 // ---- requests ----
 
-static void a_request_is_whole_at_the_end_of_its_body(void **state)
+static void a_request_is_complete_at_the_end_of_its_body(void **state)
 {
     (void)state;
     put_request(1, 0, "x", "");
     expect_events("request 1: V=x, body 0; over");
 }
 
-static void nothing_happens_before_that(void **state)
+static void a_request_is_not_complete_before_that(void **state)
 {
     (void)state;
     put_request(1, 0, "x", "body");
@@ -325,7 +325,7 @@ static void a_kept_connection_takes_the_next_request(void **state)
                   "request 65535: V=three, body 0; over");
 }
 
-static void what_follows_on_a_connection_that_is_not_kept_is_not_read(void **state)
+static void nothing_more_is_read_on_a_connection_that_is_not_kept(void **state)
 {
     (void)state;
     put_request(1, 0, "one", "");
@@ -390,7 +390,7 @@ static void a_request_without_variables_has_none(void **state)
     expect_events("request 1:, body 0; over");
 }
 
-static void padding_is_passed_over_wherever_it_is(void **state)
+static void padding_is_ignored_everywhere(void **state)
 {
     (void)state;
     const unsigned char begin[8] = {0, FCGI_RESPONDER, 0};
@@ -414,7 +414,7 @@ static void the_longest_record_is_read(void **state)
     expect_events("request 1:, body 65535, body too large; over");
 }
 
-static void variables_behind_their_end_do_not_count(void **state)
+static void variables_after_their_end_are_ignored(void **state)
 {
     (void)state;
     put_begin(1, 0);
@@ -485,7 +485,7 @@ static void variables_over_the_bound_by_many_records_refuse_the_request(void **s
     expect_events("request 1:, body 0, head too large; request 2: V=next, body 0; over");
 }
 
-static void a_body_up_to_the_bound_is_taken(void **state)
+static void a_body_up_to_the_bound_is_accepted(void **state)
 {
     (void)state;
     static const char body[MAX_REQUEST_BYTES + 1];
@@ -500,7 +500,7 @@ static void a_body_up_to_the_bound_is_taken(void **state)
     expect_events("request 1:, body 8192; request 2:, body 8193, body too large; over");
 }
 
-static void a_head_too_large_goes_before_a_body_too_large(void **state)
+static void a_too_large_head_precedes_a_too_large_body(void **state)
 {
     (void)state;
     static const char body[MAX_REQUEST_BYTES + 1];
@@ -557,7 +557,7 @@ static void more_than_512_variables_are_malformed(void **state)
     expect_events("request 1: malformed, body 0; over");
 }
 
-static void pairs_that_lie_about_their_lengths_are_malformed(void **state)
+static void pairs_with_wrong_lengths_are_malformed(void **state)
 {
     (void)state;
     static const struct {
@@ -610,7 +610,7 @@ static void pairs_that_lie_about_their_lengths_are_malformed(void **state)
 #define END_OF(id, protocol_status)                                                                \
     "reply 01 03 00 " id " 00 08 00 00 00 00 00 00 " protocol_status " 00 00 00; "
 
-static void a_second_request_at_a_time_is_told_so(void **state)
+static void a_second_concurrent_request_is_refused(void **state)
 {
     (void)state;
     put_begin(1, FCGI_KEEP_CONN);
@@ -625,7 +625,7 @@ static void a_second_request_at_a_time_is_told_so(void **state)
     expect_events(END_OF("02", "01") "request 1: V=one, body 0; request 2: V=again, body 0; over");
 }
 
-static void a_second_request_that_keeps_not_does_not_end_the_first(void **state)
+static void a_second_request_that_is_not_kept_does_not_end_the_first(void **state)
 {
     (void)state;
     put_begin(1, FCGI_KEEP_CONN);
@@ -636,7 +636,7 @@ static void a_second_request_that_keeps_not_does_not_end_the_first(void **state)
     expect_events(END_OF("02", "01") "request 1:, body 0; request 3: V=next, body 0; over");
 }
 
-static void unknown_roles_are_told_so(void **state)
+static void unknown_roles_are_answered_as_unknown(void **state)
 {
     (void)state;
     static const unsigned roles[] = {FCGI_AUTHORIZER, FCGI_FILTER, 0, 4, 0x0101, 0xFFFF};
@@ -670,7 +670,7 @@ static void an_abort_ends_a_request_without_answer(void **state)
                       END_OF("01", "00") "request 1: V=next, body 0; " END_OF("01", "00") "over");
 }
 
-static void an_abort_of_another_request_is_passed_over(void **state)
+static void an_abort_of_another_request_is_ignored(void **state)
 {
     (void)state;
     put_end(FCGI_ABORT_REQUEST, 1); // of none
@@ -684,7 +684,7 @@ static void an_abort_of_another_request_is_passed_over(void **state)
     expect_events("request 1: V=x, body 0; request 1: V=next, body 0; over");
 }
 
-static void records_of_other_requests_are_passed_over(void **state)
+static void records_of_other_requests_are_ignored(void **state)
 {
     (void)state;
     put_one_param(7, "V", "stray");
@@ -702,7 +702,7 @@ static void records_of_other_requests_are_passed_over(void **state)
     expect_events("request 1: V=x, body 0; over");
 }
 
-static void types_that_a_responder_has_no_use_for_are_passed_over(void **state)
+static void types_that_a_responder_does_not_need_are_ignored(void **state)
 {
     (void)state;
     static const unsigned types[] = {
@@ -728,7 +728,7 @@ static void types_that_a_responder_has_no_use_for_are_passed_over(void **state)
     " 0d 03 46 43 47 49 5f 4d 41 58 5f 52 45 51 53 31 30 30"                                       \
     " 0f 01 46 43 47 49 5f 4d 50 58 53 5f 43 4f 4e 4e 53 30; "
 
-static void values_are_told_at_once(void **state)
+static void values_are_answered_at_once(void **state)
 {
     (void)state;
     add_pair(FCGI_MAX_CONNS, "");
@@ -738,7 +738,7 @@ static void values_are_told_at_once(void **state)
     expect_events(ALL_VALUES);
 }
 
-static void a_value_asked_often_is_told_once(void **state)
+static void a_repeated_value_is_answered_once(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 12; i++) { // 40 of one name end libfcgi's process
@@ -750,7 +750,7 @@ static void a_value_asked_often_is_told_once(void **state)
     expect_events(ALL_VALUES);
 }
 
-static void unknown_values_are_left_out(void **state)
+static void unknown_values_are_omitted(void **state)
 {
     (void)state;
     add_pair("FCGI_MAX_CONN", "");
@@ -761,7 +761,7 @@ static void unknown_values_are_left_out(void **state)
     expect_events(NO_VALUES NO_VALUES);
 }
 
-static void values_that_are_asked_for_badly_are_not_told(void **state)
+static void malformed_queries_for_values_are_ignored(void **state)
 {
     (void)state;
     put_record(FCGI_GET_VALUES, 0,
@@ -776,7 +776,7 @@ static void values_that_are_asked_for_badly_are_not_told(void **state)
     expect_events(NO_VALUES NO_VALUES NO_VALUES);
 }
 
-static void the_longest_question_is_answered_for_its_beginning(void **state)
+static void the_beginning_of_the_longest_query_is_answered(void **state)
 {
     (void)state;
     add_pair(FCGI_MAX_CONNS, "");
@@ -801,7 +801,7 @@ static void values_may_be_asked_for_in_the_middle_of_a_request(void **state)
     expect_events(NO_VALUES NO_VALUES "request 1: V=x, body 0; over");
 }
 
-static void unknown_management_types_are_told_so(void **state)
+static void unknown_management_types_are_answered_as_unknown(void **state)
 {
     (void)state;
     put_record(42, 0, "content", 7);
@@ -840,7 +840,7 @@ static void a_begin_without_id_breaks_the_connection(void **state)
     expect_events("broken");
 }
 
-static void an_end_of_the_body_before_that_of_the_variables_breaks_the_connection(void **state)
+static void a_body_that_ends_before_the_variables_breaks_the_connection(void **state)
 {
     (void)state;
     put_begin(1, 0);
@@ -885,7 +885,7 @@ static void put_random_record(struct dice *dice)
     }
 }
 
-static void however_records_are_cut_they_lead_to_the_same(void **state)
+static void records_may_be_cut_anywhere(void **state)
 {
     (void)state;
     struct dice dice = {41};
@@ -904,7 +904,7 @@ static void however_records_are_cut_they_lead_to_the_same(void **state)
     assert_true(requests > 500);
 }
 
-static void bytes_by_chance_are_survived(void **state)
+static void random_bytes_are_survived(void **state)
 {
     (void)state;
     struct dice dice = {43};
@@ -998,7 +998,7 @@ static void without_memory_a_request_is_refused_and_the_next_works(void **state)
     assert_int_equal(n, 6); // 4, 8, 16 and 32 KB, the second request's 4, and none left to fail
 }
 
-static void a_connection_is_idle_between_requests_only(void **state)
+static void a_connection_is_idle_only_between_requests(void **state)
 {
     (void)state;
     put_request(1, FCGI_KEEP_CONN, "x", "body");
@@ -1015,7 +1015,7 @@ static void a_connection_is_idle_between_requests_only(void **state)
 
 // ---- records that are sent ----
 
-static void headers_are_as_the_specification_has_them(void **state)
+static void headers_are_as_in_the_specification(void **state)
 {
     (void)state;
     char header[FCGI_HEADER_LEN];
@@ -1025,7 +1025,7 @@ static void headers_are_as_the_specification_has_them(void **state)
     assert_memory_equal(header, "\x01\x06\x00\x01\x01\x02\x00\x00", 8);
 }
 
-static void the_end_of_a_request_is_as_the_specification_has_it(void **state)
+static void the_end_of_a_request_is_as_in_the_specification(void **state)
 {
     (void)state;
     char end[FCGI_CONN_END_BYTES];
@@ -1043,53 +1043,53 @@ static void the_end_of_a_request_is_as_the_specification_has_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_A_WIRE(a_request_is_whole_at_the_end_of_its_body),
-        ON_A_WIRE(nothing_happens_before_that),
+        ON_A_WIRE(a_request_is_complete_at_the_end_of_its_body),
+        ON_A_WIRE(a_request_is_not_complete_before_that),
         ON_A_WIRE(a_kept_connection_takes_the_next_request),
-        ON_A_WIRE(what_follows_on_a_connection_that_is_not_kept_is_not_read),
+        ON_A_WIRE(nothing_more_is_read_on_a_connection_that_is_not_kept),
         ON_A_WIRE(unknown_flags_do_not_keep_a_connection),
         ON_A_WIRE(variables_may_be_spread_over_records),
         ON_A_WIRE(lengths_may_take_one_byte_or_four),
         ON_A_WIRE(a_request_without_variables_has_none),
-        ON_A_WIRE(padding_is_passed_over_wherever_it_is),
+        ON_A_WIRE(padding_is_ignored_everywhere),
         ON_A_WIRE(the_longest_record_is_read),
-        ON_A_WIRE(variables_behind_their_end_do_not_count),
+        ON_A_WIRE(variables_after_their_end_are_ignored),
         ON_A_WIRE(a_body_before_the_end_of_the_variables_counts),
         ON_A_WIRE(variables_up_to_the_bound_are_read),
         ON_A_WIRE(variables_over_the_bound_refuse_the_request),
         ON_A_WIRE(variables_over_the_bound_by_many_records_refuse_the_request),
-        ON_A_WIRE(a_body_up_to_the_bound_is_taken),
-        ON_A_WIRE(a_head_too_large_goes_before_a_body_too_large),
+        ON_A_WIRE(a_body_up_to_the_bound_is_accepted),
+        ON_A_WIRE(a_too_large_head_precedes_a_too_large_body),
         ON_A_WIRE(memory_stays_bounded_whatever_is_sent),
         ON_A_WIRE(up_to_512_variables_are_read),
         ON_A_WIRE(more_than_512_variables_are_malformed),
-        ON_A_WIRE(pairs_that_lie_about_their_lengths_are_malformed),
-        ON_A_WIRE(a_second_request_at_a_time_is_told_so),
-        ON_A_WIRE(a_second_request_that_keeps_not_does_not_end_the_first),
-        ON_A_WIRE(unknown_roles_are_told_so),
+        ON_A_WIRE(pairs_with_wrong_lengths_are_malformed),
+        ON_A_WIRE(a_second_concurrent_request_is_refused),
+        ON_A_WIRE(a_second_request_that_is_not_kept_does_not_end_the_first),
+        ON_A_WIRE(unknown_roles_are_answered_as_unknown),
         ON_A_WIRE(an_abort_ends_a_request_without_answer),
-        ON_A_WIRE(an_abort_of_another_request_is_passed_over),
-        ON_A_WIRE(records_of_other_requests_are_passed_over),
-        ON_A_WIRE(types_that_a_responder_has_no_use_for_are_passed_over),
-        ON_A_WIRE(values_are_told_at_once),
-        ON_A_WIRE(a_value_asked_often_is_told_once),
-        ON_A_WIRE(unknown_values_are_left_out),
-        ON_A_WIRE(values_that_are_asked_for_badly_are_not_told),
-        ON_A_WIRE(the_longest_question_is_answered_for_its_beginning),
+        ON_A_WIRE(an_abort_of_another_request_is_ignored),
+        ON_A_WIRE(records_of_other_requests_are_ignored),
+        ON_A_WIRE(types_that_a_responder_does_not_need_are_ignored),
+        ON_A_WIRE(values_are_answered_at_once),
+        ON_A_WIRE(a_repeated_value_is_answered_once),
+        ON_A_WIRE(unknown_values_are_omitted),
+        ON_A_WIRE(malformed_queries_for_values_are_ignored),
+        ON_A_WIRE(the_beginning_of_the_longest_query_is_answered),
         ON_A_WIRE(values_may_be_asked_for_in_the_middle_of_a_request),
-        ON_A_WIRE(unknown_management_types_are_told_so),
+        ON_A_WIRE(unknown_management_types_are_answered_as_unknown),
         ON_A_WIRE(another_version_breaks_the_connection),
         ON_A_WIRE(a_begin_of_the_wrong_length_breaks_the_connection),
         ON_A_WIRE(a_begin_without_id_breaks_the_connection),
-        ON_A_WIRE(an_end_of_the_body_before_that_of_the_variables_breaks_the_connection),
-        ON_A_WIRE(however_records_are_cut_they_lead_to_the_same),
-        ON_A_WIRE(bytes_by_chance_are_survived),
+        ON_A_WIRE(a_body_that_ends_before_the_variables_breaks_the_connection),
+        ON_A_WIRE(records_may_be_cut_anywhere),
+        ON_A_WIRE(random_bytes_are_survived),
         ON_A_WIRE(a_finished_request_is_wiped),
         ON_A_WIRE(memory_of_variables_is_wiped_before_it_is_freed),
         ON_A_WIRE(without_memory_a_request_is_refused_and_the_next_works),
-        ON_A_WIRE(a_connection_is_idle_between_requests_only),
-        ON_A_WIRE(headers_are_as_the_specification_has_them),
-        ON_A_WIRE(the_end_of_a_request_is_as_the_specification_has_it),
+        ON_A_WIRE(a_connection_is_idle_only_between_requests),
+        ON_A_WIRE(headers_are_as_in_the_specification),
+        ON_A_WIRE(the_end_of_a_request_is_as_in_the_specification),
     };
     return cmocka_run_group_tests_name("fcgi_conn", tests, NULL, NULL);
 }

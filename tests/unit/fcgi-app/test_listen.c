@@ -133,7 +133,7 @@ static int refuse(void *context)
                : 1;
 }
 
-static void what_is_no_listening_stream_is_refused_beside_one_that_is(void **state)
+static void a_descriptor_that_is_not_listening_is_refused_with_the_others(void **state)
 {
     (void)state;
     static const struct bad all[] = {
@@ -161,7 +161,7 @@ static int count_is_refused(void *said)
     return pass(NULL, 0, said) && kind_of(&inherited) == (int)LISTEN_REFUSED ? 0 : 1;
 }
 
-static void a_count_that_is_none_is_refused(void **state)
+static void an_invalid_count_is_refused(void **state)
 {
     (void)state;
     static const char *const all[] = {"", "x", "1x", "-1", "65", "99999999999999999999"};
@@ -192,7 +192,7 @@ static int none_are_passed(void *context)
     return kind_of(&inherited) == (int)LISTEN_NOWHERE ? 0 : 2;
 }
 
-static void what_is_meant_for_another_process_is_left_alone(void **state)
+static void descriptors_for_another_process_are_left_alone(void **state)
 {
     (void)state;
     assert_int_equal(run_in_child(others_are_left, NULL), 0);
@@ -247,7 +247,7 @@ static struct conf_listen own_unix(mode_t mode)
     return own;
 }
 
-static void its_own_socket_has_the_mode_from_the_first_moment(void **state)
+static void its_own_socket_has_the_mode_from_the_start(void **state)
 {
     (void)state;
     static const mode_t modes[] = {0600, 0660, 0666, 0777};
@@ -278,7 +278,7 @@ static int connect_to(const char *path)
     return fd;
 }
 
-static void who_waits_when_nobody_is_let_in_any_more_can_still_be_accepted(void **state)
+static void queued_connections_can_still_be_accepted_at_the_end(void **state)
 {
     (void)state;
     const struct conf_listen own = own_unix(0600);
@@ -294,7 +294,7 @@ static void who_waits_when_nobody_is_let_in_any_more_can_still_be_accepted(void 
     close(fixture.source.fds[0]);
 }
 
-static void a_socket_that_another_process_serves_by_now_is_left(void **state)
+static void a_socket_that_another_process_has_replaced_is_left(void **state)
 {
     (void)state;
     const struct conf_listen own = own_unix(0600);
@@ -310,7 +310,7 @@ static void a_socket_that_another_process_serves_by_now_is_left(void **state)
     close(fixture.source.fds[0]);
 }
 
-static void a_socket_left_behind_is_replaced_and_a_file_is_not(void **state)
+static void a_stale_socket_is_replaced_and_a_file_is_not(void **state)
 {
     (void)state;
     const struct conf_listen own = own_unix(0600);
@@ -326,7 +326,7 @@ static void a_socket_left_behind_is_replaced_and_a_file_is_not(void **state)
     free(text);
 }
 
-static void a_socket_that_was_handed_over_is_left_to_its_owner(void **state)
+static void a_socket_that_was_passed_is_left_to_its_owner(void **state)
 {
     (void)state;
     const int fd = unix_socket(SOCK_STREAM, "theirs", true);
@@ -346,15 +346,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(all_that_systemd_passes_are_served),
-        IN_FOLDER(what_is_no_listening_stream_is_refused_beside_one_that_is),
-        IN_FOLDER(a_count_that_is_none_is_refused),
-        IN_FOLDER(what_is_meant_for_another_process_is_left_alone),
+        IN_FOLDER(a_descriptor_that_is_not_listening_is_refused_with_the_others),
+        IN_FOLDER(an_invalid_count_is_refused),
+        IN_FOLDER(descriptors_for_another_process_are_left_alone),
         IN_FOLDER(a_socket_on_descriptor_0_gets_another_number),
-        IN_FOLDER(its_own_socket_has_the_mode_from_the_first_moment),
-        IN_FOLDER(who_waits_when_nobody_is_let_in_any_more_can_still_be_accepted),
-        IN_FOLDER(a_socket_that_another_process_serves_by_now_is_left),
-        IN_FOLDER(a_socket_left_behind_is_replaced_and_a_file_is_not),
-        IN_FOLDER(a_socket_that_was_handed_over_is_left_to_its_owner),
+        IN_FOLDER(its_own_socket_has_the_mode_from_the_start),
+        IN_FOLDER(queued_connections_can_still_be_accepted_at_the_end),
+        IN_FOLDER(a_socket_that_another_process_has_replaced_is_left),
+        IN_FOLDER(a_stale_socket_is_replaced_and_a_file_is_not),
+        IN_FOLDER(a_socket_that_was_passed_is_left_to_its_owner),
     };
     return cmocka_run_group_tests_name("listen", tests, NULL, NULL);
 }

@@ -153,7 +153,7 @@ static void without_descriptors_there_is_no_loop(void **state)
     assert_int_equal(open_descriptors(), before);
 }
 
-static void a_client_for_which_memory_lacks_is_closed_and_the_next_is_served(void **state)
+static void without_memory_a_client_is_closed_and_the_next_is_served(void **state)
 {
     (void)state;
     const int first = connect_client();
@@ -178,7 +178,7 @@ static void a_client_for_which_memory_lacks_is_closed_and_the_next_is_served(voi
     close(second);
 }
 
-static void a_client_for_which_descriptors_lack_is_served_once_there_are_some(void **state)
+static void without_descriptors_a_client_waits_until_there_are_some(void **state)
 {
     (void)state;
     struct rlimit usual;
@@ -268,7 +268,7 @@ static int answered_client(void)
     return client;
 }
 
-static void a_request_has_the_clients_time_and_no_more(void **state)
+static void a_request_has_the_client_timeout_and_no_more(void **state)
 {
     (void)state;
     const int client = waiting_client();
@@ -280,7 +280,7 @@ static void a_request_has_the_clients_time_and_no_more(void **state)
     close(client);
 }
 
-static void a_changed_timeout_holds_for_requests_that_begin_later(void **state)
+static void a_changed_timeout_applies_to_later_requests(void **state)
 {
     (void)state;
     const int before = waiting_client();
@@ -304,7 +304,7 @@ static void while_there_is_room_idle_and_slow_clients_stay(void **state)
     close(idle);
 }
 
-static void without_room_who_has_been_awaited_for_a_second_has_to_go(void **state)
+static void without_room_connections_waiting_for_a_second_are_closed(void **state)
 {
     (void)state;
     int clients[ROOM];
@@ -328,7 +328,7 @@ static void without_room_who_has_been_awaited_for_a_second_has_to_go(void **stat
     close(newcomer);
 }
 
-static void a_client_that_has_its_answer_may_write_for_a_second(void **state)
+static void after_its_answer_a_client_may_write_for_a_second(void **state)
 {
     (void)state;
     const int client = answered_client();
@@ -344,7 +344,7 @@ static void a_client_that_has_its_answer_may_write_for_a_second(void **state)
     close(client);
 }
 
-static void a_client_that_writes_on_is_cut_when_the_second_is_over(void **state)
+static void a_client_that_keeps_writing_is_closed_after_a_second(void **state)
 {
     (void)state;
     const int client = answered_client();
@@ -355,7 +355,7 @@ static void a_client_that_writes_on_is_cut_when_the_second_is_over(void **state)
     close(client);
 }
 
-static void a_client_that_hangs_up_after_its_answer_is_closed_at_once(void **state)
+static void a_client_that_closes_after_its_answer_is_closed_at_once(void **state)
 {
     (void)state;
     const int client = answered_client();
@@ -364,7 +364,7 @@ static void a_client_that_hangs_up_after_its_answer_is_closed_at_once(void **sta
     assert_int_equal(loop_connections(fixture.loop), 0);
 }
 
-static void at_the_end_a_request_that_has_begun_has_a_second(void **state)
+static void when_draining_a_request_that_has_begun_has_a_second(void **state)
 {
     (void)state;
     const int slow = waiting_client();
@@ -379,7 +379,7 @@ static void at_the_end_a_request_that_has_begun_has_a_second(void **state)
     close(slow);
 }
 
-static void at_the_end_who_was_accepted_last_has_a_second_too(void **state)
+static void when_draining_the_last_accepted_connection_has_a_second(void **state)
 {
     (void)state;
     const int last = connect_client();
@@ -392,7 +392,7 @@ static void at_the_end_who_was_accepted_last_has_a_second_too(void **state)
     close(last);
 }
 
-static void at_the_end_a_request_given_back_gets_no_second_second(void **state)
+static void when_draining_a_request_has_only_one_second(void **state)
 {
     (void)state;
     const int slow = connect_client();
@@ -408,7 +408,7 @@ static void at_the_end_a_request_given_back_gets_no_second_second(void **state)
     close(slow);
 }
 
-static void a_shorter_time_is_not_made_longer_at_the_end(void **state)
+static void when_draining_a_shorter_time_is_not_extended(void **state)
 {
     (void)state;
     const int slow = waiting_client();
@@ -419,7 +419,7 @@ static void a_shorter_time_is_not_made_longer_at_the_end(void **state)
     close(slow);
 }
 
-static void at_the_end_idle_connections_are_ended_at_once(void **state)
+static void when_draining_idle_connections_are_closed_at_once(void **state)
 {
     (void)state;
     const int idle = idle_client();
@@ -450,21 +450,21 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_LOOP(without_memory_there_is_no_loop),
         WITH_LOOP(without_descriptors_there_is_no_loop),
-        WITH_LOOP(a_client_for_which_memory_lacks_is_closed_and_the_next_is_served),
-        WITH_LOOP(a_client_for_which_descriptors_lack_is_served_once_there_are_some),
+        WITH_LOOP(without_memory_a_client_is_closed_and_the_next_is_served),
+        WITH_LOOP(without_descriptors_a_client_waits_until_there_are_some),
         WITH_LOOP(no_listening_socket_starves_the_others),
-        WITH_LOOP(a_request_has_the_clients_time_and_no_more),
-        WITH_LOOP(a_changed_timeout_holds_for_requests_that_begin_later),
+        WITH_LOOP(a_request_has_the_client_timeout_and_no_more),
+        WITH_LOOP(a_changed_timeout_applies_to_later_requests),
         WITH_LOOP(while_there_is_room_idle_and_slow_clients_stay),
-        WITH_LOOP(without_room_who_has_been_awaited_for_a_second_has_to_go),
-        WITH_LOOP(a_client_that_has_its_answer_may_write_for_a_second),
-        WITH_LOOP(a_client_that_writes_on_is_cut_when_the_second_is_over),
-        WITH_LOOP(a_client_that_hangs_up_after_its_answer_is_closed_at_once),
-        WITH_LOOP(at_the_end_a_request_that_has_begun_has_a_second),
-        WITH_LOOP(at_the_end_who_was_accepted_last_has_a_second_too),
-        WITH_LOOP(at_the_end_a_request_given_back_gets_no_second_second),
-        WITH_LOOP(a_shorter_time_is_not_made_longer_at_the_end),
-        WITH_LOOP(at_the_end_idle_connections_are_ended_at_once),
+        WITH_LOOP(without_room_connections_waiting_for_a_second_are_closed),
+        WITH_LOOP(after_its_answer_a_client_may_write_for_a_second),
+        WITH_LOOP(a_client_that_keeps_writing_is_closed_after_a_second),
+        WITH_LOOP(a_client_that_closes_after_its_answer_is_closed_at_once),
+        WITH_LOOP(when_draining_a_request_that_has_begun_has_a_second),
+        WITH_LOOP(when_draining_the_last_accepted_connection_has_a_second),
+        WITH_LOOP(when_draining_a_request_has_only_one_second),
+        WITH_LOOP(when_draining_a_shorter_time_is_not_extended),
+        WITH_LOOP(when_draining_idle_connections_are_closed_at_once),
         WITH_LOOP(the_last_connection_stops_the_loop),
     };
     return cmocka_run_group_tests_name("loop", tests, NULL, NULL);

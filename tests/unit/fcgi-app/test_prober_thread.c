@@ -96,7 +96,7 @@ static bool is_in_use(void *snapshot)
 }
 
 // Each configuration, old passwords included, is gone as soon as there is another.
-static void a_sleeping_prober_lets_go_of_the_old_configuration(void **state)
+static void a_sleeping_prober_releases_the_old_configuration(void **state)
 {
     (void)state;
     start(TCP_HOST_WELL);
@@ -125,7 +125,7 @@ static bool is_trying(void *unused)
 }
 
 // Neither a reload nor the end waits for a host that does not answer.
-static void a_prober_in_the_middle_of_an_attempt_goes_over_and_ends(void **state)
+static void a_prober_reloads_and_ends_during_an_attempt(void **state)
 {
     (void)state;
     start(TCP_HOST_SILENT);
@@ -145,7 +145,7 @@ static bool has_logged_in(void *unused)
     return tcp_host_logins(fixture.host) > 0;
 }
 
-static void a_host_of_a_reloaded_configuration_is_tried(void **state)
+static void a_host_of_a_reloaded_configuration_is_probed(void **state)
 {
     (void)state;
     start(TCP_HOST_WELL);
@@ -157,10 +157,9 @@ static void a_host_of_a_reloaded_configuration_is_tried(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(a_sleeping_prober_lets_go_of_the_old_configuration, tear_down),
-        cmocka_unit_test_teardown(a_prober_in_the_middle_of_an_attempt_goes_over_and_ends,
-                                  tear_down),
-        cmocka_unit_test_teardown(a_host_of_a_reloaded_configuration_is_tried, tear_down),
+        cmocka_unit_test_teardown(a_sleeping_prober_releases_the_old_configuration, tear_down),
+        cmocka_unit_test_teardown(a_prober_reloads_and_ends_during_an_attempt, tear_down),
+        cmocka_unit_test_teardown(a_host_of_a_reloaded_configuration_is_probed, tear_down),
     };
     const struct log_options quiet = {"stderr", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT};
     return log_open(&quiet) == 0 && db_library_init() == 0

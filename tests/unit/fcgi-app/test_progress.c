@@ -27,7 +27,7 @@ static void busy_workers_without_an_answer_are_stuck_after_a_second(void **state
     assert_true(progress_is_stuck(&progress));
 }
 
-static void one_answer_ends_it(void **state)
+static void one_answer_is_progress(void **state)
 {
     (void)state;
     struct progress progress = progress_of_nobody();
@@ -37,7 +37,7 @@ static void one_answer_ends_it(void **state)
     assert_false(progress_is_stuck(&progress));
 }
 
-static void one_idle_worker_ends_it(void **state)
+static void one_idle_worker_is_progress(void **state)
 {
     (void)state;
     struct progress progress = progress_of_nobody();
@@ -46,7 +46,7 @@ static void one_idle_worker_ends_it(void **state)
     assert_false(progress_is_stuck(&progress));
 }
 
-static void a_halt_of_the_machine_is_one_late_look(void **state)
+static void a_suspended_machine_counts_as_one_look(void **state)
 {
     (void)state;
     struct progress progress = progress_of_nobody();
@@ -57,7 +57,7 @@ static void a_halt_of_the_machine_is_one_late_look(void **state)
     assert_false(progress_is_stuck(&progress));
 }
 
-static void the_watchdog_is_fed_once_in_its_time(void **state)
+static void the_watchdog_is_fed_once_per_interval(void **state)
 {
     (void)state;
     struct progress progress = progress_of_nobody();
@@ -86,7 +86,7 @@ static void the_watchdog_is_fed_while_workers_wait_within_their_limits(void **st
     assert_true(progress_feeds_watchdog(&progress, progress.looked_us));
 }
 
-static void workers_that_hang_are_reported_by_silence_until_they_get_on(void **state)
+static void the_watchdog_is_not_fed_while_workers_hang(void **state)
 {
     (void)state;
     struct progress progress = progress_of_nobody();
@@ -97,7 +97,7 @@ static void workers_that_hang_are_reported_by_silence_until_they_get_on(void **s
     assert_true(progress_feeds_watchdog(&progress, progress.looked_us));
 }
 
-static void the_limit_is_above_all_that_the_configuration_allows(void **state)
+static void the_limit_is_above_all_time_limits_of_the_configuration(void **state)
 {
     (void)state;
     struct conf conf = {.database = {.connect_timeout_ms = 1, .query_timeout_ms = 2},
@@ -112,14 +112,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(busy_workers_without_an_answer_are_stuck_after_a_second),
-        cmocka_unit_test(one_answer_ends_it),
-        cmocka_unit_test(one_idle_worker_ends_it),
-        cmocka_unit_test(a_halt_of_the_machine_is_one_late_look),
-        cmocka_unit_test(the_watchdog_is_fed_once_in_its_time),
+        cmocka_unit_test(one_answer_is_progress),
+        cmocka_unit_test(one_idle_worker_is_progress),
+        cmocka_unit_test(a_suspended_machine_counts_as_one_look),
+        cmocka_unit_test(the_watchdog_is_fed_once_per_interval),
         cmocka_unit_test(without_a_watchdog_nothing_is_fed),
         cmocka_unit_test(the_watchdog_is_fed_while_workers_wait_within_their_limits),
-        cmocka_unit_test(workers_that_hang_are_reported_by_silence_until_they_get_on),
-        cmocka_unit_test(the_limit_is_above_all_that_the_configuration_allows),
+        cmocka_unit_test(the_watchdog_is_not_fed_while_workers_hang),
+        cmocka_unit_test(the_limit_is_above_all_time_limits_of_the_configuration),
     };
     return cmocka_run_group_tests_name("progress", tests, NULL, NULL);
 }

@@ -135,7 +135,7 @@ static const struct row refused[] = {
 #endif
 };
 
-static void what_nobody_needs_is_refused(void **state)
+static void unneeded_calls_are_refused(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(refused); i++) {
@@ -144,7 +144,7 @@ static void what_nobody_needs_is_refused(void **state)
 }
 
 // So that the test above is about the filter and not about who runs it.
-static void it_was_not_refused_before(void **state)
+static void they_are_not_refused_without_the_filter(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(refused); i++) {
@@ -156,7 +156,7 @@ static void it_was_not_refused_before(void **state)
 
 #ifndef SANITIZING
 // Its flags cannot be looked at. The C library then makes its threads by clone.
-static void clone3_is_said_to_be_unknown(void **state)
+static void clone3_is_reported_as_unknown(void **state)
 {
     (void)state;
     static const long clone3[6] = {SYS_clone3};
@@ -166,7 +166,7 @@ static void clone3_is_said_to_be_unknown(void **state)
 #endif
 
 #ifdef __x86_64__
-static void calls_under_other_numbers_are_refused(void **state)
+static void calls_with_other_numbers_are_refused(void **state)
 {
     (void)state;
     static const long x32_getpid[6] = {0x40000000 | SYS_getpid};
@@ -205,7 +205,7 @@ static int work_on(const long *unused)
     return works ? 0 : -1;
 }
 
-static void what_the_program_does_goes_on_working(void **state)
+static void everything_the_program_does_still_works(void **state)
 {
     (void)state;
     assert_int_equal(outcome(true, work_on, NULL), 0);
@@ -218,7 +218,7 @@ static int gain_privileges(const long *unused)
     return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? -1 : 0;
 }
 
-static void no_privileges_are_to_be_had(void **state)
+static void privileges_cannot_be_gained(void **state)
 {
     (void)state;
     assert_int_equal(outcome(true, gain_privileges, NULL), EPERM);
@@ -230,16 +230,16 @@ static void no_privileges_are_to_be_had(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_nobody_needs_is_refused),
-        cmocka_unit_test(it_was_not_refused_before),
+        cmocka_unit_test(unneeded_calls_are_refused),
+        cmocka_unit_test(they_are_not_refused_without_the_filter),
 #ifndef SANITIZING
-        cmocka_unit_test(clone3_is_said_to_be_unknown),
+        cmocka_unit_test(clone3_is_reported_as_unknown),
 #endif
 #ifdef __x86_64__
-        cmocka_unit_test(calls_under_other_numbers_are_refused),
+        cmocka_unit_test(calls_with_other_numbers_are_refused),
 #endif
-        cmocka_unit_test(what_the_program_does_goes_on_working),
-        cmocka_unit_test(no_privileges_are_to_be_had),
+        cmocka_unit_test(everything_the_program_does_still_works),
+        cmocka_unit_test(privileges_cannot_be_gained),
     };
     return cmocka_run_group_tests_name("confine", tests, NULL, NULL);
 }

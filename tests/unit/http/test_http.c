@@ -49,7 +49,7 @@ static void every_known_variable_reaches_its_member(void **state)
     assert_text(request.cookie, "cookie");
 }
 
-static void what_was_not_sent_is_absent(void **state)
+static void variables_that_were_not_sent_are_absent(void **state)
 {
     (void)state;
     const struct http_var vars[] = {var("REQUEST_METHOD", "GET"), var("QUERY_STRING", "")};
@@ -63,7 +63,7 @@ static void what_was_not_sent_is_absent(void **state)
     assert_text(request.cookie, NULL);
 }
 
-static void a_variables_name_counts_to_the_letter(void **state)
+static void the_name_of_a_variable_must_match_exactly(void **state)
 {
     (void)state;
     const struct http_var vars[] = {
@@ -112,7 +112,7 @@ static void a_credential_after_an_empty_one_is_a_duplicate(void **state)
     assert_int_equal(http_request_init(&request, vars, COUNT_OF(vars), &err), -1);
 }
 
-static void a_refused_request_is_filled_for_its_answer(void **state)
+static void a_refused_request_is_filled_in_for_its_answer(void **state)
 {
     (void)state;
     const struct http_var vars[] = {
@@ -128,7 +128,7 @@ static void a_refused_request_is_filled_for_its_answer(void **state)
     assert_text(request.request_id, "id-1");
 }
 
-static void of_other_duplicate_variables_the_last_counts(void **state)
+static void the_last_of_other_duplicate_variables_counts(void **state)
 {
     (void)state;
     const struct http_var vars[] = {var("REQUEST_METHOD", "GET"), var("PATH_INFO", ""),
@@ -178,7 +178,7 @@ static struct str address_of(const char *trusted, const char *peer, const char *
     return cidr_address_text(http_client_address(&request, &list), text);
 }
 
-static void the_address_is_the_last_that_no_trusted_proxy_has(void **state)
+static void the_address_is_the_last_untrusted_one(void **state)
 {
     (void)state;
     static const struct {
@@ -259,7 +259,7 @@ static void render_query(struct str query, struct arena *arena, char *text, size
     }
 }
 
-static void queries_are_decoded_as_forms_are(void **state)
+static void queries_are_decoded_like_forms(void **state)
 {
     (void)state;
     static const struct {
@@ -330,7 +330,7 @@ static void every_escaped_byte_but_nul_is_decoded(void **state)
     arena_free(arena);
 }
 
-static void a_query_is_not_read_beyond_its_length(void **state)
+static void a_query_is_not_read_past_its_length(void **state)
 {
     (void)state;
     struct arena *const arena = arena_new(1 << 20);
@@ -342,7 +342,7 @@ static void a_query_is_not_read_beyond_its_length(void **state)
     arena_free(arena);
 }
 
-static void a_query_without_memory_is_an_error_of_ours(void **state)
+static void without_memory_a_query_is_not_called_bad(void **state)
 {
     (void)state;
     struct arena *const arena = arena_new(8);
@@ -357,7 +357,7 @@ static void a_query_without_memory_is_an_error_of_ours(void **state)
 
 // ---- cookies and tags ----
 
-static void cookies_are_found_by_their_whole_name(void **state)
+static void cookies_are_found_by_their_complete_name(void **state)
 {
     (void)state;
     static const struct {
@@ -548,7 +548,7 @@ static void a_304_has_no_body(void **state)
     assert_text(finish(), "Status: 304 Not Modified\r\n\r\n");
 }
 
-static void the_end_empties_the_buffer(void **state)
+static void http_end_empties_the_buffer(void **state)
 {
     (void)state;
     http_begin(&fixture.response, 200);
@@ -559,7 +559,7 @@ static void the_end_empties_the_buffer(void **state)
     assert_false(outbuf_has_failed(&fixture.response.out));
 }
 
-static void an_end_that_is_not_delivered_shows_in_the_buffer(void **state)
+static void the_buffer_shows_an_end_that_was_not_delivered(void **state)
 {
     (void)state;
     http_begin(&fixture.response, 200);
@@ -568,7 +568,7 @@ static void an_end_that_is_not_delivered_shows_in_the_buffer(void **state)
     assert_true(outbuf_has_failed(&fixture.response.out));
 }
 
-static void the_sink_hears_of_the_end(void **state)
+static void the_sink_is_called_for_the_end(void **state)
 {
     (void)state;
     http_begin(&fixture.response, 200);
@@ -622,7 +622,7 @@ static int body_twice(void *context)
     return 0;
 }
 
-static void a_response_out_of_order_is_stopped(void **state)
+static void calls_out_of_order_abort(void **state)
 {
     (void)state;
     static const struct {
@@ -646,31 +646,31 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_known_variable_reaches_its_member),
-        cmocka_unit_test(what_was_not_sent_is_absent),
-        cmocka_unit_test(a_variables_name_counts_to_the_letter),
+        cmocka_unit_test(variables_that_were_not_sent_are_absent),
+        cmocka_unit_test(the_name_of_a_variable_must_match_exactly),
         cmocka_unit_test(a_duplicate_credential_is_refused),
         cmocka_unit_test(a_credential_after_an_empty_one_is_a_duplicate),
-        cmocka_unit_test(a_refused_request_is_filled_for_its_answer),
-        cmocka_unit_test(of_other_duplicate_variables_the_last_counts),
+        cmocka_unit_test(a_refused_request_is_filled_in_for_its_answer),
+        cmocka_unit_test(the_last_of_other_duplicate_variables_counts),
         cmocka_unit_test(a_request_without_method_is_refused),
         cmocka_unit_test(a_request_without_variables_is_refused),
-        cmocka_unit_test(the_address_is_the_last_that_no_trusted_proxy_has),
+        cmocka_unit_test(the_address_is_the_last_untrusted_one),
         cmocka_unit_test(a_duplicate_forwarded_for_is_not_believed),
         cmocka_unit_test(without_a_peer_no_header_is_believed),
-        cmocka_unit_test(queries_are_decoded_as_forms_are),
+        cmocka_unit_test(queries_are_decoded_like_forms),
         cmocka_unit_test(every_escaped_byte_but_nul_is_decoded),
-        cmocka_unit_test(a_query_is_not_read_beyond_its_length),
-        cmocka_unit_test(a_query_without_memory_is_an_error_of_ours),
-        cmocka_unit_test(cookies_are_found_by_their_whole_name),
+        cmocka_unit_test(a_query_is_not_read_past_its_length),
+        cmocka_unit_test(without_memory_a_query_is_not_called_bad),
+        cmocka_unit_test(cookies_are_found_by_their_complete_name),
         cmocka_unit_test(tags_are_compared_weakly),
         WITH_FIXTURE(a_response_is_status_headers_blank_line_body),
         WITH_FIXTURE(every_status_of_an_error_has_its_reason),
         WITH_FIXTURE(an_answer_to_head_has_no_body),
         WITH_FIXTURE(a_304_has_no_body),
-        WITH_FIXTURE(the_end_empties_the_buffer),
-        WITH_FIXTURE(an_end_that_is_not_delivered_shows_in_the_buffer),
-        WITH_FIXTURE(the_sink_hears_of_the_end),
-        WITH_FIXTURE(a_response_out_of_order_is_stopped),
+        WITH_FIXTURE(http_end_empties_the_buffer),
+        WITH_FIXTURE(the_buffer_shows_an_end_that_was_not_delivered),
+        WITH_FIXTURE(the_sink_is_called_for_the_end),
+        WITH_FIXTURE(calls_out_of_order_abort),
     };
     return cmocka_run_group_tests_name("http", tests, NULL, NULL);
 }

@@ -46,7 +46,7 @@ static void a_valid_traceparent_gives_its_trace_id(void **state)
     }
 }
 
-static void a_traceparent_that_is_not_valid_is_ignored(void **state)
+static void an_invalid_traceparent_is_ignored(void **state)
 {
     (void)state;
     static const struct str rows[] = {
@@ -81,7 +81,7 @@ static void a_traceparent_that_is_not_valid_is_ignored(void **state)
     }
 }
 
-static void a_request_id_of_the_allowed_characters_is_taken(void **state)
+static void a_request_id_of_allowed_characters_is_used(void **state)
 {
     (void)state;
     static const struct str rows[] = {
@@ -138,7 +138,7 @@ static void trace_and_request_keep_their_own_ids(void **state)
     check_ids(&request, "bkapi", TRACE);
 }
 
-static void either_id_is_the_substitute_of_the_other(void **state)
+static void either_id_replaces_a_missing_other(void **state)
 {
     (void)state;
     struct http_request request = {
@@ -200,11 +200,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_valid_traceparent_gives_its_trace_id),
-        cmocka_unit_test(a_traceparent_that_is_not_valid_is_ignored),
-        cmocka_unit_test(a_request_id_of_the_allowed_characters_is_taken),
+        cmocka_unit_test(an_invalid_traceparent_is_ignored),
+        cmocka_unit_test(a_request_id_of_allowed_characters_is_used),
         cmocka_unit_test(another_request_id_is_ignored),
         cmocka_unit_test(trace_and_request_keep_their_own_ids),
-        cmocka_unit_test(either_id_is_the_substitute_of_the_other),
+        cmocka_unit_test(either_id_replaces_a_missing_other),
         cmocka_unit_test(without_any_id_both_are_the_same_random_one),
         cmocka_unit_test(a_random_id_is_32_hex_digits),
         cmocka_unit_test(random_numbers_do_not_repeat_soon),

@@ -271,7 +271,7 @@ static bool fail_allocation(const struct request *request, unsigned long n)
     return true;
 }
 
-static void a_failing_allocation_is_answered_500_and_nothing_else_breaks(void **state)
+static void a_failing_allocation_is_500_and_nothing_else_breaks(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(requests); i++) {
@@ -285,7 +285,7 @@ static void a_failing_allocation_is_answered_500_and_nothing_else_breaks(void **
     }
 }
 
-static void whatever_the_arenas_cap_the_answer_is_whole(void **state)
+static void the_answer_is_complete_whatever_the_arenas_cap(void **state)
 {
     (void)state;
     unsigned served = 0;
@@ -340,7 +340,7 @@ static void each_allocation_from_the_arena_may_fail(void **state)
     }
 }
 
-static void without_memory_no_thread_gets_tools_for_authenticating(void **state)
+static void without_memory_there_are_no_tools_for_authentication(void **state)
 {
     (void)state;
     unsigned long n = 0;
@@ -376,7 +376,7 @@ static void count_complaint(void *context, const char *sentence)
     ++*(unsigned *)context;
 }
 
-static void without_memory_no_gateway_is_loaded_by_half(void **state)
+static void without_memory_no_gateway_is_loaded_in_part(void **state)
 {
     (void)state;
     char *const keys_folder = scratch_new();
@@ -428,7 +428,7 @@ static bool fail_drain(const struct request *request, unsigned n, const char *us
     return has_failed;
 }
 
-static void a_failing_drain_ends_the_answer_and_nothing_else(void **state)
+static void a_failing_sink_ends_the_answer_and_nothing_else(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(requests); i++) {
@@ -450,7 +450,7 @@ static void a_failing_drain_ends_the_answer_and_nothing_else(void **state)
     }
 }
 
-static void a_hang_up_is_counted_once_and_the_outcome_stays(void **state)
+static void a_hangup_is_counted_once_and_the_outcome_stays(void **state)
 {
     (void)state;
     struct metrics_shard *const shard = &stage->metrics->shards[0];
@@ -514,7 +514,7 @@ static void a_failing_store_is_answered_with_its_cause(void **state)
 
 // ---- all at once ----
 
-static void requests_that_fail_by_chance_leave_the_service_in_order(void **state)
+static void random_failures_leave_the_service_working(void **state)
 {
     (void)state;
     struct dice dice = {53};
@@ -541,15 +541,15 @@ static void requests_that_fail_by_chance_leave_the_service_in_order(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_STAGE(a_failing_allocation_is_answered_500_and_nothing_else_breaks),
-        ON_STAGE(whatever_the_arenas_cap_the_answer_is_whole),
+        ON_STAGE(a_failing_allocation_is_500_and_nothing_else_breaks),
+        ON_STAGE(the_answer_is_complete_whatever_the_arenas_cap),
         ON_STAGE(each_allocation_from_the_arena_may_fail),
-        ON_STAGE(without_memory_no_thread_gets_tools_for_authenticating),
-        ON_STAGE(without_memory_no_gateway_is_loaded_by_half),
-        ON_STAGE(a_failing_drain_ends_the_answer_and_nothing_else),
-        ON_STAGE(a_hang_up_is_counted_once_and_the_outcome_stays),
+        ON_STAGE(without_memory_there_are_no_tools_for_authentication),
+        ON_STAGE(without_memory_no_gateway_is_loaded_in_part),
+        ON_STAGE(a_failing_sink_ends_the_answer_and_nothing_else),
+        ON_STAGE(a_hangup_is_counted_once_and_the_outcome_stays),
         ON_STAGE(a_failing_store_is_answered_with_its_cause),
-        ON_STAGE(requests_that_fail_by_chance_leave_the_service_in_order),
+        ON_STAGE(random_failures_leave_the_service_working),
     };
     return cmocka_run_group_tests_name("faults", tests, make_gateway, free_gateway);
 }

@@ -38,7 +38,7 @@ static void no_message_shows_a_placeholder(void **state)
 }
 
 // The same members in both languages: a translation must not lose what the message is about.
-static void both_languages_tell_the_same_things(void **state)
+static void both_languages_have_the_same_members(void **state)
 {
     (void)state;
     static const char *const things[] = {"task_id=10", "template_id=3", "app=other_app",
@@ -74,7 +74,7 @@ static void each_language_is_written_in_its_own_script(void **state)
     }
 }
 
-static void binding_messages_are_bkflows_to_the_letter(void **state)
+static void binding_messages_are_literally_bkflows(void **state)
 {
     (void)state;
     static const struct {
@@ -102,7 +102,7 @@ static void binding_messages_are_bkflows_to_the_letter(void **state)
     }
 }
 
-static void numbers_are_written_whole(void **state)
+static void numbers_are_complete(void **state)
 {
     (void)state;
     struct error err = error_of(ERR_NO_TASK);
@@ -123,7 +123,7 @@ static void braces_in_a_member_are_not_placeholders(void **state)
                 "app={bound_app}, template bindedapp=a}b{");
 }
 
-static void a_message_is_cut_at_the_buffers_size(void **state)
+static void a_message_is_truncated_at_the_buffers_size(void **state)
 {
     (void)state;
     const struct error err = error_of(ERR_OTHER_APPLICATION);
@@ -152,12 +152,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_message_shows_a_placeholder),
-        cmocka_unit_test(both_languages_tell_the_same_things),
+        cmocka_unit_test(both_languages_have_the_same_members),
         cmocka_unit_test(each_language_is_written_in_its_own_script),
-        cmocka_unit_test(binding_messages_are_bkflows_to_the_letter),
-        cmocka_unit_test(numbers_are_written_whole),
+        cmocka_unit_test(binding_messages_are_literally_bkflows),
+        cmocka_unit_test(numbers_are_complete),
         cmocka_unit_test(braces_in_a_member_are_not_placeholders),
-        cmocka_unit_test(a_message_is_cut_at_the_buffers_size),
+        cmocka_unit_test(a_message_is_truncated_at_the_buffers_size),
         cmocka_unit_test(an_absent_member_is_left_empty),
     };
     return cmocka_run_group_tests_name("messages", tests, NULL, NULL);

@@ -71,7 +71,7 @@ static void expect_log(const char *expected)
     free(text);
 }
 
-static void the_first_of_each_client_and_cause_is_an_event(void **state)
+static void the_first_refusal_of_each_client_and_cause_is_logged(void **state)
 {
     (void)state;
     assert_true(count("10.0.0.1", ERR_CREDENTIALS_WRONG, START));
@@ -85,7 +85,7 @@ static void the_first_of_each_client_and_cause_is_an_event(void **state)
     expect_log("");
 }
 
-static void the_others_of_an_interval_are_one_event_with_their_number(void **state)
+static void the_others_of_an_interval_are_logged_as_a_count(void **state)
 {
     (void)state;
     assert_true(count("10.0.0.1", ERR_CREDENTIALS_WRONG, START));
@@ -100,7 +100,7 @@ static void the_others_of_an_interval_are_one_event_with_their_number(void **sta
     expect_log("more requests refused address=10.0.0.1 cause=credentials_wrong count=7\n");
 }
 
-static void a_refusal_without_others_is_not_told_again(void **state)
+static void a_single_refusal_is_not_logged_again(void **state)
 {
     (void)state;
     assert_true(count("10.0.0.1", ERR_CREDENTIALS_WRONG, START));
@@ -108,7 +108,7 @@ static void a_refusal_without_others_is_not_told_again(void **state)
     expect_log("");
 }
 
-static void a_new_refusal_ends_an_interval_that_is_over(void **state)
+static void a_new_refusal_ends_an_expired_interval(void **state)
 {
     (void)state;
     assert_true(count("10.0.0.1", ERR_NO_TASK, START));
@@ -153,7 +153,7 @@ static void a_flood_of_addresses_is_counted_together(void **state)
     assert_true(count("10.0.39.2", ERR_CREDENTIALS_WRONG, END));
 }
 
-static void what_was_held_back_is_told_at_the_end(void **state)
+static void counts_are_logged_at_the_end(void **state)
 {
     (void)state;
     assert_true(count("10.0.0.1", ERR_NO_TASK, START));
@@ -175,7 +175,7 @@ static void *count_in_a_thread(void *events)
     return NULL;
 }
 
-static void threads_may_count_at_once(void **state)
+static void threads_may_count_concurrently(void **state)
 {
     (void)state;
     pthread_t threads[THREADS];
@@ -202,14 +202,14 @@ static void threads_may_count_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_LOG(the_first_of_each_client_and_cause_is_an_event),
-        WITH_LOG(the_others_of_an_interval_are_one_event_with_their_number),
-        WITH_LOG(a_refusal_without_others_is_not_told_again),
-        WITH_LOG(a_new_refusal_ends_an_interval_that_is_over),
+        WITH_LOG(the_first_refusal_of_each_client_and_cause_is_logged),
+        WITH_LOG(the_others_of_an_interval_are_logged_as_a_count),
+        WITH_LOG(a_single_refusal_is_not_logged_again),
+        WITH_LOG(a_new_refusal_ends_an_expired_interval),
         WITH_LOG(each_interval_ends_at_its_own_time),
         WITH_LOG(a_flood_of_addresses_is_counted_together),
-        WITH_LOG(what_was_held_back_is_told_at_the_end),
-        WITH_LOG(threads_may_count_at_once),
+        WITH_LOG(counts_are_logged_at_the_end),
+        WITH_LOG(threads_may_count_concurrently),
     };
     return cmocka_run_group_tests_name("refusals", tests, NULL, NULL);
 }

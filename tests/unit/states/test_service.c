@@ -150,7 +150,7 @@ static void an_answer_has_its_headers_and_no_others(void **state)
     assert_int_equal(lines, 7); // these six and the empty one
 }
 
-static void a_task_that_was_not_started_is_created(void **state)
+static void a_task_that_has_not_started_is_created(void **state)
 {
     (void)state;
     stage->fake.task.is_started = false;
@@ -182,7 +182,7 @@ static void an_expired_task_does_not_exist(void **state)
     assert_int_equal(stage->fake.loads, 0);
 }
 
-static void credentials_may_stand_in_the_query(void **state)
+static void credentials_may_be_in_the_query(void **state)
 {
     (void)state;
     const struct variable variables[] = {
@@ -194,7 +194,7 @@ static void credentials_may_stand_in_the_query(void **state)
     assert_int_equal(stage_handle(stage, variables), 200);
 }
 
-static void a_large_answer_streams_through_a_small_buffer(void **state)
+static void a_large_answer_passes_through_a_small_buffer(void **state)
 {
     (void)state;
     enum { NODES = 3000 };
@@ -221,7 +221,7 @@ static void a_large_answer_streams_through_a_small_buffer(void **state)
 
 // ---- routes ----
 
-static void the_slash_at_the_end_does_not_matter(void **state)
+static void a_trailing_slash_does_not_matter(void **state)
 {
     (void)state;
     assert_int_equal(get("/task/10/get_task_states_by_app"), 200);
@@ -332,7 +332,7 @@ static void unknown_paths_are_404(void **state)
     assert_int_equal(stage->fake.calls, 0);
 }
 
-static void a_missing_or_empty_path_is_404_and_tells_the_operator(void **state)
+static void a_missing_or_empty_path_is_404_with_advice(void **state)
 {
     (void)state;
     const struct variable missing[] = {
@@ -367,7 +367,7 @@ static void an_unknown_path_is_404_whatever_the_method(void **state)
     assert_text(stage_header(stage, "Allow"), NULL);
 }
 
-static void head_is_answered_as_get_without_a_body(void **state)
+static void head_is_answered_like_get_without_a_body(void **state)
 {
     (void)state;
     static const char *const paths[] = {STAGE_PATH, "/healthz", "/metrics", "/nowhere", "/task/0/"};
@@ -415,7 +415,7 @@ static void an_unknown_tag_is_answered_in_full(void **state)
     assert_int_equal(get_with("HTTP_IF_NONE_MATCH", ""), 200);
 }
 
-static void tags_in_a_list_and_any_tag_are_understood(void **state)
+static void lists_of_tags_and_any_tag_are_understood(void **state)
 {
     (void)state;
     char *const tag = tag_of_task();
@@ -455,7 +455,7 @@ static void every_kind_of_task_has_a_tag(void **state)
     free(created);
 }
 
-static void a_tag_spares_no_check(void **state)
+static void a_tag_skips_no_check(void **state)
 {
     (void)state;
     const struct variable stranger[] = {
@@ -482,7 +482,7 @@ static void expect_message(int status, int code, const char *message)
     json_object_put(error);
 }
 
-static void binding_refusals_are_told_as_bkflow_tells_them(void **state)
+static void binding_refusals_are_worded_like_bkflows(void **state)
 {
     (void)state;
     stage->fake.template.app_code = STR("your_app");
@@ -503,7 +503,7 @@ static void binding_refusals_are_told_as_bkflow_tells_them(void **state)
     assert_int_equal(stage->fake.loads, 0); // no state has left the store
 }
 
-static void refused_logins_are_told_without_saying_which_half_is_wrong(void **state)
+static void refused_logins_do_not_say_which_half_is_wrong(void **state)
 {
     (void)state;
     static const char *const headers[] = {
@@ -522,7 +522,7 @@ static void refused_logins_are_told_without_saying_which_half_is_wrong(void **st
     assert_int_equal(stage->fake.loads, 0);
 }
 
-static void a_user_that_is_not_active_is_401(void **state)
+static void an_inactive_user_is_401(void **state)
 {
     (void)state;
     stage->fake.username = "somebody_else";
@@ -530,7 +530,7 @@ static void a_user_that_is_not_active_is_401(void **state)
     expect_error(40103);
 }
 
-static void where_users_live_elsewhere_any_name_is_taken(void **state)
+static void without_a_user_table_any_name_is_accepted(void **state)
 {
     (void)state;
     configure("BKFLOW_STATES_AUTH_USER_TABLE_CHECK=off");
@@ -549,7 +549,7 @@ static void a_request_without_credentials_is_401(void **state)
     assert_int_equal(stage->fake.calls, 0);
 }
 
-static void a_token_is_refused_where_gateways_are_not_accepted(void **state)
+static void with_gateway_off_a_token_is_refused(void **state)
 {
     (void)state;
     assert_int_equal(get_with("HTTP_X_BKAPI_JWT", "a.b.c"), 401);
@@ -568,7 +568,7 @@ static void a_duplicate_credential_header_is_400(void **state)
     assert_int_equal(stage->fake.calls, 0);
 }
 
-static void what_the_store_reports_is_answered(void **state)
+static void errors_of_the_store_are_answered(void **state)
 {
     (void)state;
     static const struct {
@@ -648,7 +648,7 @@ static void a_request_without_method_is_400(void **state)
     expect_error(40000);
 }
 
-static void odd_bytes_of_an_application_code_leave_as_json(void **state)
+static void invalid_bytes_in_an_application_code_become_json(void **state)
 {
     (void)state;
     stage->fake.app_code = "de\"mo任";
@@ -677,7 +677,7 @@ static int login_from(const char *address, const char *forwarded_for, const char
     return stage_handle(stage, variables);
 }
 
-static void who_fails_too_often_has_to_wait(void **state)
+static void too_many_failures_have_to_wait(void **state)
 {
     (void)state;
     configure("BKFLOW_STATES_AUTH_FAILURE_LIMIT=3");
@@ -692,7 +692,7 @@ static void who_fails_too_often_has_to_wait(void **state)
     assert_int_equal(stage->fake.look_ups, look_ups);
 }
 
-static void who_fails_too_often_does_not_stop_others(void **state)
+static void too_many_failures_do_not_stop_others(void **state)
 {
     (void)state;
     configure("BKFLOW_STATES_AUTH_FAILURE_LIMIT=3");
@@ -712,7 +712,7 @@ static void successes_do_not_count_as_failures(void **state)
     }
 }
 
-static void refusals_that_are_no_guesses_do_not_count(void **state)
+static void refusals_that_are_not_guesses_do_not_count(void **state)
 {
     (void)state;
     configure("BKFLOW_STATES_AUTH_FAILURE_LIMIT=1");
@@ -733,7 +733,7 @@ static void without_a_limit_nobody_waits(void **state)
     assert_int_equal(login_from("10.0.0.1", NULL, STAGE_CREDENTIALS), 200);
 }
 
-static void a_made_up_forwarded_for_gives_nobody_another_address(void **state)
+static void a_forged_forwarded_for_changes_no_address(void **state)
 {
     (void)state;
     configure("BKFLOW_STATES_AUTH_FAILURE_LIMIT=3");
@@ -762,7 +762,7 @@ static void behind_a_trusted_proxy_the_forwarded_address_counts(void **state)
 
 // ---- language and trace id ----
 
-static void messages_come_in_the_language_that_was_asked_for(void **state)
+static void messages_are_in_the_requested_language(void **state)
 {
     (void)state;
     static const struct {
@@ -797,7 +797,7 @@ static void messages_come_in_the_language_that_was_asked_for(void **state)
     }
 }
 
-static void the_header_goes_before_the_cookie(void **state)
+static void the_header_precedes_the_cookie(void **state)
 {
     (void)state;
     const struct variable variables[] = {
@@ -811,7 +811,7 @@ static void the_header_goes_before_the_cookie(void **state)
     assert_true(has_text(stage_body(stage), "\"message\":\"Unknown path\""));
 }
 
-static void the_clients_trace_id_is_taken_up(void **state)
+static void the_clients_trace_id_is_used(void **state)
 {
     (void)state;
     assert_int_equal(
@@ -821,7 +821,7 @@ static void the_clients_trace_id_is_taken_up(void **state)
     json_object_put(success());
 }
 
-static void without_one_each_request_gets_its_own(void **state)
+static void without_a_trace_id_each_request_gets_one(void **state)
 {
     (void)state;
     enum { REQUESTS = 200 };
@@ -891,7 +891,7 @@ static void metrics_are_text(void **state)
                          "bkflow_states_requests_total{status=\"200\",cause=\"ok\"} 1\n"));
 }
 
-static void what_is_switched_off_is_unknown(void **state)
+static void disabled_routes_are_unknown(void **state)
 {
     (void)state;
     static const char *const rows[][2] = {
@@ -911,7 +911,7 @@ static void what_is_switched_off_is_unknown(void **state)
 
 // ---- overload ----
 
-static void an_overloaded_service_says_so_and_stays_alive(void **state)
+static void an_overloaded_service_answers_so_and_stays_alive(void **state)
 {
     (void)state;
     stage->service.store = store_overloaded();
@@ -932,7 +932,7 @@ static uint64_t counted(int outcome)
     return atomic_load(&stage->metrics->shards[0].outcomes[outcome]);
 }
 
-static void each_request_is_counted_by_its_outcome(void **state)
+static void each_request_is_counted_by_outcome(void **state)
 {
     (void)state;
     assert_int_equal(get(STAGE_PATH), 200);
@@ -946,7 +946,7 @@ static void each_request_is_counted_by_its_outcome(void **state)
     assert_false(atomic_load(&stage->metrics->shards[0].busy));
 }
 
-static void bytes_are_counted_with_their_heads(void **state)
+static void bytes_are_counted_including_heads(void **state)
 {
     (void)state;
     assert_int_equal(get(STAGE_PATH), 200);
@@ -954,7 +954,7 @@ static void bytes_are_counted_with_their_heads(void **state)
     assert_int_equal(atomic_load(&stage->metrics->shards[0].hangups), 0);
 }
 
-static void a_client_that_hangs_up_is_counted_and_the_next_is_answered(void **state)
+static void a_hangup_is_counted_and_the_next_request_is_answered(void **state)
 {
     (void)state;
     static char long_state[8000]; // more than the buffer holds
@@ -997,7 +997,7 @@ static void one_good_and_one_bad_request(void)
     stage->fake.task.exists = true;
 }
 
-static void good_requests_are_not_logged_unless_wanted(void **state)
+static void successful_requests_are_logged_only_on_request(void **state)
 {
     (void)state;
     char *const text = logged(LOG_LEVEL_DEBUG, one_good_and_one_bad_request);
@@ -1052,7 +1052,7 @@ static void refusals_are_logged_with_their_reason_and_without_secrets(void **sta
     free(text);
 }
 
-static void with_access_on_each_request_is_a_line(void **state)
+static void with_access_on_each_request_is_logged(void **state)
 {
     (void)state;
     configure("BKFLOW_STATES_LOG_ACCESS=on");
@@ -1176,7 +1176,7 @@ static void every_request_leaves_the_arena_empty_and_wiped(void **state)
     }
 }
 
-static void requests_do_not_see_one_another(void **state)
+static void requests_do_not_affect_each_other(void **state)
 {
     (void)state;
     static const char *const paths[] = {STAGE_PATH, "/healthz", "/nowhere", "/task/0/"};
@@ -1200,68 +1200,68 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_STAGE(a_started_task_is_answered_with_its_tree),
         ON_STAGE(an_answer_has_its_headers_and_no_others),
-        ON_STAGE(a_task_that_was_not_started_is_created),
+        ON_STAGE(a_task_that_has_not_started_is_created),
         ON_STAGE(a_started_task_without_rows_is_created),
         ON_STAGE(an_expired_task_does_not_exist),
-        ON_STAGE(credentials_may_stand_in_the_query),
-        ON_STAGE(a_large_answer_streams_through_a_small_buffer),
-        ON_STAGE(the_slash_at_the_end_does_not_matter),
+        ON_STAGE(credentials_may_be_in_the_query),
+        ON_STAGE(a_large_answer_passes_through_a_small_buffer),
+        ON_STAGE(a_trailing_slash_does_not_matter),
         ON_STAGE(good_task_ids_reach_the_store),
         ON_STAGE(everything_else_below_task_is_400),
         ON_STAGE(unknown_paths_are_404),
-        ON_STAGE(a_missing_or_empty_path_is_404_and_tells_the_operator),
+        ON_STAGE(a_missing_or_empty_path_is_404_with_advice),
         ON_STAGE(other_methods_are_405_on_every_route),
         ON_STAGE(an_unknown_path_is_404_whatever_the_method),
-        ON_STAGE(head_is_answered_as_get_without_a_body),
+        ON_STAGE(head_is_answered_like_get_without_a_body),
         ON_STAGE(a_known_tag_is_answered_304_without_a_body),
         ON_STAGE(an_unknown_tag_is_answered_in_full),
-        ON_STAGE(tags_in_a_list_and_any_tag_are_understood),
+        ON_STAGE(lists_of_tags_and_any_tag_are_understood),
         ON_STAGE(the_tag_lasts_as_long_as_the_answer),
         ON_STAGE(every_kind_of_task_has_a_tag),
-        ON_STAGE(a_tag_spares_no_check),
-        ON_STAGE(binding_refusals_are_told_as_bkflow_tells_them),
-        ON_STAGE(refused_logins_are_told_without_saying_which_half_is_wrong),
-        ON_STAGE(a_user_that_is_not_active_is_401),
-        ON_STAGE(where_users_live_elsewhere_any_name_is_taken),
+        ON_STAGE(a_tag_skips_no_check),
+        ON_STAGE(binding_refusals_are_worded_like_bkflows),
+        ON_STAGE(refused_logins_do_not_say_which_half_is_wrong),
+        ON_STAGE(an_inactive_user_is_401),
+        ON_STAGE(without_a_user_table_any_name_is_accepted),
         ON_STAGE(a_request_without_credentials_is_401),
-        ON_STAGE(a_token_is_refused_where_gateways_are_not_accepted),
+        ON_STAGE(with_gateway_off_a_token_is_refused),
         ON_STAGE(a_duplicate_credential_header_is_400),
-        ON_STAGE(what_the_store_reports_is_answered),
+        ON_STAGE(errors_of_the_store_are_answered),
         ON_STAGE(rows_without_a_root_are_500),
         ON_STAGE(more_nodes_than_allowed_are_500),
         ON_STAGE(more_memory_than_allowed_is_500_and_the_next_request_works),
         ON_STAGE(a_request_that_the_transport_refused_is_answered),
         ON_STAGE(a_request_without_method_is_400),
-        ON_STAGE(odd_bytes_of_an_application_code_leave_as_json),
-        ON_STAGE(who_fails_too_often_has_to_wait),
-        ON_STAGE(who_fails_too_often_does_not_stop_others),
+        ON_STAGE(invalid_bytes_in_an_application_code_become_json),
+        ON_STAGE(too_many_failures_have_to_wait),
+        ON_STAGE(too_many_failures_do_not_stop_others),
         ON_STAGE(successes_do_not_count_as_failures),
-        ON_STAGE(refusals_that_are_no_guesses_do_not_count),
+        ON_STAGE(refusals_that_are_not_guesses_do_not_count),
         ON_STAGE(without_a_limit_nobody_waits),
-        ON_STAGE(a_made_up_forwarded_for_gives_nobody_another_address),
+        ON_STAGE(a_forged_forwarded_for_changes_no_address),
         ON_STAGE(behind_a_trusted_proxy_the_forwarded_address_counts),
-        ON_STAGE(messages_come_in_the_language_that_was_asked_for),
-        ON_STAGE(the_header_goes_before_the_cookie),
-        ON_STAGE(the_clients_trace_id_is_taken_up),
-        ON_STAGE(without_one_each_request_gets_its_own),
+        ON_STAGE(messages_are_in_the_requested_language),
+        ON_STAGE(the_header_precedes_the_cookie),
+        ON_STAGE(the_clients_trace_id_is_used),
+        ON_STAGE(without_a_trace_id_each_request_gets_one),
         ON_STAGE(healthz_answers_without_the_store),
         ON_STAGE(readyz_asks_the_store),
         ON_STAGE(metrics_are_for_allowed_addresses),
         ON_STAGE(metrics_are_text),
-        ON_STAGE(what_is_switched_off_is_unknown),
-        ON_STAGE(an_overloaded_service_says_so_and_stays_alive),
-        ON_STAGE(each_request_is_counted_by_its_outcome),
-        ON_STAGE(bytes_are_counted_with_their_heads),
-        ON_STAGE(a_client_that_hangs_up_is_counted_and_the_next_is_answered),
-        ON_STAGE(good_requests_are_not_logged_unless_wanted),
+        ON_STAGE(disabled_routes_are_unknown),
+        ON_STAGE(an_overloaded_service_answers_so_and_stays_alive),
+        ON_STAGE(each_request_is_counted_by_outcome),
+        ON_STAGE(bytes_are_counted_including_heads),
+        ON_STAGE(a_hangup_is_counted_and_the_next_request_is_answered),
+        ON_STAGE(successful_requests_are_logged_only_on_request),
         ON_STAGE(refusals_are_logged_with_their_reason_and_without_secrets),
-        ON_STAGE(with_access_on_each_request_is_a_line),
+        ON_STAGE(with_access_on_each_request_is_logged),
         ON_STAGE(a_fault_is_logged_with_its_trace_id_and_detail),
         ON_STAGE(an_outage_does_not_fill_the_log),
         ON_STAGE(a_slow_request_is_logged_with_where_the_time_went),
         ON_STAGE(no_secret_reaches_the_log),
         ON_STAGE(every_request_leaves_the_arena_empty_and_wiped),
-        ON_STAGE(requests_do_not_see_one_another),
+        ON_STAGE(requests_do_not_affect_each_other),
     };
     return cmocka_run_group_tests_name("service", tests, NULL, NULL);
 }

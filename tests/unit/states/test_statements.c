@@ -18,7 +18,7 @@ static struct db_checks checks_of(enum statements_database database)
     return statements_checks(&conf, database);
 }
 
-static void one_database_is_asked_for_everything(void **state)
+static void one_database_gets_all_statements(void **state)
 {
     (void)state;
     conf = (struct conf){.auth = {.direct = true, .user_table_check = true}};
@@ -30,7 +30,7 @@ static void one_database_is_asked_for_everything(void **state)
     assert_int_equal(checks_of(STATEMENTS_ENGINE).count, 0);
 }
 
-static void two_databases_are_asked_for_what_they_have(void **state)
+static void two_databases_get_their_own_statements(void **state)
 {
     (void)state;
     conf = (struct conf){.has_engine_database = true,
@@ -45,7 +45,7 @@ static void two_databases_are_asked_for_what_they_have(void **state)
     assert_true(asks(&engine, STATEMENT_NODES));
 }
 
-static void a_table_that_no_request_needs_is_not_asked(void **state)
+static void an_unneeded_table_is_not_read(void **state)
 {
     (void)state;
     conf = (struct conf){.auth = {.direct = true}};
@@ -70,7 +70,7 @@ static void a_check_has_the_slot_of_its_statement(void **state)
     assert_true(checks.list[2].parameters[1].is_number);
 }
 
-static void a_key_is_in_a_set_once(void **state)
+static void a_key_is_added_only_once(void **state)
 {
     (void)state;
     struct statements_key_set keys = {.count = 0};
@@ -80,7 +80,7 @@ static void a_key_is_in_a_set_once(void **state)
     assert_int_equal(keys.count, 2);
 }
 
-static void the_last_key_fills_a_group_up(void **state)
+static void the_last_key_fills_up_a_group(void **state)
 {
     (void)state;
     struct statements_key_set keys = {.count = 0};
@@ -97,12 +97,12 @@ static void the_last_key_fills_a_group_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_database_is_asked_for_everything),
-        cmocka_unit_test(two_databases_are_asked_for_what_they_have),
-        cmocka_unit_test(a_table_that_no_request_needs_is_not_asked),
+        cmocka_unit_test(one_database_gets_all_statements),
+        cmocka_unit_test(two_databases_get_their_own_statements),
+        cmocka_unit_test(an_unneeded_table_is_not_read),
         cmocka_unit_test(a_check_has_the_slot_of_its_statement),
-        cmocka_unit_test(a_key_is_in_a_set_once),
-        cmocka_unit_test(the_last_key_fills_a_group_up),
+        cmocka_unit_test(a_key_is_added_only_once),
+        cmocka_unit_test(the_last_key_fills_up_a_group),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

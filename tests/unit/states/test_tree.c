@@ -94,7 +94,7 @@ static void a_node_has_all_members_in_their_order(void **state)
         "},\"elapsed_time\":19,\"start_time\":\"2023-06-15 17:29:41 +0800\",\"finish_time\":\"\"}");
 }
 
-static void a_task_that_was_not_started_has_its_own_form(void **state)
+static void a_task_that_has_not_started_has_its_own_form(void **state)
 {
     (void)state;
     tree_of_kind(&fixture.tree, TREE_NOT_STARTED);
@@ -149,7 +149,7 @@ static void ids_and_states_of_any_bytes_make_json(void **state)
     json_object_put(data);
 }
 
-static void numbers_are_written_as_they_are(void **state)
+static void numbers_are_written_unchanged(void **state)
 {
     (void)state;
     const struct row rows[] = {ROW("r", "", .loop = INT32_MAX, .retry = INT32_MIN)};
@@ -159,7 +159,7 @@ static void numbers_are_written_as_they_are(void **state)
     json_object_put(data);
 }
 
-static void flags_are_each_nodes_own(void **state)
+static void each_node_has_its_own_flags(void **state)
 {
     (void)state;
     const struct row rows[] = {
@@ -241,7 +241,7 @@ static void rows_may_come_before_their_parents(void **state)
     json_object_put(data);
 }
 
-static void orphans_are_left_out_with_all_below_them(void **state)
+static void orphans_are_left_out_with_their_descendants(void **state)
 {
     (void)state;
     const struct row rows[] = {
@@ -256,7 +256,7 @@ static void orphans_are_left_out_with_all_below_them(void **state)
     json_object_put(data);
 }
 
-static void circles_apart_from_the_root_are_left_out(void **state)
+static void cycles_without_the_root_are_left_out(void **state)
 {
     (void)state;
     const struct row rows[] = {
@@ -277,7 +277,7 @@ static void circles_apart_from_the_root_are_left_out(void **state)
     json_object_put(data);
 }
 
-static void a_circle_through_the_root_ends_at_the_root(void **state)
+static void a_cycle_through_the_root_ends_at_the_root(void **state)
 {
     (void)state;
     const struct row rows[] = {ROW("r", "b"), ROW("a", "r"), ROW("b", "a")};
@@ -288,7 +288,7 @@ static void a_circle_through_the_root_ends_at_the_root(void **state)
     json_object_put(data);
 }
 
-static void a_root_that_is_its_own_parent_is_no_child(void **state)
+static void a_root_that_is_its_own_parent_is_not_a_child(void **state)
 {
     (void)state;
     const struct row rows[] = {ROW("r", "r"), ROW("a", "r")};
@@ -297,7 +297,7 @@ static void a_root_that_is_its_own_parent_is_no_child(void **state)
     json_object_put(data);
 }
 
-static void of_rows_with_one_id_the_last_counts(void **state)
+static void the_last_of_several_rows_with_one_id_counts(void **state)
 {
     (void)state;
     const struct row rows[] = {
@@ -327,7 +327,7 @@ static void ids_are_compared_byte_for_byte(void **state)
 
 // ---- roll-up ----
 
-static void parents_take_over_as_bkflows_do(void **state)
+static void parents_roll_up_like_bkflows(void **state)
 {
     (void)state;
     static const struct {
@@ -388,7 +388,7 @@ static void parents_take_over_as_bkflows_do(void **state)
     }
 }
 
-static void failed_goes_up_however_many_run_above(void **state)
+static void failed_rolls_up_through_any_number_of_running_nodes(void **state)
 {
     (void)state;
     const struct row rows[] = {
@@ -426,7 +426,7 @@ static void seconds_are_rounded_half_to_even(void **state)
     }
 }
 
-static void seconds_are_rounded_as_the_c_library_does(void **state)
+static void seconds_are_rounded_like_the_c_library(void **state)
 {
     (void)state;
     struct dice dice = {13};
@@ -463,7 +463,7 @@ static void elapsed_time_runs_until_the_end_or_now(void **state)
     json_object_put(data);
 }
 
-static void moments_that_are_not_set_are_empty(void **state)
+static void missing_times_are_empty(void **state)
 {
     (void)state;
     const struct row rows[] = {ROW("r", ""), ROW("a", "r", .archived = NOW_US)};
@@ -475,7 +475,7 @@ static void moments_that_are_not_set_are_empty(void **state)
     json_object_put(data);
 }
 
-static void fractions_of_moments_are_cut(void **state)
+static void fractions_of_seconds_are_dropped(void **state)
 {
     (void)state;
     const struct row rows[] = {ROW("r", "", .started = NOW_US - 1, .archived = -1)};
@@ -485,7 +485,7 @@ static void fractions_of_moments_are_cut(void **state)
     json_object_put(data);
 }
 
-static void moments_are_in_the_zone_of_the_process(void **state)
+static void times_are_in_the_zone_of_the_process(void **state)
 {
     (void)state;
     const struct row rows[] = {ROW("r", "", .started = NOW_US)};
@@ -589,7 +589,7 @@ static const struct row *root_in_opinion(const struct opinion *opinion)
     return NULL;
 }
 
-static void random_trees_are_as_the_second_opinion_has_them(void **state)
+static void random_trees_match_the_reference(void **state)
 {
     (void)state;
     struct dice dice = {17};
@@ -609,7 +609,7 @@ static void random_trees_are_as_the_second_opinion_has_them(void **state)
 }
 
 // Every text of a node, of every length around what is written at once, plain and not.
-static void odd_texts_come_back_as_they_are(void **state)
+static void unusual_texts_come_back_unchanged(void **state)
 {
     (void)state;
     static const char *const odd[] = {"", "\"", "\\", "\n", "\x01", "\xE6\xB5\x81", "\x7F"};
@@ -636,7 +636,7 @@ static void odd_texts_come_back_as_they_are(void **state)
     }
 }
 
-static void the_seed_changes_nothing_that_is_seen(void **state)
+static void the_seed_changes_nothing_visible(void **state)
 {
     (void)state;
     struct dice dice = {19};
@@ -673,33 +673,33 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_FIXTURE(a_node_has_all_members_in_their_order),
-        WITH_FIXTURE(a_task_that_was_not_started_has_its_own_form),
+        WITH_FIXTURE(a_task_that_has_not_started_has_its_own_form),
         WITH_FIXTURE(a_started_task_without_rows_is_created),
         WITH_FIXTURE(rows_without_the_root_are_an_error),
         WITH_FIXTURE(the_roots_parent_is_itself_whatever_its_row_says),
         WITH_FIXTURE(ids_and_states_of_any_bytes_make_json),
-        WITH_FIXTURE(numbers_are_written_as_they_are),
-        WITH_FIXTURE(flags_are_each_nodes_own),
+        WITH_FIXTURE(numbers_are_written_unchanged),
+        WITH_FIXTURE(each_node_has_its_own_flags),
         WITH_FIXTURE(a_root_id_of_any_length_and_bytes_is_shown_in_every_node),
         WITH_FIXTURE(children_come_in_row_order),
         WITH_FIXTURE(rows_may_come_before_their_parents),
-        WITH_FIXTURE(orphans_are_left_out_with_all_below_them),
-        WITH_FIXTURE(circles_apart_from_the_root_are_left_out),
-        WITH_FIXTURE(a_circle_through_the_root_ends_at_the_root),
-        WITH_FIXTURE(a_root_that_is_its_own_parent_is_no_child),
-        WITH_FIXTURE(of_rows_with_one_id_the_last_counts),
+        WITH_FIXTURE(orphans_are_left_out_with_their_descendants),
+        WITH_FIXTURE(cycles_without_the_root_are_left_out),
+        WITH_FIXTURE(a_cycle_through_the_root_ends_at_the_root),
+        WITH_FIXTURE(a_root_that_is_its_own_parent_is_not_a_child),
+        WITH_FIXTURE(the_last_of_several_rows_with_one_id_counts),
         WITH_FIXTURE(ids_are_compared_byte_for_byte),
-        WITH_FIXTURE(parents_take_over_as_bkflows_do),
-        WITH_FIXTURE(failed_goes_up_however_many_run_above),
+        WITH_FIXTURE(parents_roll_up_like_bkflows),
+        WITH_FIXTURE(failed_rolls_up_through_any_number_of_running_nodes),
         WITH_FIXTURE(seconds_are_rounded_half_to_even),
-        WITH_FIXTURE(seconds_are_rounded_as_the_c_library_does),
+        WITH_FIXTURE(seconds_are_rounded_like_the_c_library),
         WITH_FIXTURE(elapsed_time_runs_until_the_end_or_now),
-        WITH_FIXTURE(moments_that_are_not_set_are_empty),
-        WITH_FIXTURE(fractions_of_moments_are_cut),
-        WITH_FIXTURE(moments_are_in_the_zone_of_the_process),
-        WITH_FIXTURE(random_trees_are_as_the_second_opinion_has_them),
-        WITH_FIXTURE(odd_texts_come_back_as_they_are),
-        WITH_FIXTURE(the_seed_changes_nothing_that_is_seen),
+        WITH_FIXTURE(missing_times_are_empty),
+        WITH_FIXTURE(fractions_of_seconds_are_dropped),
+        WITH_FIXTURE(times_are_in_the_zone_of_the_process),
+        WITH_FIXTURE(random_trees_match_the_reference),
+        WITH_FIXTURE(unusual_texts_come_back_unchanged),
+        WITH_FIXTURE(the_seed_changes_nothing_visible),
         WITH_FIXTURE(without_memory_there_is_no_tree),
     };
     return cmocka_run_group_tests_name("tree", tests, NULL, NULL);

@@ -229,19 +229,19 @@ static void a_chain_whose_rows_come_from_the_leaf_needs_no_stack(void **state)
     run(&chain_from_the_leaf, run_on_a_small_stack);
 }
 
-static void a_root_with_200000_children_is_made_in_linear_time(void **state)
+static void a_root_with_200000_children_is_built_in_linear_time(void **state)
 {
     (void)state;
     run(&large_fan, run_on_a_small_stack);
 }
 
-static void a_binary_tree_of_200000_nodes_is_made_in_linear_time(void **state)
+static void a_binary_tree_of_200000_nodes_is_built_in_linear_time(void **state)
 {
     (void)state;
     run(&large_binary, run_on_a_small_stack);
 }
 
-static void parents_in_turn_are_found_in_linear_time(void **state)
+static void alternating_parents_are_found_in_linear_time(void **state)
 {
     (void)state;
     run(&large_in_turn, run_on_a_small_stack);
@@ -273,9 +273,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tree_of_depth_100000_needs_no_stack),
         cmocka_unit_test(a_chain_whose_rows_come_from_the_leaf_needs_no_stack),
-        cmocka_unit_test(a_root_with_200000_children_is_made_in_linear_time),
-        cmocka_unit_test(a_binary_tree_of_200000_nodes_is_made_in_linear_time),
-        cmocka_unit_test(parents_in_turn_are_found_in_linear_time),
+        cmocka_unit_test(a_root_with_200000_children_is_built_in_linear_time),
+        cmocka_unit_test(a_binary_tree_of_200000_nodes_is_built_in_linear_time),
+        cmocka_unit_test(alternating_parents_are_found_in_linear_time),
 #ifndef SANITIZING
         cmocka_unit_test(a_tree_of_depth_100000_fits_64_megabytes),
         cmocka_unit_test(a_tree_of_200000_nodes_fits_64_megabytes),

@@ -147,7 +147,7 @@ static void change_field(struct row *row, const struct row *other, struct dice *
     }
 }
 
-static void a_change_of_one_field_changes_the_tag_exactly_when_it_shows(void **state)
+static void changing_a_field_changes_the_tag_exactly_if_visible(void **state)
 {
     (void)state;
     struct dice dice = {23};
@@ -166,7 +166,7 @@ static void a_change_of_one_field_changes_the_tag_exactly_when_it_shows(void **s
     assert_true(tally.same > 1000 && tally.different > 1000);
 }
 
-static void a_change_of_the_rows_changes_the_tag_exactly_when_it_shows(void **state)
+static void changing_the_rows_changes_the_tag_exactly_if_visible(void **state)
 {
     (void)state;
     struct dice dice = {29};
@@ -189,7 +189,7 @@ static void a_change_of_the_rows_changes_the_tag_exactly_when_it_shows(void **st
     assert_true(tally.same > 500 && tally.different > 500);
 }
 
-static void time_that_passes_changes_the_tag_exactly_when_it_shows(void **state)
+static void passing_time_changes_the_tag_exactly_if_visible(void **state)
 {
     (void)state;
     struct dice dice = {31};
@@ -241,7 +241,7 @@ static void every_bit_of_the_numbers_changes_the_tag(void **state)
     }
 }
 
-static void every_bit_of_the_moments_seconds_changes_the_tag(void **state)
+static void every_bit_of_the_times_seconds_changes_the_tag(void **state)
 {
     (void)state;
     for (unsigned bit = 0; bit < 37; bit++) { // up to some thousand years
@@ -294,7 +294,7 @@ static void flags_change_the_tag(void **state)
     }
 }
 
-static void a_moment_that_is_set_differs_from_none(void **state)
+static void a_time_differs_from_none(void **state)
 {
     (void)state;
     struct row rows[COUNT_OF(family)];
@@ -306,7 +306,7 @@ static void a_moment_that_is_set_differs_from_none(void **state)
     expect_change(rows, "started");
 }
 
-static void texts_that_trade_bytes_change_the_tag(void **state)
+static void moving_bytes_between_texts_changes_the_tag(void **state)
 {
     (void)state;
     const struct row a[] = {ROW("n0", "", .state = "AB", .version = "C"), family[1], family[2]};
@@ -330,7 +330,7 @@ static void a_tag_is_32_hex_digits_in_quotes(void **state)
     free(view.json);
 }
 
-static void each_kind_has_a_tag_of_its_own_that_lasts(void **state)
+static void each_kind_has_its_own_constant_tag(void **state)
 {
     (void)state;
     static const enum tree_kind kinds[] = {TREE_NOT_STARTED, TREE_CREATED};
@@ -379,7 +379,7 @@ static int compare_halves(const void *left, const void *right)
 }
 
 // 128 bits are promised: either half must tell trees apart by itself, as 64 bits do.
-static void either_half_of_the_tag_tells_trees_apart(void **state)
+static void either_half_of_the_tag_distinguishes_trees(void **state)
 {
     (void)state;
     enum { TREES = 20000 };
@@ -406,19 +406,19 @@ static void either_half_of_the_tag_tells_trees_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_FIXTURE(a_change_of_one_field_changes_the_tag_exactly_when_it_shows),
-        WITH_FIXTURE(a_change_of_the_rows_changes_the_tag_exactly_when_it_shows),
-        WITH_FIXTURE(time_that_passes_changes_the_tag_exactly_when_it_shows),
+        WITH_FIXTURE(changing_a_field_changes_the_tag_exactly_if_visible),
+        WITH_FIXTURE(changing_the_rows_changes_the_tag_exactly_if_visible),
+        WITH_FIXTURE(passing_time_changes_the_tag_exactly_if_visible),
         WITH_FIXTURE(every_bit_of_the_numbers_changes_the_tag),
-        WITH_FIXTURE(every_bit_of_the_moments_seconds_changes_the_tag),
+        WITH_FIXTURE(every_bit_of_the_times_seconds_changes_the_tag),
         WITH_FIXTURE(every_bit_of_the_texts_changes_the_tag),
         WITH_FIXTURE(flags_change_the_tag),
-        WITH_FIXTURE(a_moment_that_is_set_differs_from_none),
-        WITH_FIXTURE(texts_that_trade_bytes_change_the_tag),
+        WITH_FIXTURE(a_time_differs_from_none),
+        WITH_FIXTURE(moving_bytes_between_texts_changes_the_tag),
         WITH_FIXTURE(a_tag_is_32_hex_digits_in_quotes),
-        WITH_FIXTURE(each_kind_has_a_tag_of_its_own_that_lasts),
+        WITH_FIXTURE(each_kind_has_its_own_constant_tag),
         WITH_FIXTURE(the_zone_is_part_of_the_tag),
-        WITH_FIXTURE(either_half_of_the_tag_tells_trees_apart),
+        WITH_FIXTURE(either_half_of_the_tag_distinguishes_trees),
     };
     return cmocka_run_group_tests_name("tree_tag", tests, NULL, NULL);
 }
