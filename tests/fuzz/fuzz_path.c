@@ -20,7 +20,10 @@ static struct str id_of(struct str path)
 {
     static const char call[] = "/get_task_states_by_app";
     struct str id = str_skip(path, strlen("/task/"));
-    const size_t digits = id.len == 0 ? 0 : strspn(strndupa(id.ptr, id.len), "0123456789");
+    size_t digits = 0;
+    while (digits < id.len && id.ptr[digits] >= '0' && id.ptr[digits] <= '9') {
+        digits++;
+    }
     if (!is_one_of(str_skip(id, digits), call, "/get_task_states_by_app/")) {
         return STR_ABSENT;
     }
