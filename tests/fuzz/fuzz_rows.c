@@ -364,7 +364,9 @@ static void check_answer(const struct answer *answer)
         return;
     }
     struct json_tokener *const tokener = json_tokener_new_ex(4 * ROWS_MAX);
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    // The strict mode of json-c 0.18 takes all bytes above 0x7F for control characters.
+    const int strict = json_c_version_num() == (18 << 8) ? 0 : JSON_TOKENER_STRICT;
+    json_tokener_set_flags(tokener, strict | JSON_TOKENER_VALIDATE_UTF8);
     json_object *const parsed = json_tokener_parse_ex(tokener, answer->bytes, (int)answer->len);
     REQUIRE(parsed != NULL && json_tokener_get_parse_end(tokener) == answer->len);
     check_node(parsed, root);

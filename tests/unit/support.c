@@ -103,10 +103,10 @@ struct str sink_text(const struct sink *sink)
 
 // ---- JSON ----
 
-struct json_object *parse_json(struct str text)
+static struct json_object *parse_with(int flags, struct str text)
 {
     json_tokener *const tokener = json_tokener_new_ex(512);
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    json_tokener_set_flags(tokener, flags);
     struct json_object *const object = json_tokener_parse_ex(tokener, text.ptr, (int)text.len);
     const enum json_tokener_error error = json_tokener_get_error(tokener);
     const bool is_all = json_tokener_get_parse_end(tokener) == text.len;
@@ -117,6 +117,24 @@ struct json_object *parse_json(struct str text)
         fail();
     }
     return object;
+}
+
+static void expect_strict_json(struct str text)
+{
+    char *const ascii = malloc(text.len + 1);
+    assert_non_null(ascii);
+    for (size_t i = 0; i < text.len; i++) {
+        ascii[i] = (unsigned char)text.ptr[i] < 0x80 ? text.ptr[i] : 'x';
+    }
+    json_object_put(parse_with(JSON_TOKENER_STRICT, (struct str){ascii, text.len}));
+    free(ascii);
+}
+
+// In two steps: the strict mode of json-c 0.18 takes all bytes above 0x7F for control characters.
+struct json_object *parse_json(struct str text)
+{
+    expect_strict_json(text);
+    return parse_with(JSON_TOKENER_VALIDATE_UTF8, text);
 }
 
 struct json_object *json_at(struct json_object *object, const char *path)

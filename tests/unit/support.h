@@ -13,6 +13,11 @@
 
 // ---- comparing ----
 
+// cmocka 2 has this instead of assert_in_range.
+#ifndef assert_uint_in_range
+#define assert_uint_in_range assert_in_range
+#endif
+
 // The borrowed string ACTUAL is exactly the C string EXPECTED; NULL stands for absent.
 #define assert_text(actual, expected)                                                              \
     support_assert_text((actual), (expected), "", __FILE__, __LINE__)

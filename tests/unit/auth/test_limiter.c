@@ -228,7 +228,7 @@ static void any_limit_allows_that_many_failures_in_a_row(void **state)
             failures++;
             assert_true(failures <= limits[i] + 1);
         }
-        assert_in_range(failures, limits[i], limits[i] + 1);
+        assert_uint_in_range(failures, limits[i], limits[i] + 1);
     }
 }
 

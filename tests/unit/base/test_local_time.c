@@ -185,8 +185,8 @@ static void the_extremes_of_time_fit_the_text(void **state)
         struct local_time zone = {0};
         char text[LOCAL_TIME_TEXT_MAX];
         use_zone(zones[i]);
-        assert_in_range(local_time_format(&zone, INT64_MAX, text), 20, LOCAL_TIME_TEXT_MAX);
-        assert_in_range(local_time_format(&zone, INT64_MIN, text), 20, LOCAL_TIME_TEXT_MAX);
+        assert_uint_in_range(local_time_format(&zone, INT64_MAX, text), 20, LOCAL_TIME_TEXT_MAX);
+        assert_uint_in_range(local_time_format(&zone, INT64_MIN, text), 20, LOCAL_TIME_TEXT_MAX);
     }
 }
 

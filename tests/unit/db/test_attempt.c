@@ -94,7 +94,7 @@ static void a_refusing_host_is_reported_with_its_reason(void **state)
     const struct db_connect_result *const result = db_attempt_wait(attempt, INT64_MAX);
     assert_non_null(result);
     assert_null(result->handle);
-    assert_in_range(result->code, CR_CONNECTION_ERROR, CR_CONN_HOST_ERROR);
+    assert_uint_in_range(result->code, CR_CONNECTION_ERROR, CR_CONN_HOST_ERROR);
     assert_true(strlen(result->message) > 0);
 }
 

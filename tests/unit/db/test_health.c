@@ -40,7 +40,8 @@ static void pauses_double_up_to_a_limit(void **state)
     assert_int_equal(db_health_retry_at(health, HOST), 0);
     for (size_t i = 0; i < COUNT_OF(whole_ms); i++) {
         const int64_t pause_ms = pause_after_failure(HOST);
-        assert_in_range(pause_ms, whole_ms[i] / 2, whole_ms[i] + 20); // a slow machine adds to it
+        assert_uint_in_range(pause_ms, whole_ms[i] / 2,
+                             whole_ms[i] + 20); // a slow machine adds to it
     }
     assert_int_equal(db_health_retry_at(health, OTHER), 0);
 }
@@ -73,7 +74,7 @@ static void success_resets_the_host(void **state)
     db_health_succeeded(health, HOST, &ended);
     assert_int_equal(db_health_retry_at(health, HOST), 0);
     assert_false(db_health_is_unresponsive(health, HOST));
-    assert_in_range(pause_after_failure(HOST), 25, 70);
+    assert_uint_in_range(pause_after_failure(HOST), 25, 70);
 }
 
 static void an_outage_begins_once_and_ends_once(void **state)

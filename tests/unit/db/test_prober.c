@@ -258,7 +258,7 @@ static void it_rarely_wakes_while_a_host_is_down(void **state)
         db_prober_run_once(prober);
         rounds++;
     }
-    assert_in_range(rounds, 4, 100);
+    assert_uint_in_range(rounds, 4, 100);
 }
 
 // ---- the configuration ----

@@ -213,7 +213,7 @@ static void a_large_answer_passes_through_a_small_buffer(void **state)
     stage->fake.row_count = NODES;
     assert_int_equal(get(STAGE_PATH), 200);
     assert_true(stage->sink->calls > 100);
-    assert_in_range(stage->sink->largest, STAGE_BUFFER_BYTES / 2, STAGE_BUFFER_BYTES);
+    assert_uint_in_range(stage->sink->largest, STAGE_BUFFER_BYTES / 2, STAGE_BUFFER_BYTES);
     struct json_object *const envelope = success();
     assert_int_equal(json_object_object_length(json_at(envelope, "data/children")), NODES - 1);
     json_object_put(envelope);
@@ -688,7 +688,7 @@ static void too_many_failures_have_to_wait(void **state)
     assert_int_equal(login_from("10.0.0.1", NULL, STAGE_CREDENTIALS), 429);
     expect_error(42901);
     const struct str wait = stage_header(stage, "Retry-After");
-    assert_in_range(strtol(wait.ptr, NULL, 10), 1, 60);
+    assert_uint_in_range(strtol(wait.ptr, NULL, 10), 1, 60);
     assert_int_equal(stage->fake.look_ups, look_ups);
 }
 
