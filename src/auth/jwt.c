@@ -233,13 +233,18 @@ static bool lacked_memory(void)
     return has_lacked;
 }
 
-// Whether the signature is valid. The context is initialized.
-static bool is_valid_signature(EVP_MD_CTX *context, struct str signature, struct str text)
+// Verifies the signature with an initialized context. OpenSSL returns a negative number for all
+// that is not a wrong signature. That is a lack of memory here, even if no error says so: 3.5 has
+// none for ECDSA.
+static enum jwt_verdict verify_signature(EVP_MD_CTX *context, struct str signature, struct str text)
 {
+    if (signature.len == 0) {
+        return JWT_INVALID;
+    }
     EVP_MD_CTX_set_flags(context, EVP_MD_CTX_FLAG_FINALISE); // avoids a copy of the context
-    return signature.len > 0 &&
-           EVP_DigestVerify(context, (const unsigned char *)signature.ptr, signature.len,
-                            (const unsigned char *)text.ptr, text.len) == 1;
+    const int result = EVP_DigestVerify(context, (const unsigned char *)signature.ptr,
+                                        signature.len, (const unsigned char *)text.ptr, text.len);
+    return result == 1 ? JWT_VALID : result < 0 ? JWT_LACKS_MEMORY : JWT_INVALID;
 }
 
 enum jwt_verdict jwt_verify(struct jwt_verifier *verifier, const struct jwt *jwt,
@@ -256,10 +261,11 @@ enum jwt_verdict jwt_verify(struct jwt_verifier *verifier, const struct jwt *jwt
         signature = (struct str){(const char *)der, to_der(jwt->signature, how->key_bits, der)};
     }
     // Key and digest fit each other, so a failure here means a lack of memory, even if unreported.
-    const bool is_ready =
-        EVP_DigestVerifyInit(context, NULL, verifier->digests[algorithm], NULL, key->pkey) == 1;
-    const bool is_good = is_ready && is_valid_signature(context, signature, jwt->signed_part);
+    const enum jwt_verdict verdict =
+        EVP_DigestVerifyInit(context, NULL, verifier->digests[algorithm], NULL, key->pkey) == 1
+            ? verify_signature(context, signature, jwt->signed_part)
+            : JWT_LACKS_MEMORY;
     EVP_MD_CTX_reset(context); // wipes the last block of the claims
-    const bool has_lacked = lacked_memory() || !is_ready;
-    return is_good ? JWT_VALID : has_lacked ? JWT_LACKS_MEMORY : JWT_INVALID;
+    const bool has_lacked = lacked_memory();
+    return verdict == JWT_INVALID && has_lacked ? JWT_LACKS_MEMORY : verdict;
 }
