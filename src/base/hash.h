@@ -16,10 +16,28 @@ struct hash {
 #define HASH_KEY_A UINT64_C(0xa0761d6478bd642f)
 #define HASH_KEY_B UINT64_C(0xe7037ed1a0b428db)
 
+// The same as hash_fold for a compiler without a type of 128 bits, as on 32-bit systems.
+static inline uint64_t hash_fold_by_halves(uint64_t x, uint64_t y)
+{
+    const uint64_t x_low = (uint32_t)x;
+    const uint64_t x_high = x >> 32;
+    const uint64_t y_low = (uint32_t)y;
+    const uint64_t y_high = y >> 32;
+    const uint64_t middle = x_high * y_low + (x_low * y_low >> 32); // never overflows
+    const uint64_t other_middle = x_low * y_high + (uint32_t)middle;
+    const uint64_t high = x_high * y_high + (middle >> 32) + (other_middle >> 32);
+    return x * y ^ high;
+}
+
+// The two halves of the product of 128 bits, one XORed with the other.
 static inline uint64_t hash_fold(uint64_t x, uint64_t y)
 {
+#ifdef __SIZEOF_INT128__
     const unsigned __int128 product = (unsigned __int128)x * y;
     return (uint64_t)product ^ (uint64_t)(product >> 64);
+#else
+    return hash_fold_by_halves(x, y);
+#endif
 }
 
 // Starts a hash. Any seed will do because it is folded. Unfolded, a small seed K would make texts

@@ -94,20 +94,21 @@ static size_t put_chunk(char **to, const char *text, size_t len)
 
 typedef int8_t block __attribute__((vector_size(16)));
 
-// Copies 16 bytes and returns which of them need a closer look. As signed numbers, control
-// characters and all bytes of a UTF-8 sequence are less than the space.
-static inline block copy_block(char *to, const char *from)
+// Copies 16 bytes and adds to ODD which of them need a closer look. As signed numbers, control
+// characters and all bytes of a UTF-8 sequence are less than the space. Blocks are not passed by
+// value: how that is done depends on the processor's extensions.
+static inline void copy_block(char *to, const char *from, block *odd)
 {
     block bytes;
     memcpy(&bytes, from, sizeof bytes);
     memcpy(to, &bytes, sizeof bytes);
-    return (bytes < ' ') | (bytes == '"') | (bytes == '\\');
+    *odd |= (bytes < ' ') | (bytes == '"') | (bytes == '\\');
 }
 
-static inline bool has_none(block odd)
+static inline bool has_none(const block *odd)
 {
     uint64_t halves[2];
-    memcpy(halves, &odd, sizeof halves);
+    memcpy(halves, odd, sizeof halves);
     return (halves[0] | halves[1]) == 0;
 }
 
@@ -145,11 +146,12 @@ static inline bool copy_ordinary(char *to, const char *from, size_t len)
         return copy_short(to, from, len);
     }
     const size_t last = len - sizeof(block);
-    block odd = copy_block(to + last, from + last);
+    block odd = {0};
+    copy_block(to + last, from + last, &odd);
     for (size_t at = 0; at < last; at += sizeof(block)) {
-        odd |= copy_block(to + at, from + at);
+        copy_block(to + at, from + at, &odd);
     }
-    return has_none(odd);
+    return has_none(&odd);
 }
 
 void json_write_quote_any(struct outbuf *out, struct str text)

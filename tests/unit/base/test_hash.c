@@ -81,7 +81,7 @@ static void table_hashes_of_ids_spread_like_random_numbers(void **state)
         met += *place;
         *place = 1;
     }
-    assert_in_range(met, IDS * 15 / 100, IDS * 19 / 100);
+    assert_uint_in_range(met, IDS * 15 / 100, IDS * 19 / 100);
 }
 
 static void every_bit_of_a_text_changes_both_lanes(void **state)
@@ -214,6 +214,19 @@ static void another_seed_gives_another_digest(void **state)
     assert_int_equal(count_equal(a, COUNT_OF(a)), 0);
 }
 
+static void a_compiler_without_128_bits_gives_the_same_digests(void **state)
+{
+    (void)state;
+    // (2^64 - 1)^2 is 2^128 - 2^65 + 1, and 2^63 * 6 is 3 * 2^64.
+    assert_true(hash_fold_by_halves(UINT64_MAX, UINT64_MAX) == UINT64_MAX);
+    assert_true(hash_fold_by_halves(UINT64_C(1) << 63, 6) == 3);
+    for (uint64_t i = 0; i < IDS; i++) {
+        const uint64_t x = (i + 1) * HASH_KEY_A;
+        const uint64_t y = ~(i * HASH_KEY_B) >> i % 64;
+        assert_true(hash_fold_by_halves(x, y) == hash_fold(x, y));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +242,7 @@ int main(void)
         cmocka_unit_test(no_text_erases_a_lane),
         cmocka_unit_test(no_common_word_erases_a_lane),
         cmocka_unit_test(another_seed_gives_another_digest),
+        cmocka_unit_test(a_compiler_without_128_bits_gives_the_same_digests),
     };
     return cmocka_run_group_tests_name("hash", tests, NULL, NULL);
 }
