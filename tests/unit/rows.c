@@ -71,6 +71,20 @@ static const char *random_parent(size_t index, struct dice *dice)
     }
 }
 
+struct str tree_text(const struct tree *tree, struct local_time *local_time, struct sink *sink)
+{
+    char buffer[OUTBUF_MIN_CAPACITY];
+    struct outbuf out;
+    struct json_writer json;
+    sink_clear(sink);
+    outbuf_init(&out, buffer, sizeof buffer, sink_take, sink);
+    json_write_init(&json, &out);
+    tree_write(tree, local_time, &json);
+    assert_true(json_write_is_complete(&json));
+    assert_int_equal(outbuf_flush(&out), 0);
+    return sink_text(sink);
+}
+
 void rows_random(struct row *rows, size_t count, struct dice *dice)
 {
     assert_true(count <= COUNT_OF(ids));

@@ -3,7 +3,9 @@
 #ifndef BKFLOW_TEST_ROWS_H
 #define BKFLOW_TEST_ROWS_H
 
+#include "base/local_time.h"
 #include "states/store.h"
+#include "states/tree.h"
 #include "support.h"
 
 // A row; what is not said is empty, 0, or NULL for the two moments.
@@ -30,6 +32,9 @@ int row_add(struct node_list *nodes, struct arena *arena, const struct row *row)
 
 // All of them; the test fails without memory.
 struct node_list rows_load(struct arena *arena, const struct row *rows, size_t count);
+
+// The JSON text of a tree, complete; in the sink, with a NUL behind it.
+struct str tree_text(const struct tree *tree, struct local_time *local_time, struct sink *sink);
 
 // COUNT rows by chance: most hang below one another from "n0" on, some nowhere, in circles, or
 // twice.

@@ -21,12 +21,6 @@ static const struct row stage_rows[] = {
         .started = STAGE_NOW_US - 9 * US_PER_SECOND),
 };
 
-static void complain(void *context, const char *sentence)
-{
-    (void)context;
-    print_error("configuration: %s\n", sentence);
-}
-
 static void set_up_facts(struct fake_store *fake)
 {
     *fake = (struct fake_store){
@@ -47,12 +41,10 @@ static void set_up_facts(struct fake_store *fake)
 
 struct stage *stage_new(char *const *environment)
 {
-    static char *const nothing[] = {NULL};
     struct stage *const stage = calloc(1, sizeof *stage);
     assert_non_null(stage);
-    stage->conf = conf_load(NULL, environment == NULL ? nothing : environment, complain, NULL);
-    assert_non_null(stage->conf);
-    stage->gateways = gateways_load(stage->conf, complain, NULL);
+    stage->conf = load_conf(environment);
+    stage->gateways = gateways_load(stage->conf, print_mistake, NULL);
     stage->limiter = limiter_new(1);
     stage->refusals = refusals_new();
     stage->metrics = metrics_new(1, 0, "test", 0);
@@ -199,21 +191,28 @@ struct str stage_body(const struct stage *stage)
     return str_skip(sink_text(stage->sink), body_offset(stage));
 }
 
-struct json_object *stage_error(const struct stage *stage, int code)
+struct json_object *stage_envelope(const struct stage *stage,
+                                   const char *const members[STAGE_MEMBERS])
 {
-    static const char *const members[] = {"result", "message", "code", "data", "trace_id"};
     struct json_object *const envelope = parse_json(stage_body(stage));
     size_t i = 0;
     json_object_object_foreach(envelope, key, value)
     {
         (void)value;
-        assert_true(i < COUNT_OF(members));
+        assert_true(i < STAGE_MEMBERS);
         assert_string_equal(key, members[i++]);
     }
-    assert_int_equal(i, COUNT_OF(members));
+    assert_int_equal(i, STAGE_MEMBERS);
+    assert_text(stage_header(stage, "X-Request-Id"), json_text(envelope, "trace_id"));
+    return envelope;
+}
+
+struct json_object *stage_error(const struct stage *stage, int code)
+{
+    static const char *const members[] = {"result", "message", "code", "data", "trace_id"};
+    struct json_object *const envelope = stage_envelope(stage, members);
     assert_false(json_object_get_boolean(json_at(envelope, "result")));
     assert_null(json_at(envelope, "data"));
     assert_int_equal(json_number(envelope, "code"), code);
-    assert_text(stage_header(stage, "X-Request-Id"), json_text(envelope, "trace_id"));
     return envelope;
 }

@@ -66,6 +66,12 @@ int stage_get(struct stage *stage, const char *path, struct variable more);
 struct str stage_header(const struct stage *stage, const char *name);
 struct str stage_body(const struct stage *stage);
 
+// The last answer's body, which is an object of these members in this order, with the request's id.
+// To be put.
+enum { STAGE_MEMBERS = 5 };
+struct json_object *stage_envelope(const struct stage *stage,
+                                   const char *const members[STAGE_MEMBERS]);
+
 // The last answer's body is the error envelope, with all its members in their order and this code;
 // the message is to be freed by json_object_put of what is returned.
 struct json_object *stage_error(const struct stage *stage, int code);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "support.h"
 
+#include "conf/conf.h"
+
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
@@ -166,6 +168,23 @@ int64_t json_number(struct json_object *object, const char *path)
     struct json_object *const number = json_at(object, path);
     assert_true(json_object_is_type(number, json_type_int));
     return json_object_get_int64(number);
+}
+
+// ---- configurations ----
+
+struct conf *load_conf(char *const *variables)
+{
+    static char *const nothing[] = {NULL};
+    struct conf *const conf =
+        conf_load(NULL, variables == NULL ? nothing : variables, print_mistake, NULL);
+    assert_non_null(conf);
+    return conf;
+}
+
+void print_mistake(void *context, const char *sentence)
+{
+    (void)context;
+    print_error("configuration: %s\n", sentence);
 }
 
 // ---- files ----

@@ -76,6 +76,16 @@ struct json_object *json_at(struct json_object *object, const char *path);
 const char *json_text(struct json_object *object, const char *path);
 int64_t json_number(struct json_object *object, const char *path);
 
+// ---- configurations ----
+
+// What these environment variables make of the defaults; NULL: nothing. The test fails if one of
+// them is a mistake. To be freed by conf_free.
+struct conf;
+struct conf *load_conf(char *const *variables);
+
+// For functions that report mistakes in sentences: shows them.
+void print_mistake(void *context, const char *sentence);
+
 // ---- files ----
 
 // A new folder; scratch_free removes it with the files in it.

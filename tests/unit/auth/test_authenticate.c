@@ -113,24 +113,16 @@ struct fixture {
 
 static struct fixture fixture;
 
-static void complain(void *context, const char *sentence)
-{
-    (void)context;
-    print_error("configuration: %s\n", sentence);
-}
-
 static int set_up(void **state)
 {
     (void)state;
-    static char *const nothing[] = {NULL};
     fixture = (struct fixture){
         .auth = auth_new(),
-        .conf = conf_load(NULL, nothing, complain, NULL),
+        .conf = load_conf(NULL),
         .arena = arena_new(16 << 20),
     };
     assert_non_null(fixture.auth);
-    assert_non_null(fixture.conf);
-    fixture.gateways = gateways_load(fixture.conf, complain, NULL);
+    fixture.gateways = gateways_load(fixture.conf, print_mistake, NULL);
     assert_non_null(fixture.gateways);
     watch.steps = watch.compared = watch.digested = watch.fail_at = 0;
     watch.gave_back_a_secret = false;

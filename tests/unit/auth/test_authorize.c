@@ -13,12 +13,6 @@ struct fixture {
 
 static struct fixture fixture;
 
-static void complain(void *context, const char *sentence)
-{
-    (void)context;
-    print_error("configuration: %s\n", sentence);
-}
-
 // Only authenticate makes a caller: so this one has proved itself.
 static const struct caller *make_caller(void)
 {
@@ -43,14 +37,12 @@ static const struct caller *make_caller(void)
 static int set_up(void **state)
 {
     (void)state;
-    static char *const nothing[] = {NULL};
     fixture = (struct fixture){
         .auth = auth_new(),
-        .conf = conf_load(NULL, nothing, complain, NULL),
+        .conf = load_conf(NULL),
         .arena = arena_new(1 << 20),
     };
     assert_non_null(fixture.auth);
-    assert_non_null(fixture.conf);
     fixture.caller = make_caller();
     return 0;
 }

@@ -2,6 +2,7 @@
 #include "db/tcp_host.h"
 
 #include "base/clock.h"
+#include "db/library.h"
 #include "support.h"
 
 #include <netinet/in.h>
@@ -194,4 +195,15 @@ void wait_for(bool (*condition)(void *context), void *context)
         assert_true(clock_monotonic_us() < end_us);
         usleep(2000);
     }
+}
+
+static bool is_idle(void *unused)
+{
+    (void)unused;
+    return !db_library_is_busy();
+}
+
+void tcp_host_wait_for_attempts(void)
+{
+    wait_for(is_idle, NULL);
 }

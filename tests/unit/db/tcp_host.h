@@ -30,6 +30,9 @@ unsigned tcp_host_open(struct tcp_host *host) NONNULL;
 // A configuration with these hosts, and short limits. Its texts are static.
 struct conf_database tcp_host_conf(struct tcp_host *const *hosts, size_t count) NONNULL;
 
+// Waits until no attempt to connect is under way: what a test has left ends by itself.
+void tcp_host_wait_for_attempts(void);
+
 // Waits until CONDITION(CONTEXT) holds; the test fails if it never does.
 void wait_for(bool (*condition)(void *context), void *context);
 

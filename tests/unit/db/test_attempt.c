@@ -22,12 +22,6 @@ static void start(enum tcp_host_state state)
     assert_non_null(attempt);
 }
 
-static bool is_idle(void *unused)
-{
-    (void)unused;
-    return !db_library_is_busy();
-}
-
 static int tear_down(void **state)
 {
     (void)state;
@@ -35,7 +29,7 @@ static int tear_down(void **state)
     tcp_host_free(host);
     attempt = NULL;
     host = NULL;
-    wait_for(is_idle, NULL); // what was left ends by itself
+    tcp_host_wait_for_attempts();
     return 0;
 }
 
@@ -128,7 +122,7 @@ static void an_abandoned_attempt_ends_and_closes_its_connection(void **state)
     attempt = NULL;
     assert_true(db_library_is_busy());
     tcp_host_become(host, TCP_HOST_WELL);
-    wait_for(is_idle, NULL);
+    tcp_host_wait_for_attempts();
     wait_for(has_no_connection, NULL);
     assert_int_equal(tcp_host_logins(host), 1);
 }

@@ -16,21 +16,14 @@ int __wrap_mysql_options(MYSQL *handle, enum mysql_option option, const void *va
     return option == dropped ? 0 : __real_mysql_options(handle, option, value);
 }
 
-static void complain(void *context, const char *sentence)
-{
-    (void)context;
-    print_error("%s\n", sentence);
-}
-
 static unsigned connect_without(enum mysql_option option)
 {
     static char socket[] = "BKFLOW_STATES_DATABASE_SOCKET=/nowhere";
     static char tls_ca[] = "BKFLOW_STATES_DATABASE_TLS_CA=/nowhere";
     static char option_file[] = "BKFLOW_STATES_DATABASE_OPTION_FILE=/nowhere";
     static char *const variables[] = {socket, tls_ca, option_file, NULL};
-    struct conf *const conf = conf_load(NULL, variables, complain, NULL);
+    struct conf *const conf = load_conf(variables);
     struct db_connect_result result;
-    assert_non_null(conf);
     dropped = option;
     db_connect(&conf->database, &conf->database.hosts.hosts[0], DB_CONNECT_READ, &result);
     assert_null(result.handle);

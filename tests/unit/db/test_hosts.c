@@ -34,12 +34,6 @@ static void start(const enum tcp_host_state *states, size_t state_count)
     start((const enum tcp_host_state[]){__VA_ARGS__},                                              \
           COUNT_OF(((const enum tcp_host_state[]){__VA_ARGS__})))
 
-static bool is_idle(void *unused)
-{
-    (void)unused;
-    return !db_library_is_busy();
-}
-
 static int tear_down(void **state)
 {
     (void)state;
@@ -47,7 +41,7 @@ static int tear_down(void **state)
     for (size_t i = 0; i < count; i++) {
         tcp_host_free(places[i]);
     }
-    wait_for(is_idle, NULL);
+    tcp_host_wait_for_attempts();
     db_health_free(health);
     return 0;
 }

@@ -62,18 +62,12 @@ static bool has_ended(void *unused)
     return prober_thread_has_ended(&fixture.prober);
 }
 
-static bool is_idle(void *unused)
-{
-    (void)unused;
-    return !db_library_is_busy();
-}
-
 static int tear_down(void **state)
 {
     (void)state;
     wait_for(has_ended, NULL);
     tcp_host_free(fixture.host);
-    wait_for(is_idle, NULL);
+    tcp_host_wait_for_attempts();
     assert_int_equal(atomic_load(&fixture.place.current->references), 1);
     snapshot_drop(fixture.place.current);
     db_health_free(fixture.shared.health);

@@ -4,18 +4,11 @@
 
 static struct conf *conf;
 
-static void complain(void *context, const char *sentence)
-{
-    (void)context;
-    print_error("%s\n", sentence);
-}
-
 static int set_up(void **state)
 {
-    static char *const nothing[] = {NULL};
     (void)state;
-    conf = conf_load(NULL, nothing, complain, NULL);
-    return conf == NULL ? -1 : 0;
+    conf = load_conf(NULL);
+    return 0;
 }
 
 static int tear_down(void **state)

@@ -87,19 +87,10 @@ static void expect_error(int code)
 static struct json_object *success(void)
 {
     static const char *const members[] = {"result", "data", "message", "code", "trace_id"};
-    struct json_object *const envelope = parse_json(stage_body(stage));
-    size_t i = 0;
-    json_object_object_foreach(envelope, key, value)
-    {
-        (void)value;
-        assert_true(i < COUNT_OF(members));
-        assert_string_equal(key, members[i++]);
-    }
-    assert_int_equal(i, COUNT_OF(members));
+    struct json_object *const envelope = stage_envelope(stage, members);
     assert_true(json_object_get_boolean(json_at(envelope, "result")));
     assert_string_equal(json_text(envelope, "message"), "");
     assert_int_equal(json_number(envelope, "code"), 0);
-    assert_text(stage_header(stage, "X-Request-Id"), json_text(envelope, "trace_id"));
     return envelope;
 }
 

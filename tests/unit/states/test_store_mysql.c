@@ -6,19 +6,6 @@
 
 #include <stdlib.h>
 
-static void complain(void *context, const char *sentence)
-{
-    (void)context;
-    print_error("%s\n", sentence);
-}
-
-static struct conf *load_conf(char *const *variables)
-{
-    struct conf *const conf = conf_load(NULL, variables, complain, NULL);
-    assert_non_null(conf);
-    return conf;
-}
-
 // Sockets that nobody listens at: an error names the one that was tried.
 static char interface_socket[] = "BKFLOW_STATES_DATABASE_SOCKET=/nowhere/interface";
 static char engine_socket[] = "BKFLOW_STATES_ENGINE_DATABASE_SOCKET=/nowhere/engine";

@@ -43,16 +43,7 @@ static int tear_down(void **state)
 
 static struct str write_tree(void)
 {
-    char buffer[OUTBUF_MIN_CAPACITY];
-    struct outbuf out;
-    struct json_writer json;
-    sink_clear(fixture.sink);
-    outbuf_init(&out, buffer, sizeof buffer, sink_take, fixture.sink);
-    json_write_init(&json, &out);
-    tree_write(&fixture.tree, &fixture.local_time, &json);
-    assert_true(json_write_is_complete(&json));
-    assert_int_equal(outbuf_flush(&out), 0);
-    return sink_text(fixture.sink);
+    return tree_text(&fixture.tree, &fixture.local_time, fixture.sink);
 }
 
 static int build(const struct row *rows, size_t count, const char *root_id, uint64_t seed)

@@ -39,26 +39,13 @@ struct view {
     char *json; // to be freed
 };
 
-static void write_json(const struct tree *tree)
-{
-    char buffer[OUTBUF_MIN_CAPACITY];
-    struct outbuf out;
-    struct json_writer json;
-    sink_clear(fixture.sink);
-    outbuf_init(&out, buffer, sizeof buffer, sink_take, fixture.sink);
-    json_write_init(&json, &out);
-    tree_write(tree, &fixture.local_time, &json);
-    assert_int_equal(outbuf_flush(&out), 0);
-}
-
 static struct view view_of_tree(const struct tree *tree)
 {
     struct view view = {.json = NULL};
     const struct str tag = tree_tag(tree, "Asia/Shanghai", view.tag);
     assert_ptr_equal(tag.ptr, view.tag);
     assert_int_equal(tag.len, TREE_TAG_BYTES);
-    write_json(tree);
-    view.json = strdup(fixture.sink->bytes);
+    view.json = strdup(tree_text(tree, &fixture.local_time, fixture.sink).ptr);
     return view;
 }
 
