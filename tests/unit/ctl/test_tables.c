@@ -108,10 +108,10 @@ static void a_column_is_described_as_it_should_be(void **state)
         struct ctl_tables_column column;
         const char *text;
     } rows[] = {
-        {{"a", CTL_TABLES_NUMBER, 0, false}, "a whole number"},
-        {{"a", CTL_TABLES_TEXT, 33, false}, "varchar(33)"},
-        {{"a", CTL_TABLES_BYTES, 16, false}, "binary(16)"},
-        {{"a", CTL_TABLES_TIME, 0, false}, "datetime(6)"},
+        {{"a", CTL_TABLES_NUMBER, 0, false, NULL}, "a whole number"},
+        {{"a", CTL_TABLES_TEXT, 33, false, NULL}, "varchar(33)"},
+        {{"a", CTL_TABLES_BYTES, 16, false, NULL}, "binary(16)"},
+        {{"a", CTL_TABLES_TIME, 0, false, NULL}, "datetime(6)"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         char text[64];
