@@ -106,17 +106,60 @@ struct gateways *gateways_load(const struct conf *conf, conf_complain *complain_
     return gateways;
 }
 
+static void free_keys(struct jwt_key *const *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        jwt_key_free(keys[i]);
+    }
+}
+
 void gateways_free(struct gateways *gateways)
 {
     for (size_t i = 0; gateways != NULL && i < gateways->count; i++) {
-        for (size_t k = 0; k < gateways->known[i].key_count; k++) {
-            jwt_key_free(gateways->known[i].keys[k]);
-        }
+        free_keys(gateways->known[i].keys, gateways->known[i].key_count);
     }
     if (gateways != NULL) {
         token_cache_free(gateways->cache);
     }
     free(gateways);
+}
+
+// ---- a key by itself ----
+
+_Static_assert((int)GATEWAYS_WHY_BYTES == (int)JWT_KEY_WHY_BYTES, "one reason");
+
+bool gateways_is_key(struct str pem, char why[GATEWAYS_WHY_BYTES])
+{
+    struct jwt_key *keys[JWT_KEYS_PER_FILE];
+    const size_t count = jwt_key_load_text(pem, keys, why);
+    free_keys(keys, count);
+    return count > 0;
+}
+
+static bool contains(struct jwt_key *const *keys, size_t count, const struct jwt_key *key)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (jwt_key_equal(keys[i], key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool gateways_file_has(const char *path, struct str pem)
+{
+    char why[JWT_KEY_WHY_BYTES];
+    struct jwt_key *wanted[JWT_KEYS_PER_FILE];
+    struct jwt_key *present[JWT_KEYS_PER_FILE];
+    const size_t wanted_count = jwt_key_load_text(pem, wanted, why);
+    const size_t present_count = jwt_key_load_file(path, present, why);
+    size_t found = 0;
+    for (size_t i = 0; i < wanted_count; i++) {
+        found += contains(present, present_count, wanted[i]);
+    }
+    free_keys(wanted, wanted_count);
+    free_keys(present, present_count);
+    return wanted_count > 0 && found == wanted_count;
 }
 
 struct auth_gateway {

@@ -17,6 +17,15 @@ struct gateways *gateways_load(const struct conf *conf, conf_complain *complain,
                                void *context) MUST_CHECK __attribute__((nonnull(1, 2)));
 void gateways_free(struct gateways *gateways);
 
+enum { GATEWAYS_WHY_BYTES = 160 };
+
+// Whether PEM is a complete public key that can verify tokens, or several. If not, WHY names the
+// mistake and nothing of the content.
+bool gateways_is_key(struct str pem, char why[GATEWAYS_WHY_BYTES]) MUST_CHECK NONNULL;
+
+// Whether the file is good and has all keys of PEM.
+bool gateways_file_has(const char *path, struct str pem) MUST_CHECK NONNULL;
+
 struct auth_gateway; // one thread's tools
 
 struct auth_gateway *

@@ -222,14 +222,16 @@ static ssize_t read_file(const char *path, char *text, size_t size)
     return got < 0 ? -1 : (ssize_t)len;
 }
 
-static size_t load_text(struct str text, struct key_file *file)
+size_t jwt_key_load_text(struct str text, struct jwt_key *keys[JWT_KEYS_PER_FILE],
+                         char why[JWT_KEY_WHY_BYTES])
 {
-    file->rest = text;
-    if (take_lines(file) == 0) {
-        return file->count;
+    struct key_file file = {.rest = text, .keys = keys, .why = why};
+    why[0] = '\0';
+    if (take_lines(&file) == 0) {
+        return file.count;
     }
-    for (size_t i = 0; i < file->count; i++) {
-        jwt_key_free(file->keys[i]);
+    for (size_t i = 0; i < file.count; i++) {
+        jwt_key_free(keys[i]);
     }
     return 0;
 }
@@ -237,9 +239,7 @@ static size_t load_text(struct str text, struct key_file *file)
 size_t jwt_key_load_file(const char *path, struct jwt_key *keys[JWT_KEYS_PER_FILE],
                          char why[JWT_KEY_WHY_BYTES])
 {
-    struct key_file file = {.keys = keys, .why = why};
     size_t count = 0;
-    why[0] = '\0';
     char *const text = malloc(FILE_MAX);
     const ssize_t len = text == NULL ? -1 : read_file(path, text, FILE_MAX);
     if (len < 0) {
@@ -247,8 +247,15 @@ size_t jwt_key_load_file(const char *path, struct jwt_key *keys[JWT_KEYS_PER_FIL
     } else if (len == FILE_MAX) {
         snprintf(why, JWT_KEY_WHY_BYTES, "it is larger than a file of four keys");
     } else {
-        count = load_text((struct str){text, (size_t)len}, &file);
+        count = jwt_key_load_text((struct str){text, (size_t)len}, keys, why);
     }
     free(text);
     return count;
+}
+
+bool jwt_key_equal(const struct jwt_key *a, const struct jwt_key *b)
+{
+    const bool is_equal = EVP_PKEY_eq(a->pkey, b->pkey) == 1;
+    ERR_clear_error(); // of keys of two kinds
+    return is_equal;
 }

@@ -18,6 +18,11 @@ enum { JWT_KEYS_PER_FILE = 4, JWT_KEY_WHY_BYTES = 160 };
 // WHY names it, with its line number but none of the file's content.
 size_t jwt_key_load_file(const char *path, struct jwt_key *keys[JWT_KEYS_PER_FILE],
                          char why[JWT_KEY_WHY_BYTES]) MUST_CHECK NONNULL;
+// The same for the text of such a file.
+size_t jwt_key_load_text(struct str text, struct jwt_key *keys[JWT_KEYS_PER_FILE],
+                         char why[JWT_KEY_WHY_BYTES]) MUST_CHECK NONNULL;
+
+bool jwt_key_equal(const struct jwt_key *a, const struct jwt_key *b) MUST_CHECK NONNULL;
 void jwt_key_free(struct jwt_key *key);
 
 #endif

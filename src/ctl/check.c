@@ -4,6 +4,7 @@
 #include "auth/gateway.h"
 #include "base/clock.h"
 #include "ctl/check_database.h"
+#include "ctl/gateway_key.h"
 #include "base/local_time.h"
 #include "states/service.h"
 
@@ -103,7 +104,9 @@ static void look_at_keys(struct ctl *ctl, struct ctl_report *report)
     struct loading loading = {
         .report = report,
         .topic = "keys",
-        .to_do = "Put the public key that the gateway signs by there, as PEM.",
+        .to_do =
+            "It must be the gateway's public key as PEM: bkflow-statesctl gateway-key NAME --write "
+            "takes it from BKFlow's database.",
     };
     struct ctl_finding finding = {.topic = {"keys"}};
     struct gateways *const gateways = gateways_load(ctl->conf, take_mistake, &loading);
@@ -161,7 +164,8 @@ static void look_at_max_nodes(struct ctl *ctl, struct ctl_report *report)
 
 // The checks that need a configuration, in this order.
 static void (*const looks[])(struct ctl *ctl, struct ctl_report *report) = {
-    look_at_passwords, look_at_keys, look_at_zone, look_at_max_nodes, ctl_check_database_all,
+    look_at_passwords, look_at_keys,           look_at_zone,
+    look_at_max_nodes, ctl_check_database_all, ctl_gateway_key_check,
 };
 
 int ctl_check_run(struct ctl *ctl)

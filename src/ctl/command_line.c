@@ -3,6 +3,7 @@
 
 #include "ctl/app.h"
 #include "ctl/check.h"
+#include "ctl/gateway_key.h"
 #include "ctl/init.h"
 #include "ctl/list.h"
 #include "ctl/states.h"
@@ -33,6 +34,8 @@ const char ctl_command_line_usage[] =
     "  app remove CODE    remove an application\n"
     "        --yes                do not ask first\n"
     "  check              look at configuration, databases, tables, indexes, grants and clocks\n"
+    "  gateway-key NAME   print the public key of an API gateway that BKFlow has\n"
+    "        --write              write it to the configured file gateway_key_NAME instead\n"
     "  states TASK_ID     draw the tree of a task's nodes\n"
     "\n"
     "  -c, --config FILE          read FILE instead of " DEFAULT_CONFIG "\n"
@@ -50,7 +53,13 @@ const char ctl_command_line_usage[] =
 // ---- the commands ----
 
 // Options that only some commands take.
-enum takes { TAKES_SECRET = 1, TAKES_DESCRIPTION = 2, TAKES_GRACE = 4, TAKES_YES = 8 };
+enum takes {
+    TAKES_SECRET = 1,
+    TAKES_DESCRIPTION = 2,
+    TAKES_GRACE = 4,
+    TAKES_YES = 8,
+    TAKES_WRITE = 16
+};
 
 static const struct ctl_command commands[] = {
     {NULL, "init-db", NULL, 0, false, ctl_init_run},
@@ -61,6 +70,7 @@ static const struct ctl_command commands[] = {
     {"app", "list", NULL, 0, false, ctl_list_run},
     {"app", "remove", "CODE", TAKES_YES, false, ctl_app_remove},
     {NULL, "check", NULL, 0, true, ctl_check_run},
+    {NULL, "gateway-key", "NAME", TAKES_WRITE, false, ctl_gateway_key_run},
     {NULL, "states", "TASK_ID", 0, false, ctl_states_run},
 };
 
@@ -116,7 +126,7 @@ static int check_arguments(const struct ctl_command *command, char *const *argum
 
 // ---- options ----
 
-enum { PASSWORD_FILE = 256, JSON, SECRET, DESCRIPTION, GRACE, YES };
+enum { PASSWORD_FILE = 256, JSON, SECRET, DESCRIPTION, GRACE, YES, WRITE };
 
 // An option that only some commands take.
 struct special {
@@ -125,10 +135,9 @@ struct special {
 };
 
 static const struct special specials[] = {
-    {TAKES_SECRET, "--secret-stdin"},
-    {TAKES_DESCRIPTION, "--description"},
-    {TAKES_GRACE, "--grace"},
-    {TAKES_YES, "--yes"},
+    {TAKES_SECRET, "--secret-stdin"}, {TAKES_DESCRIPTION, "--description"},
+    {TAKES_GRACE, "--grace"},         {TAKES_YES, "--yes"},
+    {TAKES_WRITE, "--write"},
 };
 
 // Parses "24h" into seconds; a number without a unit is seconds. -1: malformed, or more than 366
@@ -181,6 +190,10 @@ static int take_special(int option, const char *value, struct ctl_options *optio
     case GRACE:
         *taken |= TAKES_GRACE;
         return take_grace(value, options, fault);
+    case WRITE:
+        options->writes = true;
+        *taken |= TAKES_WRITE;
+        return CTL_OK;
     default: // YES
         options->is_sure = true;
         *taken |= TAKES_YES;
@@ -241,6 +254,7 @@ static int read_options(int argc, char **argv, struct ctl_command_line *line, un
         {"description", required_argument, NULL, DESCRIPTION},
         {"grace", required_argument, NULL, GRACE},
         {"yes", no_argument, NULL, YES},
+        {"write", no_argument, NULL, WRITE},
         {"version", no_argument, NULL, 'V'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},

@@ -21,6 +21,7 @@ struct ctl_options {
     bool is_json;
     bool reads_secret; // from standard input
     bool is_sure;      // does not ask back
+    bool writes;       // into the configured file
 };
 
 struct ctl {
