@@ -19,7 +19,7 @@ PARTS = {
     "databases": ("database_faults", "failure_pairs", "galera", "host_health", "hosts", "idle_connections", "names",
                   "outage", "replica", "rogue_server", "sessions", "time_limit"),
     # Web servers, hostile clients, starts and stops.
-    "machines": ("bkflow_routing", "deployments", "documents", "hostile", "idle", "lifecycle", "scale", "soak",
+    "machines": ("bkflow_document", "bkflow_routing", "deployments", "documents", "hostile", "idle", "lifecycle", "scale", "soak",
                  "start_stop"),
 }
 
@@ -36,7 +36,7 @@ BUILDDIR = os.environ.get("BUILDDIR", os.path.join(os.path.dirname(__file__), ".
 # build, and neither in a sanitized one nor in those of "make distcheck".
 IS_OWN_BUILD = os.path.samefile(BUILDDIR, documents.ROOT)
 IS_SANITIZED = "--enable-sanitizers" in pathlib.Path(BUILDDIR, "config.status").read_text(encoding="utf-8")
-collect_ignore = [] if IS_OWN_BUILD and not IS_SANITIZED else ["test_documents.py"]
+collect_ignore = [] if IS_OWN_BUILD and not IS_SANITIZED else ["test_bkflow_document.py", "test_documents.py"]
 
 
 def pytest_addoption(parser):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Every command in our documents is typed into a machine of its own, as it stands there and in this order.
 
-A command that needs something which no test has is replaced by a stand-in, which checks what it can: STAND_INS
-lists them all. A block of commands that is run elsewhere is in ELSEWHERE, with the file that shows it. A block
+A command that needs something which no test has is replaced by a stand-in, which checks what it can: STAND_INS of
+machine.py lists them all. A block of commands that is run elsewhere is in ELSEWHERE, with the file that shows it. A block
 or command that is not listed here fails.
 """
 
@@ -13,24 +13,20 @@ import re
 import shlex
 import subprocess
 
+import machine as fresh_machine
 import pytest
 import yaml
-from lab import documents, mariadb, sandbox
+from lab import documents
 from lab.scratch import wait_until
 
-BUILDDIR = os.environ.get("BUILDDIR", documents.ROOT)
 CREDENTIALS = '{"bk_app_code": "demo_app", "bk_app_secret": "demo-secret", "bk_username": "demo_user"}'
-
-STAND_INS = {
-    # No network: apt says what it would do, with the packages that are installed and those in its index.
-    "apt": 'exec apt-get --simulate -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= "$@"',
-    # No systemd is the first process: see lab/systemctl.py.
-    "systemctl": f'exec /usr/bin/python3 -B {sandbox.Sandbox.SOURCE}/tests/lab/systemctl.py "$@"',
-}
 
 # What is no command: our configuration, which test_configuration has checked, that of other programs, which
 # test_scale.py and test_replica.py run with, and, without a language, what is only to be looked at.
 LOOKED_AT = ("", "ini", "nginx", "lighttpd", "apache", "haproxy", "cnf", "yaml")
+
+# All blocks of these are typed by a file of their own: test_bkflow_document.py.
+ON_OTHER_MACHINES = ("docs/bkflow.md",)
 
 # Blocks that run elsewhere: what they and these files, which run it, contain.
 ELSEWHERE = {
@@ -126,24 +122,14 @@ def configurations():
 @functools.cache
 def fenced():
     return {(found.name, found.language): found.text
-            for document in documents.all_documents() for found in documents.blocks(document)}
+            for document in documents.all_documents() if document not in ON_OTHER_MACHINES
+            for found in documents.blocks(document)}
 
 
 @pytest.fixture(scope="module")
 def machine(lab):
-    obstacle = sandbox.obstacle()
-    if obstacle:
-        pytest.skip(f"the documents' commands were not run: {obstacle}")
-    source = lab.path("source")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    subprocess.run(["make", "-s", "-C", BUILDDIR, "distdir", f"distdir={source}"], check=True, env=environment,
-                   stdout=subprocess.DEVNULL)
-    running = sandbox.Sandbox(lab, source, mariadb.installed_datadir(lab))
-    for name, command in STAND_INS.items():
-        path = f"/usr/local/sbin/{name}"
-        running.root(f"echo {shlex.quote(command)} >{path} && chmod 755 {path}")
-    yield running
-    running.close()
+    with fresh_machine.fresh(lab) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -99,12 +99,13 @@ def make_user(name, source):
 
 
 def start_database(stage, template):
-    """As on a machine where BKFlow has its own: root, and nobody else, comes in without a password."""
+    """As on a machine where BKFlow has its own: root, and nobody else, comes in without a password. It also listens
+    on the sandbox's own loopback."""
     datadir = stage / "database"
     call("cp", "-r", template, datadir)
     subprocess.Popen(  # pylint: disable=consider-using-with
         ["mariadbd", "--no-defaults", "--user=root", f"--datadir={datadir}", f"--tmpdir={datadir}",
-         f"--socket={DATABASE_SOCKET}", "--skip-networking", "--skip-log-bin", "--character-set-server=utf8mb4",
+         f"--socket={DATABASE_SOCKET}", "--bind-address=127.0.0.1", "--skip-log-bin", "--character-set-server=utf8mb4",
          "--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0"],
         stdin=subprocess.DEVNULL, stdout=sys.stderr, stderr=sys.stderr)
 

@@ -31,7 +31,7 @@ def main():
             pass
         case ["enable", "--now", name] if name.endswith(".socket"):
             start_socket(name)
-        case ["stop", name] if name.endswith(".socket"):
+        case ["stop", name] | ["disable", "--now", name] if name.endswith(".socket"):
             end(name)
             end(name.replace(".socket", ".service"))
         case ["start" | "stop" | "restart" as verb, name] if name.endswith(".service"):
