@@ -92,12 +92,17 @@ static const struct db_column node_columns[] = {VARCHAR(33), VARCHAR(33), VARCHA
                                                 FLAG,        TIME,        TIME};
 
 // The index on root_id contains id, so it delivers the rows in this order without sorting.
-#define NODES(n, keys)                                                                             \
+#define NODES_BY(order, n, keys)                                                                   \
     STATEMENT("SELECT s.root_id, s.node_id, s.parent_id, s.name, s.version, s.`loop`, s.retry,"    \
               " s.skip, s.error_ignored, s.started_time, s.archived_time"                          \
               " FROM eri_state s WHERE s.root_id IN (" keys ")"                                    \
-              " ORDER BY s.root_id, s.id LIMIT ?",                                                 \
+              " ORDER BY " order " LIMIT ?",                                                       \
               (n) + 1, node_columns)
+
+// One task's nodes need no root_id in the order. With it, MariaDB sorts them unless the column has
+// the collation of the connection.
+#define NODES_OF_ONE(n, keys) NODES_BY("s.id", n, keys)
+#define NODES(n, keys)        NODES_BY("s.root_id, s.id", n, keys)
 
 // ---- all of them ----
 
@@ -107,7 +112,8 @@ static const struct db_statement statements[STATEMENT_KINDS][STATEMENT_SIZES] = 
     [STATEMENT_TASKS] = EACH_SIZE(TASKS),
     [STATEMENT_TEMPLATES] = EACH_SIZE(TEMPLATES),
     [STATEMENT_TASKS_AND_TEMPLATES] = EACH_SIZE(TASKS_AND_TEMPLATES),
-    [STATEMENT_NODES] = EACH_SIZE(NODES),
+    [STATEMENT_NODES] = {NODES_OF_ONE(1, KEYS_1), NODES(2, KEYS_2), NODES(4, KEYS_4),
+                         NODES(8, KEYS_8), NODES(16, KEYS_16)},
 };
 _Static_assert(STATEMENT_KINDS *STATEMENT_SIZES <= (int)DB_STATEMENTS_MAX,
                "raise DB_STATEMENTS_MAX");

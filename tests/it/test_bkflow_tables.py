@@ -8,7 +8,7 @@ import itertools
 import ctl
 import pytest
 import support
-from lab import documents, mariadb
+from lab import client, documents, mariadb
 from lab import responder as lab_responder
 
 TABLES = documents.ROOT / "tests" / "data" / "bkflow-tables"
@@ -108,6 +108,31 @@ def test_the_grants_suffice_for_a_request_and_for_the_check(program, installatio
     assert support.success(response).value("id") == support.root_id(TASK)
     report = ctl.parsed(installation.tool("--json", "check"))
     assert report["warnings"] == 0
+
+
+OTHERS = mariadb.insert("eri_state", [{"id": 1000 + number} | support.state_row(1000 + number, **support.node())
+                                     for number in range(200)])
+OTHER_USERS = "SET sql_mode = '';" + mariadb.insert("account_user", [
+    {"id": 1000 + number, "username": f"用户{number}", "is_active": True} for number in range(200)])
+
+
+@pytest.mark.parametrize("username", [support.USER, "用户7"])
+def test_rows_are_found_by_their_keys(program, installation, username):
+    """The texts of requests are utf8mb4, the columns may be anything: no column is converted for that."""
+    installation.grant()
+    server = installation.server
+    server.sql(OTHERS, installation.engine)
+    server.sql(OTHER_USERS, installation.interface)
+    server.sql("ANALYZE TABLE eri_state", installation.engine)
+    server.sql("ANALYZE TABLE account_user", installation.interface)
+    server.sql("SET GLOBAL userstat = 1; FLUSH TABLE_STATISTICS", None)
+    credentials = client.credentials(support.APP, support.SECRET, username)
+    assert program.cgi(installation.settings(), support.states(TASK, credentials=credentials)).status == 200
+    read = {table: int(count) for table, count in server.sql(
+        "SELECT table_name, rows_read FROM information_schema.table_statistics WHERE table_schema IN "
+        f"('{installation.interface}', '{installation.engine}')", None)}
+    server.sql("SET GLOBAL userstat = 0", None)
+    assert (read["eri_state"], read["account_user"]) == (2, 1)
 
 
 def test_so_do_those_that_init_db_prints(program, installation):
