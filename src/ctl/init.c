@@ -43,6 +43,26 @@ static void write_answer(struct ctl *ctl, bool was_there)
     ctl_out_print(&ctl->out, "\n");
 }
 
+// Prints the grants in one of the two databases, or all if one database is both.
+static void print_grants(struct ctl *ctl, const char *section, bool is_engine)
+{
+    struct ctl_out *const out = &ctl->out;
+    const bool is_apart = ctl->conf->has_engine_database;
+    if (is_apart) {
+        ctl_out_print(out, "  on the server of [%s]:\n", section);
+    }
+    for (size_t i = 0; i < ctl_tables_count; i++) {
+        char grant[CTL_TABLES_SQL_MAX];
+        if (is_apart && ctl_tables_all[i].is_engine != is_engine) {
+            continue;
+        }
+        grant_for(ctl, &ctl_tables_all[i], grant);
+        ctl_out_print(out, "    ");
+        ctl_out_text(out, str_from(grant));
+        ctl_out_print(out, "\n");
+    }
+}
+
 static void print_answer(struct ctl *ctl, bool was_there)
 {
     struct ctl_out *const out = &ctl->out;
@@ -52,12 +72,9 @@ static void print_answer(struct ctl *ctl, bool was_there)
     ctl_out_print(out,
                   ".\n\nThe responder's account has to read these tables and nothing else (put "
                   "its host in the place of %%):\n\n");
-    for (size_t i = 0; i < ctl_tables_count; i++) {
-        char grant[CTL_TABLES_SQL_MAX];
-        grant_for(ctl, &ctl_tables_all[i], grant);
-        ctl_out_print(out, "    ");
-        ctl_out_text(out, str_from(grant));
-        ctl_out_print(out, "\n");
+    print_grants(ctl, "database", false);
+    if (ctl->conf->has_engine_database) {
+        print_grants(ctl, "engine_database", true);
     }
     ctl_out_print(out, "\nThen: bkflow-statesctl check, and bkflow-statesctl app add CODE.\n");
 }

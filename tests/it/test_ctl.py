@@ -91,6 +91,12 @@ class TestInitDb:
         assert told == list(bare_site.administer_json("init-db")["grants"].values())
         assert [re.search(r"`\.`(\w+)`", line)[1] for line in told] != []
 
+    def test_grants_are_told_by_database(self, site):
+        told = ctl.output(site.administer("init-db", settings={"engine_database.name": "other"}))
+        interface, engine = told.split("on the server of [database]:")[1].split("on the server of [engine_database]:")
+        assert "template_template" in interface and "eri_state" not in interface
+        assert "`other`.`eri_state`" in engine and "`other`.`task_taskinstance`" in engine
+
     def test_by_the_reading_account(self, bare_site):
         bare_site.sql(f"GRANT SELECT ON eri_state TO '{bare_site.reader}'@'%'")
         assert "--user" in ctl.complaint(bare_site.run("init-db"))
