@@ -43,6 +43,16 @@ def fill(server):
                + mariadb.insert("account_user", [{"id": 1, "username": USER, "is_active": True}]))
 
 
+def start_server_with(lab, name, task_id, children, **others):
+    """A new server with APP, USER and one task, whose number of children tells which server was asked."""
+    server = mariadb.MariaDB(lab, name, **others).start()
+    fill(server)
+    world = World(server)
+    world.task(id=task_id, instance_id=root_id(task_id))
+    world.nodes(task_id, [node()] + [node(f"step {i}") for i in range(children)])
+    return server
+
+
 class OneDatabase:
     """A database with BKFlow's tables and ours, beside others of a server, and one account that reads it; with APP
     and USER."""

@@ -5,11 +5,10 @@ While it lasts: errors that say when to try again, no wrong data, nobody waiting
 it: right again within a second, for which these tests allow three on a loaded machine."""
 
 import contextlib
-import socket
 import subprocess
-import threading
 import time
 
+import impostor
 import pressure
 import pytest
 import support
@@ -243,28 +242,13 @@ def test_time_of_the_server_changes_nothing(program, server, task, setting, wron
         assert responder.stop() == 0
 
 
-class Refuser:
-    """Takes connections in a server's place, counts and ends them."""
+class Refuser(impostor.Impostor):
+    """Counts connections and ends them."""
 
-    def __init__(self, address):
-        self._listening = socket.create_server(address, backlog=128)
-        self.count = 0
-        self._thread = threading.Thread(target=self._run)
+    count = 0
 
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
-        self._listening.close()
-
-    def _run(self):
-        with contextlib.suppress(OSError):
-            while True:
-                self._listening.accept()[0].close()
-                self.count += 1
+    def serve(self, client):
+        self.count += 1
 
 
 def test_many_workers_do_not_storm_a_server_that_is_down(program, server, task):

@@ -39,12 +39,7 @@ def servers(lab, port):
 
 
 def start_server(lab, address, port):
-    server = mariadb.MariaDB(lab, f"health-{address}", port=port, address=address).start()
-    support.fill(server)
-    world = support.World(server)
-    world.task(id=TASK, instance_id=support.root_id(TASK))
-    world.nodes(TASK, [support.node()] + [support.node(f"step {i}") for i in range(CHILDREN[address])])
-    return server
+    return support.start_server_with(lab, f"health-{address}", TASK, CHILDREN[address], port=port, address=address)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import time
 import pressure
 import pytest
 import support
-from lab import mariadb, relay, scratch
+from lab import relay, scratch
 
 TASK = 888_888
 PREFERRED, SECOND, HOLE = "127.0.0.1", "127.0.0.2", "127.0.0.3"
@@ -22,12 +22,7 @@ def hosts(lab):
 
 
 def start_host(lab, address, port):
-    server = mariadb.MariaDB(lab, f"host-{address}", port=port, address=address).start()
-    support.fill(server)
-    world = support.World(server)
-    world.task(id=TASK, instance_id=support.root_id(TASK))
-    world.nodes(TASK, [support.node()] + [support.node(f"step {i}") for i in range(CHILDREN[address])])
-    return server
+    return support.start_server_with(lab, f"host-{address}", TASK, CHILDREN[address], port=port, address=address)
 
 
 def settings(hosts, names, **others):

@@ -12,7 +12,7 @@ import subprocess
 import pressure
 import pytest
 import support
-from lab import client, fcgi, mariadb, relay, sandbox, scratch
+from lab import client, fcgi, relay, sandbox, scratch
 from lab import responder as lab_responder
 
 TASK = 777_888
@@ -76,12 +76,8 @@ def hosts(lab):
 
 
 def start_host(lab, address, port, *options):
-    server = mariadb.MariaDB(lab, f"named-{address}", port=port, address=address, options=options).start()
-    support.fill(server)
-    world = support.World(server)
-    world.task(id=TASK, instance_id=support.root_id(TASK))
-    world.nodes(TASK, [support.node()] + [support.node(f"step {i}") for i in range(CHILDREN[address])])
-    return server
+    return support.start_server_with(lab, f"named-{address}", TASK, CHILDREN[address], port=port, address=address,
+                                     options=options)
 
 
 def settings(hosts, names, **others):

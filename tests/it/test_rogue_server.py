@@ -3,8 +3,8 @@
 
 import contextlib
 import socket
-import threading
 
+import impostor
 import pytest
 import support
 from lab import responder as lab_responder
@@ -35,33 +35,16 @@ GREETING = (b"\x0a8.0.36\0\x01\0\0\0saltsalt\0" + (PROTOCOL_41 | SECURE | WITH_D
 OK = b"\0\0\0\x02\0\0\0"
 
 
-class Rogue:
+class Rogue(impostor.Impostor):
     """Asks whoever connects to log in with a plugin, says yes to everything, and keeps what it is sent."""
 
     def __init__(self, plugin, answer=OK):
+        super().__init__()
         self._plugin = plugin
         self._answer = answer
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
         self.packets = []
-        self._thread = threading.Thread(target=self._run)
 
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
-        self._listening.close()
-
-    def _run(self):
-        with contextlib.suppress(OSError):
-            while True:
-                with contextlib.suppress(ConnectionError), self._listening.accept()[0] as client:
-                    self._serve(client)
-
-    def _serve(self, client):
+    def serve(self, client):
         client.settimeout(5)
         send(client, 0, GREETING)
         number = self._receive(client)
