@@ -458,8 +458,9 @@ def count_descriptors(pid):
 
 
 def count_requests(path):
-    """Access lines in a log file."""
-    return read(path).count(" info: request ")
+    """Access lines in a log file. An event that says why requests were refused begins alike."""
+    text = read(path)
+    return text.count(" info: request ") - text.count(" info: request refused ")
 
 
 def read(path):
