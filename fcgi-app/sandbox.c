@@ -21,6 +21,8 @@
 #define ARCHITECTURE AUDIT_ARCH_AARCH64
 #elif defined(__riscv) && __riscv_xlen == 64
 #define ARCHITECTURE AUDIT_ARCH_RISCV64
+#elif defined(__i386__)
+#define ARCHITECTURE AUDIT_ARCH_I386
 #endif
 
 #ifdef ARCHITECTURE
@@ -83,6 +85,17 @@ static const struct sock_filter filter[] = {
     REFUSE(setfsuid),
     REFUSE(setfsgid),
     REFUSE(setgroups),
+#ifdef __NR_setuid32 // the ones above take numbers of 16 bits on old architectures
+    REFUSE(setuid32),
+    REFUSE(setgid32),
+    REFUSE(setreuid32),
+    REFUSE(setregid32),
+    REFUSE(setresuid32),
+    REFUSE(setresgid32),
+    REFUSE(setfsuid32),
+    REFUSE(setfsgid32),
+    REFUSE(setgroups32),
+#endif
     REFUSE(capset),
     REFUSE(add_key),
     REFUSE(request_key),
@@ -91,6 +104,9 @@ static const struct sock_filter filter[] = {
     REFUSE(pivot_root),
     REFUSE(mount),
     REFUSE(umount2),
+#ifdef __NR_umount
+    REFUSE(umount),
+#endif
     REFUSE(mount_setattr),
     REFUSE(open_tree),
     REFUSE(open_tree_attr),
@@ -120,12 +136,23 @@ static const struct sock_filter filter[] = {
     REFUSE(clock_settime),
     REFUSE(clock_adjtime),
     REFUSE(adjtimex),
+#ifdef __NR_clock_settime64
+    REFUSE(clock_settime64),
+    REFUSE(clock_adjtime64),
+#endif
+#ifdef __NR_stime
+    REFUSE(stime),
+#endif
     REFUSE(vhangup),
     REFUSE(syslog),
 #ifdef __NR_iopl
     REFUSE(iopl),
     REFUSE(ioperm),
     REFUSE(modify_ldt),
+#endif
+#ifdef __NR_vm86
+    REFUSE(vm86),
+    REFUSE(vm86old),
 #endif
     // The kernel: loading code, and subsystems with many known faults.
     REFUSE(init_module),
@@ -147,7 +174,7 @@ static const struct sock_filter filter[] = {
     REFUSE(ptrace),
     // Threads may be created, but no processes. Last, because it loads another value.
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_clone, 0, 3),
-    LOAD(args[0]), // the lower half: both architectures are little-endian
+    LOAD(args[0]), // the lower half: all architectures above are little-endian
     BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 1, 0),
     FAIL(EPERM),
 #endif

@@ -160,8 +160,10 @@ static void known_times_have_the_known_text(void **state)
         // The day that Samoa left out.
         {"Pacific/Apia", INT64_C(1325239199000000), "2011-12-29 23:59:59 -1000"},
         {"Pacific/Apia", INT64_C(1325239200000000), "2011-12-31 00:00:00 +1400"},
-        // Local mean times have seconds; Python writes them.
+    // Local mean times have seconds; Python writes them.
+#if __SIZEOF_LONG__ >= 8 // else glibc knows offsets from 1901 to 2037 only
         {"Asia/Shanghai", INT64_C(-2208988800000000), "1900-01-01 08:05:43 +080543"},
+#endif
         {"Africa/Monrovia", 0, "1969-12-31 23:15:30 -004430"},
         // The ends of MySQL's datetime, and beyond what four digits hold.
         {"Asia/Shanghai", INT64_C(253402300799999999), "10000-01-01 07:59:59 +0800"},

@@ -63,6 +63,17 @@ static const struct row refused[] = {
     {"setfsuid", {SYS_setfsuid, -1}, true},
     {"setfsgid", {SYS_setfsgid, -1}, true},
     {"setgroups", {SYS_setgroups, -1, 0}, false},
+#ifdef SYS_setuid32
+    {"setuid32", {SYS_setuid32, -1}, true},
+    {"setgid32", {SYS_setgid32, -1}, true},
+    {"setreuid32", {SYS_setreuid32, -1, -1}, true},
+    {"setregid32", {SYS_setregid32, -1, -1}, true},
+    {"setresuid32", {SYS_setresuid32, -1, -1, -1}, true},
+    {"setresgid32", {SYS_setresgid32, -1, -1, -1}, true},
+    {"setfsuid32", {SYS_setfsuid32, -1}, true},
+    {"setfsgid32", {SYS_setfsgid32, -1}, true},
+    {"setgroups32", {SYS_setgroups32, -1, 0}, false},
+#endif
     {"capset", {SYS_capset, 0, 0}, true},
     {"add_key", {SYS_add_key, 0, 0, 0, 0, 0}, false},
     {"request_key", {SYS_request_key, 0, 0, 0, 0}, false},
@@ -81,6 +92,9 @@ static const struct row refused[] = {
     {"chroot", {SYS_chroot, 0}, false},
     {"mount", {SYS_mount, 0, 0, 0, 0, 0}, false},
     {"umount2", {SYS_umount2, 0}, false},
+#ifdef SYS_umount
+    {"umount", {SYS_umount, 0}, false},
+#endif
     {"pivot_root", {SYS_pivot_root, 0, 0}, false},
     {"mount_setattr", {442, -1, 0, 0, 0, 0}, false},
     {"open_tree", {SYS_open_tree, -1, 0, 0}, false},
@@ -105,11 +119,22 @@ static const struct row refused[] = {
     {"clock_settime", {SYS_clock_settime, -1, 0}, false},
     {"clock_adjtime", {SYS_clock_adjtime, -1, 0}, false},
     {"adjtimex", {SYS_adjtimex, 0}, false},
+#ifdef SYS_clock_settime64
+    {"clock_settime64", {SYS_clock_settime64, -1, 0}, false},
+    {"clock_adjtime64", {SYS_clock_adjtime64, -1, 0}, false},
+#endif
+#ifdef SYS_stime
+    {"stime", {SYS_stime, 1}, false},
+#endif
     {"syslog", {SYS_syslog, -1, 0, 0}, false},
 #ifdef SYS_iopl
     {"iopl", {SYS_iopl, -1}, false},
     {"ioperm", {SYS_ioperm, -1, -1, 0}, false},
     {"modify_ldt", {SYS_modify_ldt, -1, 0, 0}, false},
+#endif
+#ifdef SYS_vm86
+    {"vm86", {SYS_vm86, -1, 0}, false},
+    {"vm86old", {SYS_vm86old, 0}, false},
 #endif
     {"init_module", {SYS_init_module, 0}, false},
     {"finit_module", {SYS_finit_module, -1, 0, 0}, false},

@@ -651,7 +651,7 @@ static void without_memory_there_is_no_tree(void **state)
     (void)state;
     const struct row rows[] = {ROW("r", ""), ROW("a", "r")};
     const struct node_list nodes = rows_load(fixture.arena, rows, COUNT_OF(rows));
-    struct arena *const small = arena_new(32);
+    struct arena *const small = arena_new(16);
     assert_int_equal(tree_build(&fixture.tree, &nodes, STR("r"), NOW_US, 1, small, &fixture.err),
                      -1);
     assert_int_equal(fixture.err.kind, ERR_NO_MEMORY);
