@@ -27,9 +27,9 @@ import goals
 import measure
 import services
 import refusals
-from lab import scratch
+from lab import jwt, scratch
 
-GROUPS = ("memory", "json", "floor", "direct", "null", "web", "php", "etag", "half", "refusals", "index", "scale")
+GROUPS = ("memory", "json", "floor", "direct", "gateway", "null", "web", "php", "etag", "half", "refusals", "index", "scale")
 DEFAULT_GROUPS = GROUPS[:-1]
 CREDENTIALS = json.dumps(
     {"bk_app_code": data.APP_CODE, "bk_app_secret": data.APP_SECRET, "bk_username": data.USERNAME})
@@ -44,6 +44,9 @@ DATABASES = ("one database", "two databases")
 # Where an answer takes a tenth of a second, more clients than workers would only find the responder overloaded.
 CONNECTIONS_LARGE = services.WORKERS
 LARGE_NODES = 10000
+GATEWAY = "bk-flow-engine"
+# Three for each entry of the responder's table of verified tokens: sent in turn, none is in it when it comes again.
+MANY_TOKENS = 3 * 4096
 
 
 class Bench:
@@ -74,6 +77,7 @@ class Bench:
         self.responder = services.start_responder(self.lab, self.options.builddir, self.database, self.options.workers)
         self.responders = {"one database": self.responder, "two databases": services.start_responder(
             self.lab, self.options.builddir, self.database, self.options.workers, **services.SECOND_DATABASE)}
+        self._start_gateway()
         self.floor_file = self.lab.write("floor", ".sql", (HERE / "floor.sql").read_text(encoding="utf-8").replace(
             ":digest", data.secret_digest()))
         self.null, null_socket = services.start_null(self.lab, self.helpers, self._answer_bytes(10))
@@ -93,6 +97,22 @@ class Bench:
         for port, name in ((nginx_port, "kept"), (nginx_port, "mysqli"), (nginx_port, "pdo"), (lighttpd_port, "plain")):
             answers.check(lambda task, port=port, name=name: _http_get(port, name, task), self._ask)
         answers.check(lambda task: self._ask(task, self.responders["two databases"]), self._ask)
+
+    def _start_gateway(self):
+        """A responder that takes tokens, one token of the caller, and many."""
+        if "gateway" not in self.groups:
+            return
+        key = jwt.Key(self.lab)
+        self.responders["gateway"] = services.start_responder(
+            self.lab, self.options.builddir, self.database, self.options.workers,
+            **{"auth.gateway": "on", f"auth.gateway_key_{GATEWAY}": key.public_path})
+        self.tokens = {count: self._token_file(key, count) for count in (1, MANY_TOKENS)}
+
+    def _token_file(self, key, count):
+        say(f"signing {count} tokens")
+        return self.lab.write(f"tokens-{count}", "", subprocess.run(
+            [self.helpers.tokens, "--key", key.private_path, "--kid", GATEWAY, "--app", data.APP_CODE,
+             "--username", data.USERNAME, "--count", str(count)], check=True, capture_output=True, text=True).stdout)
 
     def _start_scale(self):
         """A second responder on the same database, and two on a cluster of databases."""
@@ -160,6 +180,9 @@ class Bench:
                 yield "direct", f"{databases}, 16 connections", nodes, self._direct(nodes, databases=databases)
         yield "direct", "one database, 16 connections", 100000, self._direct(100000)
         yield "direct", "one database, 16 not kept", 10, self._direct(10, options=["--no-keep"])
+        for what, count in (("the same token", 1), ("another token each time", MANY_TOKENS)):
+            yield "gateway", f"gateway, {what}", 10, lambda seconds, count=count: self._direct(
+                10, databases="gateway", options=["--tokens", self.tokens[count]])(seconds)
         yield "null", "null, direct", 10, lambda seconds: self.null_direct.run(
             self.tasks[10], seconds, self._watched(self.null), CONNECTIONS)
         yield "null", "null, nginx kept", 10, self._wrk(self.via_nginx, "null", 10, self.null, self.nginx)

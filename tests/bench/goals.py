@@ -28,7 +28,7 @@ class Verdict:
 
 def judge(medians, memory, json, refusals):
     """The goals whose figures were measured; --only leaves some out."""
-    for goal in (_rate, _cpu, _tail, _nginx, _not_modified, _half):
+    for goal in (_rate, _cpu, _gateway, _tail, _nginx, _not_modified, _half):
         yield from goal(medians)
     yield from _refusals(refusals)
     yield from _json(json)
@@ -58,6 +58,13 @@ def _cpu(medians):
                           own["database_us"] / floor["database_us"], "<=", 0.42)
             yield Verdict(f"{databases}, 10 nodes, 64 connections: responder CPU per request / floor's client's",
                           own["responder_us"] / floor["responder_us"], "<=", 1.7)
+
+
+def _gateway(medians):
+    known, new = (medians.get((f"gateway, {what}", 10)) for what in ("the same token", "another token each time"))
+    if known and new:
+        yield Verdict("10 nodes: responder CPU with the same token / with another token each time",
+                      known["responder_us"] / new["responder_us"], "<=", 0.7)
 
 
 def _tail(medians):

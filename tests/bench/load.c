@@ -5,8 +5,9 @@
 // Closed loop: each connection asks again as soon as it has its answer. With --rate: open loop,
 // requests fall due at even distances, and a latency counts from the moment its request was due, so
 // waiting for a connection is in it. With --etag each task's tag is learned before the measurement
-// and sent as If-None-Match; every answer must be 304. With --same-length a task's answers must be
-// as long as its first.
+// and sent as If-None-Match; every answer must be 304. With --tokens the lines of a file are sent
+// as gateway tokens, in turn, instead of the credentials. With --same-length a task's answers must
+// be as long as its first.
 //
 // Prints the line "measuring" when the measured part begins and one line of JSON at its end.
 #define _GNU_SOURCE
@@ -62,7 +63,7 @@ struct connection {
 };
 
 static struct {
-    char *socket, *host, *credentials, *tasks_path;
+    char *socket, *host, *credentials, *tasks_path, *tokens_path;
     int port, connections;
     int requests; // 0: as many as the time allows
     double seconds, rate;
@@ -71,6 +72,8 @@ static struct {
 
 static struct task *tasks;
 static size_t task_count;
+static char **tokens;
+static size_t token_count, next_token;
 static struct connection *connections;
 static int epoll_fd;
 static int learning;
@@ -146,7 +149,11 @@ static size_t put_params(unsigned char *out, const struct task *task)
     }
     n += put_pair(out + n, "PATH_INFO", path);
     n += put_pair(out + n, "REQUEST_URI", uri);
-    n += put_pair(out + n, "HTTP_X_BKAPI_AUTHORIZATION", opt.credentials);
+    if (token_count > 0) {
+        n += put_pair(out + n, "HTTP_X_BKAPI_JWT", tokens[next_token++ % token_count]);
+    } else {
+        n += put_pair(out + n, "HTTP_X_BKAPI_AUTHORIZATION", opt.credentials);
+    }
     if (opt.etag && !learning) {
         n += put_pair(out + n, "HTTP_IF_NONE_MATCH", task->tag);
     }
@@ -539,6 +546,23 @@ static void read_tasks(const char *path)
     fclose(f);
 }
 
+static void read_tokens(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    char *token;
+    if (f == NULL) {
+        fail(path);
+    }
+    while (fscanf(f, "%ms", &token) == 1) {
+        tokens = realloc(tokens, (token_count + 1) * sizeof(*tokens));
+        if (tokens == NULL) {
+            fail(path);
+        }
+        tokens[token_count++] = token;
+    }
+    fclose(f);
+}
+
 int main(int argc, char **argv)
 {
     (void)argc;
@@ -548,6 +572,7 @@ int main(int argc, char **argv)
                             {"port", OPTION_NUMBER, &opt.port},
                             {"tasks", OPTION_TEXT, &opt.tasks_path},
                             {"credentials", OPTION_TEXT, &opt.credentials},
+                            {"tokens", OPTION_TEXT, &opt.tokens_path},
                             {"connections", OPTION_NUMBER, &opt.connections},
                             {"seconds", OPTION_REAL, &opt.seconds},
                             {"requests", OPTION_NUMBER, &opt.requests},
@@ -559,11 +584,14 @@ int main(int argc, char **argv)
                         });
     if (opt.tasks_path == NULL || opt.connections < 1 || (opt.socket == NULL && opt.host == NULL)) {
         die("usage",
-            "load --socket PATH | --host ADDRESS --port N, --tasks FILE [--credentials JSON] "
+            "load --socket PATH | --host ADDRESS --port N, --tasks FILE [--credentials JSON | --tokens FILE] "
             "[--connections N] [--seconds S] [--requests N] [--rate N] [--no-keep] [--etag] "
             "[--same-length]");
     }
     read_tasks(opt.tasks_path);
+    if (opt.tokens_path != NULL) {
+        read_tokens(opt.tokens_path);
+    }
     prctl(PR_SET_TIMERSLACK, 1); // or the open loop's distances grow by 50 us
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     connections = calloc((size_t)opt.connections, sizeof *connections);

@@ -136,12 +136,13 @@ def _is_installed(program):
 
 
 class Helpers:
-    """floor, load, null and json, built from their sources; json with the responder's own library."""
+    """floor, load, null, tokens and json, built from their sources; json with the responder's own library."""
 
     def __init__(self, scratch, builddir):
         self.floor = self._build(scratch, "floor", _pkg_config("mysqlclient"))
         self.load = self._build(scratch, "load", [])
         self.null = self._build(scratch, "null", ["-lfcgi"])
+        self.tokens = self._build(scratch, "tokens", _pkg_config("libcrypto"))
         core = [f"-I{HERE.parents[1] / 'src'}", pathlib.Path(builddir, "libcore.a"), "-linih"]
         self.json = self._build(scratch, "json", core + _pkg_config("mysqlclient", "json-c", "libcrypto"))
 
