@@ -9,11 +9,6 @@ FUNCTION_LINES=80
 FILE_LINES=450
 TEST_FILE_LINES=1300
 
-# Files that are allowed more, each with a reason. A file that no longer needs it must leave the list.
-exceptions='
-tests/unit/conf/test_conf.c 1500  a row for each key and each mistake
-'
-
 c_files=$(find src fcgi-app tests -name '*.[ch]')
 python_files=$(find tests -name '*.py')
 shell_files=$(find tests/run tests/it/run tests/lint .ci -type f 2>/dev/null)
@@ -27,12 +22,8 @@ for file in $c_files $python_files $shell_files; do
     tests/*) most=$TEST_FILE_LINES ;;
     *) most=$FILE_LINES ;;
     esac
-    exception=$(echo "$exceptions" | awk -v file="$file" '$1 == file { print $2 }')
-    if [ "$lines" -gt "${exception:-$most}" ]; then
-        echo "$file:$lines: the file has $lines lines, ${exception:-$most} are allowed" >&2
-        status=1
-    elif [ -n "$exception" ] && [ "$lines" -le "$most" ]; then
-        echo "tests/lint/shape.sh:1: $file has only $lines lines: take it off the list of exceptions" >&2
+    if [ "$lines" -gt "$most" ]; then
+        echo "$file:$lines: the file has $lines lines, $most are allowed" >&2
         status=1
     fi
 done

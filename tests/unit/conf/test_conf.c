@@ -1,92 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "alloc.h"
-#include "conf/conf.h"
+#include "conf/conf_case.h"
 #include "support.h"
 
 #include <ctype.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-
-// ---- loading in a scratch folder ----
-
-struct fixture {
-    char *folder;
-    char *path; // of the configuration file, when there is one
-    char complaints[16384];
-    size_t len;
-    unsigned count;
-};
-
-static struct fixture fixture;
-
-static int set_up(void **state)
-{
-    (void)state;
-    fixture = (struct fixture){.folder = scratch_new()};
-    unsetenv("CREDENTIALS_DIRECTORY");
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    free(fixture.path);
-    scratch_free(fixture.folder);
-    unsetenv("CREDENTIALS_DIRECTORY");
-    return 0;
-}
-
-static void note(void *context, const char *sentence)
-{
-    struct fixture *const notes = context;
-    notes->count++;
-    const int len = snprintf(notes->complaints + notes->len, sizeof notes->complaints - notes->len,
-                             "%s\n", sentence);
-    notes->len += (size_t)len;
-    assert_true(notes->len < sizeof notes->complaints);
-}
-
-// Loads TEXT as the file (NULL: no file) with the environment VARIABLES (NULL: none).
-static struct conf *load(const char *text, char *const *variables)
-{
-    static char *const nothing[] = {NULL};
-    free(fixture.path);
-    fixture.path = text == NULL ? NULL : scratch_write(fixture.folder, "conf", text);
-    fixture.len = 0;
-    fixture.count = 0;
-    fixture.complaints[0] = '\0';
-    return conf_load(fixture.path, variables == NULL ? nothing : variables, note, &fixture);
-}
-
-static struct conf *load_good(const char *text, char *const *variables)
-{
-    struct conf *const conf = load(text, variables);
-    if (conf == NULL || fixture.count != 0) {
-        print_error("%s\n----\n%s", text == NULL ? "(no file)" : text, fixture.complaints);
-        fail();
-    }
-    return conf;
-}
-
-static struct conf *load_environment(const char *variable)
-{
-    char *const copy = strdup(variable);
-    char *const variables[] = {copy, NULL};
-    struct conf *const conf = load(NULL, variables);
-    free(copy);
-    return conf;
-}
-
-// Loading TEXT fails, with exactly this one complaint behind the file's name.
-static void check_complaint(const char *name, const char *text, const char *expected)
-{
-    check(name, load(text, NULL) == NULL);
-    const struct str complaint = {fixture.complaints, fixture.len - 1};
-    check(name, str_starts_with(complaint, str_from(fixture.path)));
-    check_text(name, str_skip(complaint, strlen(fixture.path)), expected);
-}
 
 // ---- the keys ----
 
@@ -149,14 +69,6 @@ static const struct {
     {"log", "slow", "2s", false},
 };
 
-// A file with one key.
-static const char *one_key(const char *section, const char *key, const char *value)
-{
-    static char text[1024];
-    snprintf(text, sizeof text, "[%s]\n%s = %s\n", section, key, value);
-    return text;
-}
-
 static char *print_to_text(const struct conf *conf)
 {
     char *text = NULL;
@@ -195,7 +107,7 @@ static struct str printed_value(const char *text, const char *section, const cha
 static void the_defaults_are_the_documented_ones(void **state)
 {
     (void)state;
-    struct conf *const conf = load_good(NULL, NULL);
+    struct conf *const conf = conf_case_load_good(NULL, NULL);
     assert_int_equal(conf->server.listen.kind, CONF_LISTEN_INHERITED);
     assert_int_equal(conf->server.workers, 4);
     assert_int_equal(conf->server.max_request_bytes, 65536);
@@ -240,14 +152,14 @@ static void the_defaults_are_the_documented_ones(void **state)
 static void every_key_accepts_its_own_default(void **state)
 {
     (void)state;
-    struct conf *const defaults = load_good(NULL, NULL);
+    struct conf *const defaults = conf_case_load_good(NULL, NULL);
     char *const printed = print_to_text(defaults);
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
         const struct str value = printed_value(printed, keys[i].section, keys[i].key);
         char text[256];
         check(keys[i].key, !str_is_absent(value));
         snprintf(text, sizeof text, "%.*s", (int)value.len, value.ptr);
-        conf_free(load_good(one_key(keys[i].section, keys[i].key, text), NULL));
+        conf_free(conf_case_load_good(conf_case_one_key(keys[i].section, keys[i].key, text), NULL));
     }
     free(printed);
     conf_free(defaults);
@@ -257,7 +169,7 @@ static void every_key_accepts_its_own_default(void **state)
 static void these_tests_know_every_key(void **state)
 {
     (void)state;
-    struct conf *const conf = load_good(NULL, NULL);
+    struct conf *const conf = conf_case_load_good(NULL, NULL);
     char *const printed = print_to_text(conf);
     size_t count = 0;
     struct str rest = str_from(printed);
@@ -273,8 +185,8 @@ static void every_key_can_be_set_in_the_file(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
-        struct conf *const conf =
-            load_good(one_key(keys[i].section, keys[i].key, keys[i].value), NULL);
+        struct conf *const conf = conf_case_load_good(
+            conf_case_one_key(keys[i].section, keys[i].key, keys[i].value), NULL);
         char *const printed = print_to_text(conf);
         const bool is_secret = strcmp(keys[i].key, "password") == 0;
         check_text(keys[i].key, printed_value(printed, keys[i].section, keys[i].key),
@@ -300,8 +212,8 @@ static void every_key_can_be_set_in_the_environment(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
-        struct conf *const conf =
-            load_environment(environment_entry(keys[i].section, keys[i].key, keys[i].value));
+        struct conf *const conf = conf_case_load_environment(
+            environment_entry(keys[i].section, keys[i].key, keys[i].value));
         check(keys[i].key, conf != NULL);
         char *const printed = print_to_text(conf);
         const bool is_secret = strcmp(keys[i].key, "password") == 0;
@@ -335,12 +247,13 @@ static int64_t number_of(const struct conf *conf, const char *key)
 
 static void check_number_row(const struct number_row *row)
 {
-    struct conf *const conf = load(one_key(row->section, row->key, row->value), NULL);
+    struct conf *const conf =
+        conf_case_load(conf_case_one_key(row->section, row->key, row->value), NULL);
     char name[256];
     snprintf(name, sizeof name, "[%s] %s = %s", row->section, row->key, row->value);
     if (row->expected < 0) {
         check(name, conf == NULL);
-        check(name, has_text(str_from(fixture.complaints), "expected "));
+        check(name, has_text(str_from(conf_case.complaints), "expected "));
     } else {
         check(name, conf != NULL);
         check_number(name, number_of(conf, row->key), row->expected);
@@ -459,7 +372,8 @@ static void listen_addresses_are_parsed(void **state)
         {"tcp:[::1]:9000", CONF_LISTEN_TCP, "::1", 0, "9000"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct conf *const conf = load_good(one_key("server", "listen", rows[i].value), NULL);
+        struct conf *const conf =
+            conf_case_load_good(conf_case_one_key("server", "listen", rows[i].value), NULL);
         const struct conf_listen *const listen = &conf->server.listen;
         const bool is_tcp = listen->kind == CONF_LISTEN_TCP;
         check_number(rows[i].value, listen->kind, rows[i].kind);
@@ -515,11 +429,13 @@ static void invalid_listen_addresses_are_refused(void **state)
         path_of_108,
     };
     for (size_t i = 0; i + 2 < COUNT_OF(rows); i++) {
-        check(rows[i], load(one_key("server", "listen", rows[i]), NULL) == NULL);
+        check(rows[i],
+              conf_case_load(conf_case_one_key("server", "listen", rows[i]), NULL) == NULL);
     }
     assert_int_equal(strlen(path_of_108), strlen("unix:") + 108);
-    assert_null(load_environment(environment_entry("server", "listen", path_of_108)));
-    assert_null(load_environment(environment_entry("server", "listen", "tcp:host:9000 ")));
+    assert_null(conf_case_load_environment(environment_entry("server", "listen", path_of_108)));
+    assert_null(
+        conf_case_load_environment(environment_entry("server", "listen", "tcp:host:9000 ")));
 }
 
 static void the_longest_possible_socket_path_is_accepted(void **state)
@@ -527,7 +443,8 @@ static void the_longest_possible_socket_path_is_accepted(void **state)
     (void)state;
     char value[128] = "unix:/";
     memset(value + 6, 'x', 106); // 107 with its slash, and the NUL
-    struct conf *const conf = load_environment(environment_entry("server", "listen", value));
+    struct conf *const conf =
+        conf_case_load_environment(environment_entry("server", "listen", value));
     assert_non_null(conf);
     assert_int_equal(strlen(conf->server.listen.path), 107);
     conf_free(conf);
@@ -568,378 +485,12 @@ static void words_must_match_exactly(void **state)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         char expected[256];
         check(rows[i].value,
-              load(one_key(rows[i].section, rows[i].key, rows[i].value), NULL) == NULL);
+              conf_case_load(conf_case_one_key(rows[i].section, rows[i].key, rows[i].value),
+                             NULL) == NULL);
         snprintf(expected, sizeof expected, ":2: [%s] %s: expected ", rows[i].section, rows[i].key);
-        check(rows[i].value, has_text(str_from(fixture.complaints), expected));
-        check_number(rows[i].value, fixture.count, 1); // and nothing follows from it
+        check(rows[i].value, has_text(str_from(conf_case.complaints), expected));
+        check_number(rows[i].value, conf_case.count, 1); // and nothing follows from it
     }
-}
-
-// ---- files ----
-
-static void files_may_be_written_in_several_ways(void **state)
-{
-    (void)state;
-    static const char *const files[] = {
-        "[server]\nworkers = 8\n",
-        "[server]\nworkers=8",
-        "[server]\nworkers   =    8   \n",
-        "[server]\r\nworkers = 8\r\n",
-        "\xEF\xBB\xBF[server]\nworkers = 8\n",
-        "# comment\n; comment\n\n[server]\n\nworkers = 8\n",
-        "   # an indented comment\n\t; another\n   \n[server]\nworkers = 8\n",
-        "[server]\nclient_timeout = 1s\n[log]\nlevel = error\n[server]\nworkers = 8\n",
-    };
-    for (size_t i = 0; i < COUNT_OF(files); i++) {
-        struct conf *const conf = load_good(files[i], NULL);
-        check_number(files[i], conf->server.workers, 8);
-        conf_free(conf);
-    }
-}
-
-static void an_empty_file_means_all_defaults(void **state)
-{
-    (void)state;
-    struct conf *const conf = load_good("", NULL);
-    assert_int_equal(conf->server.workers, 4);
-    conf_free(conf);
-}
-
-static void a_mistake_is_named_with_file_line_and_key(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *name;
-        const char *text;
-        const char *expected;
-    } rows[] = {
-        {"a bad value", "[server]\n\nworkers = 0\n",
-         ":3: [server] workers: expected 1 to 256, not \"0\""},
-        {"an unknown key", "[server]\nworker = 4\n",
-         ":2: [server] worker: unknown key; bkflow-states.conf(5) lists what there is"},
-        {"an unknown section", "[servers]\nworkers = 4\n",
-         ":2: [servers] workers: unknown section; bkflow-states.conf(5) lists what there is"},
-        {"a key of another section", "[log]\nworkers = 4\n",
-         ":2: [log] workers: unknown key; bkflow-states.conf(5) lists what there is"},
-        {"a key before any section", "workers = 4\n",
-         ":1: [] workers: unknown section; bkflow-states.conf(5) lists what there is"},
-        {"a key in capitals", "[server]\nWorkers = 4\n",
-         ":2: [server] Workers: unknown key; bkflow-states.conf(5) lists what there is"},
-        {"a key given twice", "[server]\nworkers = 4\n\nworkers = 4\n",
-         ":4: [server] workers: given before on line 2; keep one of the two"},
-        {"twice in two sections of one name",
-         "[server]\nworkers = 4\n[log]\n[server]\nworkers = 5\n",
-         ":5: [server] workers: given before on line 2; keep one of the two"},
-        {"an indented key", "[server]\n  workers = 4\n",
-         ":2: the line begins with a blank; a key begins at the first column, and only lists go on "
-         "in further lines"},
-        {"an indented key behind another", "[server]\nworkers = 4\n\tdrain_timeout = 1s\n",
-         ":3: the line begins with a blank; a key begins at the first column, and only lists go on "
-         "in further lines"},
-        {"a line without meaning", "[server]\nworkers\n", ":2: neither [section] nor key = value"},
-        {"a section without end", "[server\nworkers = 4\n", NULL},
-    };
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        if (rows[i].expected != NULL) {
-            check_complaint(rows[i].name, rows[i].text, rows[i].expected);
-            continue;
-        }
-        check(rows[i].name, load(rows[i].text, NULL) == NULL);
-        check(rows[i].name,
-              has_text(str_from(fixture.complaints), ":1: neither [section] nor key"));
-    }
-}
-
-static void all_mistakes_are_named_at_once(void **state)
-{
-    (void)state;
-    assert_null(load("[server]\nworkers = 0\nworker = 1\nworkers = 2\n drain_timeout = 1\n"
-                     "[auth]\nquery_credentials = maybe\n",
-                     NULL));
-    assert_int_equal(fixture.count, 5);
-    assert_true(has_text(str_from(fixture.complaints), ":2: [server] workers"));
-    assert_true(has_text(str_from(fixture.complaints), ":3: [server] worker:"));
-    assert_true(has_text(str_from(fixture.complaints), ":4: [server] workers: given before"));
-    assert_true(has_text(str_from(fixture.complaints), ":5: the line begins with a blank"));
-    assert_true(has_text(str_from(fixture.complaints), ":7: [auth] query_credentials: expected"));
-}
-
-static void every_meaningless_line_is_named(void **state)
-{
-    (void)state;
-    assert_null(load("[server]\nfirst\nworkers = 4\nsecond\n", NULL));
-    assert_true(has_text(str_from(fixture.complaints), ":2: neither [section] nor key = value"));
-    assert_true(has_text(str_from(fixture.complaints), ":4: neither [section] nor key = value"));
-}
-
-// "[database]", then "name = xxx" of LINE_LEN characters, then a mistake on line 3.
-static const char *file_with_line_of(size_t line_len)
-{
-    static char text[4096];
-    const int head = snprintf(text, sizeof text, "[database]\nname = ");
-    const size_t fill = line_len - strlen("name = ");
-    memset(text + head, 'x', fill);
-    snprintf(text + (size_t)head + fill, 64, "\nbad = 1\n");
-    return text;
-}
-
-static void a_too_long_line_is_a_mistake_and_not_truncated(void **state)
-{
-    (void)state;
-    for (size_t len = 150; len < 450; len++) {
-        assert_null(load(file_with_line_of(len), NULL));
-        assert_true(has_text(str_from(fixture.complaints), ":3: [database] bad: unknown key"));
-        const bool is_refused = has_text(str_from(fixture.complaints), ":2: the line is longer");
-        assert_int_equal(fixture.count, is_refused ? 2 : 1);
-        assert_int_equal(is_refused, len > 198);
-    }
-}
-
-static void a_value_is_complete_up_to_the_longest_line(void **state)
-{
-    (void)state;
-    char text[512] = "[database]\nname = ";
-    memset(text + 18, 'x', 198 - 7);
-    memcpy(text + 18 + 198 - 7, "\n[log]\nlevel = error\n", 22);
-    struct conf *const conf = load_good(text, NULL);
-    assert_int_equal(strlen(conf->database.name), 198 - 7);
-    assert_int_equal(conf->log.level, LOG_LEVEL_ERROR);
-    conf_free(conf);
-}
-
-// Where something of a value is not taken, that has to be said: passwords have such characters.
-static void a_value_is_accepted_completely_or_refused(void **state)
-{
-    (void)state;
-    static const char *const values[] = {"a;b", "a#b",     "a ;b", "a # b", "a=b",
-                                         "a:b", "\"a b\"", "[a]",  "a\\b"};
-    for (size_t i = 0; i < COUNT_OF(values); i++) {
-        struct conf *const conf = load(one_key("database", "password", values[i]), NULL);
-        if (conf != NULL) {
-            check_text(values[i], str_from(conf->database.password), values[i]);
-        } else {
-            check(values[i], fixture.count > 0);
-        }
-        conf_free(conf);
-    }
-}
-
-static void an_unreadable_file_is_a_mistake(void **state)
-{
-    (void)state;
-    static char *const nothing[] = {NULL};
-    assert_null(conf_load("/nowhere/conf", nothing, note, &fixture));
-    assert_string_equal(fixture.complaints,
-                        "/nowhere/conf: cannot be read: No such file or directory\n");
-}
-
-static void a_folder_instead_of_a_file_is_a_mistake(void **state)
-{
-    (void)state;
-    static char *const nothing[] = {NULL};
-    struct conf *const conf = conf_load(fixture.folder, nothing, note, &fixture);
-    const bool is_refused = conf == NULL;
-    conf_free(conf);
-    assert_true(is_refused);
-}
-
-static void no_complaint_shows_a_secret(void **state)
-{
-    (void)state;
-    static const char *const files[] = {
-        "[database]\npassword = hunter2\npassword = hunter2\n",
-        "[database]\n password = hunter2\n",
-        "[database]\npasswort = hunter2\n",
-        "[databse]\npassword = hunter2\n",
-        "[database]\npassword hunter2\n",
-        "[database]\npassword hunter2 = \n",
-        "[database]\npassword_file = hunter2\n",
-        "[database]\nPASSWORD = hunter2\n",
-        "[database]\npassword = hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2"
-        "hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2"
-        "hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2\n",
-    };
-    for (size_t i = 0; i < COUNT_OF(files); i++) {
-        check(files[i], load(files[i], NULL) == NULL);
-        check(files[i], !has_text(str_from(fixture.complaints), "hunter2"));
-    }
-}
-
-// ---- environment ----
-
-static void the_environment_overrides_the_file(void **state)
-{
-    (void)state;
-    char entry[] = "BKFLOW_STATES_SERVER_WORKERS=9";
-    char *const variables[] = {entry, NULL};
-    struct conf *const conf = load_good("[server]\nworkers = 8\n", variables);
-    assert_int_equal(conf->server.workers, 9);
-    conf_free(conf);
-}
-
-static void an_empty_variable_is_an_empty_value(void **state)
-{
-    (void)state;
-    char entry[] = "BKFLOW_STATES_DATABASE_USER=";
-    char *const variables[] = {entry, NULL};
-    struct conf *const conf = load_good("[database]\nuser = file\n", variables);
-    assert_string_equal(conf->database.user, "");
-    conf_free(conf);
-}
-
-static void values_of_variables_are_not_trimmed(void **state)
-{
-    (void)state;
-    struct conf *const conf = load_environment("BKFLOW_STATES_DATABASE_PASSWORD= a=b ;c ");
-    assert_non_null(conf);
-    assert_string_equal(conf->database.password, " a=b ;c ");
-    conf_free(conf);
-}
-
-static void a_bad_variable_is_named(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *entry;
-        const char *expected;
-    } rows[] = {
-        {"BKFLOW_STATES_SERVER_WORKERS=0",
-         "environment: BKFLOW_STATES_SERVER_WORKERS: expected 1 to 256, not \"0\"\n"},
-        {"BKFLOW_STATES_SERVER_WORKER=1",
-         "environment: BKFLOW_STATES_SERVER_WORKER: no such key; bkflow-states.conf(5) lists what "
-         "there is\n"},
-        {"BKFLOW_STATES_server_workers=1",
-         "environment: BKFLOW_STATES_server_workers: no such key; bkflow-states.conf(5) lists what "
-         "there is\n"},
-    };
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        check(rows[i].entry, load_environment(rows[i].entry) == NULL);
-        check_text(rows[i].entry, str_from(fixture.complaints), rows[i].expected);
-    }
-}
-
-static void other_variables_are_ignored(void **state)
-{
-    (void)state;
-    char config[] = "BKFLOW_STATES_CONFIG=/etc/x.conf";
-    char other[] = "BKFLOW_OTHER=1";
-    char path[] = "PATH=/bin";
-    char no_value[] = "BKFLOW_STATES_NONSENSE";
-    char *const variables[] = {config, other, path, no_value, NULL};
-    struct conf *const conf = load_good(NULL, variables);
-    assert_false(conf->given[0]);
-    conf_free(conf);
-}
-
-// ---- passwords ----
-
-static struct conf *load_with_password_file(const char *content)
-{
-    char *const path = scratch_write(fixture.folder, "password", content);
-    struct conf *const conf = load(one_key("database", "password_file", path), NULL);
-    free(path);
-    return conf;
-}
-
-static void the_first_line_of_a_password_file_is_the_password(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *content;
-        const char *expected;
-    } rows[] = {
-        {"hunter2\n", "hunter2"},
-        {"hunter2", "hunter2"},
-        {"hunter2\r\n", "hunter2"},
-        {"hunter2\nsecond line\n", "hunter2"},
-        {" with blanks ; # \n", " with blanks ; # "},
-    };
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct conf *const conf = load_with_password_file(rows[i].content);
-        check(rows[i].content, conf != NULL);
-        check_text(rows[i].content, str_from(conf->database.password), rows[i].expected);
-        check_text(rows[i].content, str_from(conf->engine_database.password), rows[i].expected);
-        conf_free(conf);
-    }
-}
-
-static void an_unreadable_password_file_is_named(void **state)
-{
-    (void)state;
-    assert_null(load(one_key("database", "password_file", "/nowhere/password"), NULL));
-    assert_true(
-        has_text(str_from(fixture.complaints),
-                 "[database] password_file: /nowhere/password cannot be used: No such file"));
-    assert_null(load(one_key("database", "password_file", fixture.folder), NULL));
-    assert_true(has_text(str_from(fixture.complaints), "cannot be used: Is a directory"));
-}
-
-static void a_too_long_password_is_refused_and_not_truncated(void **state)
-{
-    (void)state;
-    char content[5000];
-    memset(content, 'x', sizeof content);
-    content[sizeof content - 1] = '\0';
-    struct conf *const conf = load_with_password_file(content);
-    const bool is_right = conf == NULL || strcmp(conf->database.password, content) == 0;
-    conf_free(conf);
-    assert_true(is_right);
-}
-
-static void two_passwords_are_a_mistake(void **state)
-{
-    (void)state;
-    char text[1024];
-    char *const path = scratch_write(fixture.folder, "password", "hunter2\n");
-    snprintf(text, sizeof text, "[database]\npassword = hunter3\npassword_file = %s\n", path);
-    assert_null(load(text, NULL));
-    assert_true(has_text(str_from(fixture.complaints),
-                         "[database] password and password_file are both given; keep one"));
-    assert_false(has_text(str_from(fixture.complaints), "hunter"));
-    free(path);
-}
-
-static void systemds_credential_is_the_password(void **state)
-{
-    (void)state;
-    free(scratch_write(fixture.folder, "database_password", "hunter2\n"));
-    free(scratch_write(fixture.folder, "engine_database_password", "hunter3\n"));
-    setenv("CREDENTIALS_DIRECTORY", fixture.folder, 1);
-    struct conf *const conf = load_good("[engine_database]\nname = engine\n", NULL);
-    assert_string_equal(conf->database.password, "hunter2");
-    assert_string_equal(conf->engine_database.password, "hunter3");
-    conf_free(conf);
-}
-
-static void a_password_in_the_file_precedes_systemds_credential(void **state)
-{
-    (void)state;
-    free(scratch_write(fixture.folder, "database_password", "hunter2\n"));
-    setenv("CREDENTIALS_DIRECTORY", fixture.folder, 1);
-    struct conf *const conf = load_good("[database]\npassword = hunter4\n", NULL);
-    assert_string_equal(conf->database.password, "hunter4");
-    conf_free(conf);
-}
-
-static void a_folder_of_credentials_without_ours_changes_nothing(void **state)
-{
-    (void)state;
-    setenv("CREDENTIALS_DIRECTORY", fixture.folder, 1);
-    struct conf *const conf = load_good(NULL, NULL);
-    assert_string_equal(conf->database.password, "");
-    conf_free(conf);
-}
-
-// As where the service's user may not enter it. Root may, but nobody can enter a file.
-static void unreadable_credentials_are_a_mistake(void **state)
-{
-    (void)state;
-    char *const file = scratch_write(fixture.folder, "file", "");
-    setenv("CREDENTIALS_DIRECTORY", file, 1);
-    assert_null(load(NULL, NULL));
-    assert_true(has_text(str_from(fixture.complaints),
-                         "/file/database_password cannot be used: Not a directory"));
-    free(file);
 }
 
 // ---- the engine's database ----
@@ -947,10 +498,11 @@ static void unreadable_credentials_are_a_mistake(void **state)
 static void without_engine_keys_there_is_one_database(void **state)
 {
     (void)state;
-    struct conf *const conf = load_good("[database]\nhost = db1\nuser = u\npassword = p\n"
-                                        "name = n\nport = 3307\ntls_ca = /ca\ntls_verify = off\n"
-                                        "option_file = /o\nquery_timeout = 7s\n",
-                                        NULL);
+    struct conf *const conf =
+        conf_case_load_good("[database]\nhost = db1\nuser = u\npassword = p\n"
+                            "name = n\nport = 3307\ntls_ca = /ca\ntls_verify = off\n"
+                            "option_file = /o\nquery_timeout = 7s\n",
+                            NULL);
     assert_false(conf->has_engine_database);
     assert_string_equal(conf->engine_database.hosts.hosts[0].name, "db1");
     assert_string_equal(conf->engine_database.user, "u");
@@ -968,8 +520,8 @@ static void each_engine_key_makes_a_second_database(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
-        struct conf *const conf =
-            load_good(one_key(keys[i].section, keys[i].key, keys[i].value), NULL);
+        struct conf *const conf = conf_case_load_good(
+            conf_case_one_key(keys[i].section, keys[i].key, keys[i].value), NULL);
         // An empty password file changes nothing: it is the same database still.
         const bool is_engines = strcmp(keys[i].section, "engine_database") == 0 &&
                                 strcmp(keys[i].key, "password_file") != 0;
@@ -981,9 +533,10 @@ static void each_engine_key_makes_a_second_database(void **state)
 static void a_missing_engine_key_has_the_databases_value(void **state)
 {
     (void)state;
-    struct conf *const conf = load_good("[database]\nhost = db1\nuser = u\npassword = p\n"
-                                        "connect_timeout = 9s\n[engine_database]\nname = e\n",
-                                        NULL);
+    struct conf *const conf =
+        conf_case_load_good("[database]\nhost = db1\nuser = u\npassword = p\n"
+                            "connect_timeout = 9s\n[engine_database]\nname = e\n",
+                            NULL);
     assert_true(conf->has_engine_database);
     assert_string_equal(conf->engine_database.hosts.hosts[0].name, "db1");
     assert_string_equal(conf->engine_database.user, "u");
@@ -997,9 +550,9 @@ static void a_missing_engine_key_has_the_databases_value(void **state)
 static void an_engine_host_does_not_get_the_databases_socket(void **state)
 {
     (void)state;
-    struct conf *const conf = load_good("[database]\nsocket = /run/db.sock\nport = 3307\n"
-                                        "[engine_database]\nhost = db2\n",
-                                        NULL);
+    struct conf *const conf = conf_case_load_good("[database]\nsocket = /run/db.sock\nport = 3307\n"
+                                                  "[engine_database]\nhost = db2\n",
+                                                  NULL);
     assert_string_equal(conf->engine_database.hosts.hosts[0].name, "db2");
     assert_string_equal(conf->engine_database.socket, "");
     assert_int_equal(conf->engine_database.port, 3306);
@@ -1010,10 +563,10 @@ static void an_engine_password_does_not_get_the_databases_file(void **state)
 {
     (void)state;
     char text[1024];
-    char *const path = scratch_write(fixture.folder, "password", "hunter2\n");
+    char *const path = scratch_write(conf_case.folder, "password", "hunter2\n");
     snprintf(text, sizeof text,
              "[database]\npassword_file = %s\n[engine_database]\npassword = hunter3\n", path);
-    struct conf *const conf = load_good(text, NULL);
+    struct conf *const conf = conf_case_load_good(text, NULL);
     assert_string_equal(conf->database.password, "hunter2");
     assert_string_equal(conf->engine_database.password, "hunter3");
     conf_free(conf);
@@ -1023,7 +576,7 @@ static void an_engine_password_does_not_get_the_databases_file(void **state)
 static void the_environment_makes_a_second_database_too(void **state)
 {
     (void)state;
-    struct conf *const conf = load_environment("BKFLOW_STATES_ENGINE_DATABASE_HOST=db2");
+    struct conf *const conf = conf_case_load_environment("BKFLOW_STATES_ENGINE_DATABASE_HOST=db2");
     assert_non_null(conf);
     assert_true(conf->has_engine_database);
     assert_string_equal(conf->engine_database.hosts.hosts[0].name, "db2");
@@ -1033,9 +586,9 @@ static void the_environment_makes_a_second_database_too(void **state)
 static void the_engine_inherits_the_databases_credential_too(void **state)
 {
     (void)state;
-    free(scratch_write(fixture.folder, "database_password", "hunter2\n"));
-    setenv("CREDENTIALS_DIRECTORY", fixture.folder, 1);
-    struct conf *const conf = load_good("[engine_database]\nname = engine\n", NULL);
+    free(scratch_write(conf_case.folder, "database_password", "hunter2\n"));
+    setenv("CREDENTIALS_DIRECTORY", conf_case.folder, 1);
+    struct conf *const conf = conf_case_load_good("[engine_database]\nname = engine\n", NULL);
     char password[64];
     snprintf(password, sizeof password, "%s", conf->engine_database.password);
     conf_free(conf);
@@ -1047,9 +600,9 @@ static void the_engine_inherits_the_databases_credential_too(void **state)
 static void each_gateway_has_a_key_with_its_name(void **state)
 {
     (void)state;
-    struct conf *const conf = load_good("[auth]\ngateway_key_bk-apigw = /etc/a.pem\n"
-                                        "gateway_key_Other.1 = /etc/b.pem\n",
-                                        NULL);
+    struct conf *const conf = conf_case_load_good("[auth]\ngateway_key_bk-apigw = /etc/a.pem\n"
+                                                  "gateway_key_Other.1 = /etc/b.pem\n",
+                                                  NULL);
     assert_int_equal(conf->auth.gateway_count, 2);
     assert_string_equal(conf->auth.gateways[0].name, "bk-apigw");
     assert_string_equal(conf->auth.gateways[0].path, "/etc/a.pem");
@@ -1058,7 +611,7 @@ static void each_gateway_has_a_key_with_its_name(void **state)
     char *const printed = print_to_text(conf);
     assert_text(printed_value(printed, "auth", "gateway_key_bk-apigw"), "/etc/a.pem");
     assert_text(printed_value(printed, "auth", "gateway_key_Other.1"), "/etc/b.pem");
-    struct conf *const again = load_good(printed, NULL);
+    struct conf *const again = conf_case_load_good(printed, NULL);
     assert_int_equal(again->auth.gateway_count, 2);
     free(printed);
     conf_free(again);
@@ -1071,7 +624,8 @@ static void the_environment_adds_a_gateway_or_replaces_its_key(void **state)
     char same[] = "BKFLOW_STATES_AUTH_GATEWAY_KEY_a=/etc/env.pem";
     char more[] = "BKFLOW_STATES_AUTH_GATEWAY_KEY_b=/etc/more.pem";
     char *const variables[] = {same, more, NULL};
-    struct conf *const conf = load_good("[auth]\ngateway_key_a = /etc/file.pem\n", variables);
+    struct conf *const conf =
+        conf_case_load_good("[auth]\ngateway_key_a = /etc/file.pem\n", variables);
     assert_int_equal(conf->auth.gateway_count, 2);
     assert_string_equal(conf->auth.gateways[0].path, "/etc/env.pem");
     assert_string_equal(conf->auth.gateways[1].name, "b");
@@ -1100,7 +654,7 @@ static void bad_gateway_keys_are_named(void **state)
          ":2: [server] gateway_key_a: unknown key; bkflow-states.conf(5) lists what there is"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        check_complaint(rows[i].name, rows[i].text, rows[i].expected);
+        conf_case_check_complaint(rows[i].name, rows[i].text, rows[i].expected);
     }
 }
 
@@ -1112,11 +666,12 @@ static void the_number_of_gateways_is_bounded(void **state)
     for (int i = 0; i < CONF_GATEWAYS_MAX; i++) {
         len += snprintf(text + len, sizeof text - (size_t)len, "gateway_key_%d = /a\n", i);
     }
-    struct conf *const conf = load_good(text, NULL);
+    struct conf *const conf = conf_case_load_good(text, NULL);
     assert_int_equal(conf->auth.gateway_count, CONF_GATEWAYS_MAX);
     conf_free(conf);
     snprintf(text + len, sizeof text - (size_t)len, "gateway_key_more = /a\n");
-    check_complaint("one more", text, ":18: [auth] gateway_key_more: more than 16 gateways");
+    conf_case_check_complaint("one more", text,
+                              ":18: [auth] gateway_key_more: more than 16 gateways");
 }
 
 // ---- ways in ----
@@ -1124,14 +679,14 @@ static void the_number_of_gateways_is_bounded(void **state)
 static void without_any_authentication_the_configuration_is_refused(void **state)
 {
     (void)state;
-    assert_null(load("[auth]\ndirect = off\n", NULL));
-    assert_true(has_text(str_from(fixture.complaints), "no way to authenticate"));
+    assert_null(conf_case_load("[auth]\ndirect = off\n", NULL));
+    assert_true(has_text(str_from(conf_case.complaints), "no way to authenticate"));
 }
 
 static void the_gateway_alone_is_enough(void **state)
 {
     (void)state;
-    struct conf *const conf = load_good("[auth]\ndirect = off\ngateway = on\n", NULL);
+    struct conf *const conf = conf_case_load_good("[auth]\ndirect = off\ngateway = on\n", NULL);
     assert_false(conf->auth.direct);
     assert_true(conf->auth.gateway);
     conf_free(conf);
@@ -1143,12 +698,12 @@ static void a_printed_configuration_loads_and_prints_the_same(void **state)
 {
     (void)state;
     struct conf *const conf =
-        load_good("[server]\nlisten = unix:/run/x.sock,mode=0600\n"
-                  "workers = 9\n[database]\nhost = a, b\n[log]\nlevel = debug\n"
-                  "[status]\nallow = \n",
-                  NULL);
+        conf_case_load_good("[server]\nlisten = unix:/run/x.sock,mode=0600\n"
+                            "workers = 9\n[database]\nhost = a, b\n[log]\nlevel = debug\n"
+                            "[status]\nallow = \n",
+                            NULL);
     char *const printed = print_to_text(conf);
-    struct conf *const again = load_good(printed, NULL);
+    struct conf *const again = conf_case_load_good(printed, NULL);
     char *const printed_again = print_to_text(again);
     assert_string_equal(printed_again, printed);
     assert_int_equal(again->server.workers, 9);
@@ -1161,9 +716,9 @@ static void a_printed_configuration_loads_and_prints_the_same(void **state)
 static void a_printed_configuration_reaches_the_same_databases(void **state)
 {
     (void)state;
-    struct conf *const conf = load_good("[database]\nhost = a\n", NULL);
+    struct conf *const conf = conf_case_load_good("[database]\nhost = a\n", NULL);
     char *const printed = print_to_text(conf);
-    struct conf *const again = load_good(printed, NULL);
+    struct conf *const again = conf_case_load_good(printed, NULL);
     const bool is_same = again->has_engine_database == conf->has_engine_database;
     free(printed);
     conf_free(conf);
@@ -1174,11 +729,11 @@ static void a_printed_configuration_reaches_the_same_databases(void **state)
 static void printing_masks_passwords(void **state)
 {
     (void)state;
-    char *const path = scratch_write(fixture.folder, "password", "hunter5\n");
+    char *const path = scratch_write(conf_case.folder, "password", "hunter5\n");
     char text[1024];
     snprintf(text, sizeof text,
              "[database]\npassword = hunter2\n[engine_database]\npassword_file = %s\n", path);
-    struct conf *const conf = load_good(text, NULL);
+    struct conf *const conf = conf_case_load_good(text, NULL);
     char *const printed = print_to_text(conf);
     assert_false(has_text(str_from(printed), "hunter"));
     assert_text(printed_value(printed, "database", "password"), "****");
@@ -1193,7 +748,7 @@ static void the_reference_loads_unchanged(void **state)
 {
     (void)state;
     char *const reference = print_to_text(NULL);
-    conf_free(load_good(reference, NULL));
+    conf_free(conf_case_load_good(reference, NULL));
     free(reference);
 }
 
@@ -1219,7 +774,7 @@ static void the_reference_loads_with_all_values_uncommented(void **state)
     (void)state;
     char *const reference = print_to_text(NULL);
     const size_t count = uncomment_keys(reference);
-    struct conf *const conf = load_good(reference, NULL);
+    struct conf *const conf = conf_case_load_good(reference, NULL);
     size_t given = 0;
     for (size_t i = 0; i < COUNT_OF(conf->given); i++) {
         given += conf->given[i];
@@ -1260,16 +815,16 @@ static void the_reference_fits_a_terminal(void **state)
 static void a_key_read_only_at_start_keeps_its_value_and_is_named(void **state)
 {
     (void)state;
-    struct conf *const running = load_good(NULL, NULL);
+    struct conf *const running = conf_case_load_good(NULL, NULL);
     char *const before = print_to_text(running);
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
-        struct conf *const fresh =
-            load_good(one_key(keys[i].section, keys[i].key, keys[i].value), NULL);
+        struct conf *const fresh = conf_case_load_good(
+            conf_case_one_key(keys[i].section, keys[i].key, keys[i].value), NULL);
         char expected[CONF_KEY_NAME_MAX];
         char name[CONF_KEY_NAME_MAX];
         size_t at = 0;
         snprintf(expected, sizeof expected, "[%s] %s", keys[i].section, keys[i].key);
-        check(keys[i].key, conf_keep_start_values(fresh, running, note, &fixture) == 0);
+        check(keys[i].key, conf_keep_start_values(fresh, running, conf_case_note, &conf_case) == 0);
         check(keys[i].key, conf_next_kept(fresh, &at, name) == keys[i].needs_restart);
         if (keys[i].needs_restart) {
             char *const after = print_to_text(fresh);
@@ -1287,14 +842,14 @@ static void a_key_read_only_at_start_keeps_its_value_and_is_named(void **state)
 static void each_of_several_keys_that_need_a_restart_is_named(void **state)
 {
     (void)state;
-    struct conf *const running = load_good(NULL, NULL);
-    struct conf *const fresh =
-        load_good("[server]\nworkers = 8\nlisten = tcp:127.0.0.1:9000\nmax_request_bytes = 128k\n"
-                  "drain_timeout = 1s\n[response]\ntimezone = Europe/Berlin\nmax_nodes = 7\n",
-                  NULL);
+    struct conf *const running = conf_case_load_good(NULL, NULL);
+    struct conf *const fresh = conf_case_load_good(
+        "[server]\nworkers = 8\nlisten = tcp:127.0.0.1:9000\nmax_request_bytes = 128k\n"
+        "drain_timeout = 1s\n[response]\ntimezone = Europe/Berlin\nmax_nodes = 7\n",
+        NULL);
     char names[512] = "";
     char name[CONF_KEY_NAME_MAX];
-    assert_int_equal(conf_keep_start_values(fresh, running, note, &fixture), 0);
+    assert_int_equal(conf_keep_start_values(fresh, running, conf_case_note, &conf_case), 0);
     for (size_t at = 0; conf_next_kept(fresh, &at, name);) {
         const size_t len = strlen(names);
         snprintf(names + len, sizeof names - len, "%s\n", name);
@@ -1308,8 +863,8 @@ static void each_of_several_keys_that_need_a_restart_is_named(void **state)
     assert_string_equal(fresh->response.timezone, "Asia/Shanghai");
     assert_int_equal(fresh->response.max_nodes, 100000);
     // A further reload is compared with what is in effect, not with the file before.
-    struct conf *const next = load_good("[response]\nmax_nodes = 7\n", NULL);
-    assert_int_equal(conf_keep_start_values(next, fresh, note, &fixture), 0);
+    struct conf *const next = conf_case_load_good("[response]\nmax_nodes = 7\n", NULL);
+    assert_int_equal(conf_keep_start_values(next, fresh, conf_case_note, &conf_case), 0);
     assert_true(conf_next_kept(next, &(size_t){0}, name));
     conf_free(next);
     conf_free(fresh);
@@ -1328,18 +883,18 @@ static void look_for_secret(const void *block, size_t size)
 static void secrets_are_wiped_before_they_are_freed(void **state)
 {
     (void)state;
-    char *const path = scratch_write(fixture.folder, "password", "hunter5\n");
+    char *const path = scratch_write(conf_case.folder, "password", "hunter5\n");
     char text[1024];
     snprintf(text, sizeof text,
              "[database]\npassword = hunter2\n[engine_database]\npassword_file = %s\n", path);
-    free(fixture.path);
-    fixture.path = scratch_write(fixture.folder, "conf", text);
+    free(conf_case.path);
+    conf_case.path = scratch_write(conf_case.folder, "conf", text);
     char entry[] = "BKFLOW_STATES_DATABASE_PASSWORD=hunter7"; // takes the place of the file's
     char *const variables[] = {entry, NULL};
     alloc_watch_start(0);
     saw_secret = false;
     alloc_watch.on_free = look_for_secret;
-    struct conf *const conf = conf_load(fixture.path, variables, note, &fixture);
+    struct conf *const conf = conf_load(conf_case.path, variables, conf_case_note, &conf_case);
     assert_non_null(conf);
     assert_string_equal(conf->database.password, "hunter7");
     conf_free(conf);
@@ -1355,10 +910,10 @@ static int load_without_memory(void *fail_at)
     static char replaced[] = "BKFLOW_STATES_AUTH_GATEWAY_KEY_a=/c";
     static char *const variables[] = {entry, replaced, NULL};
     alloc_watch_start(*(const unsigned long *)fail_at);
-    struct conf *const conf = conf_load(fixture.path, variables, note, &fixture);
+    struct conf *const conf = conf_load(conf_case.path, variables, conf_case_note, &conf_case);
     alloc_watch_stop();
-    const bool is_told = conf == NULL && fixture.count > 0;
-    const bool is_loaded = conf != NULL && fixture.count == 0;
+    const bool is_told = conf == NULL && conf_case.count > 0;
+    const bool is_loaded = conf != NULL && conf_case.count == 0;
     conf_free(conf);
     return alloc_watch.has_failed ? (is_told ? 0 : 1) : (is_loaded ? 2 : 3);
 }
@@ -1367,14 +922,14 @@ static int load_without_memory(void *fail_at)
 static void each_failing_allocation_is_reported_and_nothing_else_happens(void **state)
 {
     (void)state;
-    char *const path = scratch_write(fixture.folder, "password", "hunter5\n");
+    char *const path = scratch_write(conf_case.folder, "password", "hunter5\n");
     char text[1024];
     snprintf(text, sizeof text,
              "[server]\nworkers = 8\n[database]\npassword_file = %s\n[engine_database]\nname = e\n"
              "[auth]\ngateway_key_a = /a\ngateway_key_b = /b\n",
              path);
-    free(fixture.path);
-    fixture.path = scratch_write(fixture.folder, "conf", text);
+    free(conf_case.path);
+    conf_case.path = scratch_write(conf_case.folder, "conf", text);
     free(path);
     unsigned long n = 1;
     int outcome = run_in_child(load_without_memory, &n);
@@ -1389,7 +944,8 @@ static void each_failing_allocation_is_reported_and_nothing_else_happens(void **
     assert_true(n > COUNT_OF(keys));
 }
 
-#define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH_FIXTURE(test)                                                                         \
+    cmocka_unit_test_setup_teardown(test, conf_case_set_up, conf_case_tear_down)
 
 int main(void)
 {
@@ -1406,30 +962,6 @@ int main(void)
         WITH_FIXTURE(invalid_listen_addresses_are_refused),
         WITH_FIXTURE(the_longest_possible_socket_path_is_accepted),
         WITH_FIXTURE(words_must_match_exactly),
-        WITH_FIXTURE(files_may_be_written_in_several_ways),
-        WITH_FIXTURE(an_empty_file_means_all_defaults),
-        WITH_FIXTURE(a_mistake_is_named_with_file_line_and_key),
-        WITH_FIXTURE(all_mistakes_are_named_at_once),
-        WITH_FIXTURE(every_meaningless_line_is_named),
-        WITH_FIXTURE(a_too_long_line_is_a_mistake_and_not_truncated),
-        WITH_FIXTURE(a_value_is_complete_up_to_the_longest_line),
-        WITH_FIXTURE(a_value_is_accepted_completely_or_refused),
-        WITH_FIXTURE(an_unreadable_file_is_a_mistake),
-        WITH_FIXTURE(a_folder_instead_of_a_file_is_a_mistake),
-        WITH_FIXTURE(no_complaint_shows_a_secret),
-        WITH_FIXTURE(the_environment_overrides_the_file),
-        WITH_FIXTURE(an_empty_variable_is_an_empty_value),
-        WITH_FIXTURE(values_of_variables_are_not_trimmed),
-        WITH_FIXTURE(a_bad_variable_is_named),
-        WITH_FIXTURE(other_variables_are_ignored),
-        WITH_FIXTURE(the_first_line_of_a_password_file_is_the_password),
-        WITH_FIXTURE(an_unreadable_password_file_is_named),
-        WITH_FIXTURE(a_too_long_password_is_refused_and_not_truncated),
-        WITH_FIXTURE(two_passwords_are_a_mistake),
-        WITH_FIXTURE(systemds_credential_is_the_password),
-        WITH_FIXTURE(a_password_in_the_file_precedes_systemds_credential),
-        WITH_FIXTURE(a_folder_of_credentials_without_ours_changes_nothing),
-        WITH_FIXTURE(unreadable_credentials_are_a_mistake),
         WITH_FIXTURE(without_engine_keys_there_is_one_database),
         WITH_FIXTURE(each_engine_key_makes_a_second_database),
         WITH_FIXTURE(a_missing_engine_key_has_the_databases_value),
