@@ -65,7 +65,7 @@ static const char *random_parent(size_t index, struct dice *dice)
     case 0:
         return "nowhere";
     case 1:
-        return ids[dice_below(dice, COUNT_OF(ids))]; // itself, or in a circle, at times
+        return ids[dice_below(dice, COUNT_OF(ids))]; // sometimes itself, or a cycle
     default:
         return ids[index == 0 ? 0 : dice_below(dice, index)];
     }
@@ -102,7 +102,7 @@ void rows_random(struct row *rows, size_t count, struct dice *dice)
             .flags = (uint8_t)dice_below(dice, 4),
         };
     }
-    for (size_t i = count; i > 1; i--) { // children before parents too
+    for (size_t i = count; i > 1; i--) { // children may come before their parents
         const size_t other = dice_below(dice, i);
         const struct row moved = rows[i - 1];
         rows[i - 1] = rows[other];
@@ -151,7 +151,7 @@ static int fake_find_tasks(void *store, struct lookup *const lookups[], size_t c
     return count_call(fake, err);
 }
 
-// Fills in the nodes of one task; as with a database, all of them or none.
+// Fills in the nodes of one task; all or none, like a database.
 static int fake_load_task(struct fake_store *fake, struct node_query *query, size_t row_limit,
                           struct arena *arena, struct error *err)
 {

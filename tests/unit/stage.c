@@ -129,7 +129,7 @@ void stage_refuse(struct stage *stage, enum error_kind kind)
     service_run(&stage->service);
 }
 
-// Values stand in guarded memory, so that a byte read too far is noticed.
+// The values are in guarded memory, which detects reads past their end.
 int stage_handle(struct stage *stage, const struct variable *variables)
 {
     struct http_var vars[64];
@@ -161,7 +161,7 @@ int stage_get(struct stage *stage, const char *path, struct variable more)
     return stage_handle(stage, variables);
 }
 
-// Where the body begins; the test fails when the head has no end.
+// Returns the start of the body; the test fails if the head has no end.
 static size_t body_offset(const struct stage *stage)
 {
     const struct str text = sink_text(stage->sink);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// stage: a whole service with a fake store, a fixed clock and a sink for its answers.
+// stage: a complete service with a fake store, a fixed clock and a sink for its answers.
 #ifndef BKFLOW_TEST_STAGE_H
 #define BKFLOW_TEST_STAGE_H
 
@@ -8,7 +8,7 @@
 #include "states/service.h"
 #include "support.h"
 
-// What the stage is set up with; tests may change the fake store.
+// The stage's settings; tests may change the fake store.
 #define STAGE_APP    "demo_app"
 #define STAGE_SECRET "demo-secret"
 #define STAGE_USER   "admin"
@@ -40,29 +40,27 @@ struct stage {
 struct stage *stage_new(char *const *environment);
 void stage_free(struct stage *stage);
 
-// One variable of a request. A request is an array of them that ends with one without name.
+// A variable of a request. A request is an array that ends with a variable without a name.
 struct variable {
     const char *name;
     const char *value;
 };
 
-// Before and after an answer that a test asks for itself.
+// Called before and after a request that a test makes itself.
 void stage_begin(struct stage *stage);
 int stage_end(struct stage *stage);
 
 // Answers a request that the transport refused.
 void stage_refuse(struct stage *stage, enum error_kind kind);
 
-// Has the service answer and flushes the answer into the sink, which is emptied before. Returns the
-// status.
+// Empties the sink, has the service answer into it, and returns the status.
 int stage_handle(struct stage *stage, const struct variable *variables);
 
-// The same for GET PATH with good credentials in the header, and up to one more variable.
+// The same for GET PATH with good credentials in the header and up to one more variable.
 int stage_get(struct stage *stage, const char *path, struct variable more);
 #define NO_VARIABLE ((struct variable){NULL, NULL})
 
-// The value of a header of the last answer, absent when it has none; the test fails when it stands
-// there twice.
+// Returns a header of the last answer; absent if it has none. The test fails if there are two.
 struct str stage_header(const struct stage *stage, const char *name);
 struct str stage_body(const struct stage *stage);
 
@@ -72,8 +70,8 @@ enum { STAGE_MEMBERS = 5 };
 struct json_object *stage_envelope(const struct stage *stage,
                                    const char *const members[STAGE_MEMBERS]);
 
-// The last answer's body is the error envelope, with all its members in their order and this code;
-// the message is to be freed by json_object_put of what is returned.
+// Checks that the last answer is the error envelope with all members in order and this code. Free
+// the result with json_object_put.
 struct json_object *stage_error(const struct stage *stage, int code);
 
 #endif

@@ -280,7 +280,7 @@ void guarded_free_copy(struct str copy)
 
 // ---- processes ----
 
-// cmocka would catch a crash of the child and go on with the tests there, a second time.
+// Without this, cmocka would catch a crash of the child and run the remaining tests again there.
 static void let_crashes_end_the_process(void)
 {
     static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGABRT};
@@ -292,7 +292,7 @@ static void let_crashes_end_the_process(void)
 
 int run_in_child(int (*function)(void *context), void *context)
 {
-    fflush(stdout); // or the child would write it a second time
+    fflush(stdout); // otherwise the child would write it again
     const pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {

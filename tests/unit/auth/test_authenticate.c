@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// auth and auth_direct, from the request's credentials to the caller.
+// authenticate and direct: from the request's credentials to the caller.
 #include "states/messages_priv.h"
 #include "auth/authenticate.h"
 #include "auth/gateway.h"
@@ -39,9 +39,9 @@ static struct {
     unsigned steps;                      // calls of the digest
     unsigned fail_at;                    // the step that fails, counted from 1; 0: none
     unsigned tokeners;                   // of json-c
-    uint8_t digest[LOOKUP_DIGEST_BYTES]; // the last that was made
-    unsigned wiped;                      // times that it was
-    bool gave_back_a_secret;
+    uint8_t digest[LOOKUP_DIGEST_BYTES]; // the last one
+    unsigned wiped;                      // how often it was wiped
+    bool freed_a_secret;
 } watch;
 
 int __wrap_CRYPTO_memcmp(const void *left, const void *right, size_t len)
@@ -92,15 +92,15 @@ void __wrap___explicit_bzero_chk(void *bytes, size_t len, size_t size)
     __wrap_explicit_bzero(bytes, len);
 }
 
-// Looks at what is given back to the heap: no secret may be in it any more.
+// Checks freed blocks: none may contain a secret.
 static void look_for_a_secret(const void *block, size_t size)
 {
     static const char secret[] = "demo-secret";
-    watch.gave_back_a_secret =
-        watch.gave_back_a_secret || memmem(block, size, secret, sizeof secret - 1) != NULL;
+    watch.freed_a_secret =
+        watch.freed_a_secret || memmem(block, size, secret, sizeof secret - 1) != NULL;
 }
 
-// ---- reading claims ----
+// ---- reading credentials ----
 
 struct fixture {
     struct auth *auth;
@@ -125,7 +125,7 @@ static int set_up(void **state)
     fixture.gateways = gateways_load(fixture.conf, print_mistake, NULL);
     assert_non_null(fixture.gateways);
     watch.steps = watch.compared = watch.digested = watch.fail_at = 0;
-    watch.gave_back_a_secret = false;
+    watch.freed_a_secret = false;
     return 0;
 }
 
@@ -139,7 +139,6 @@ static int tear_down(void **state)
     return 0;
 }
 
-// What a request is authenticated with.
 static struct auth_context context_at(int64_t now_us)
 {
     return (struct auth_context){
@@ -187,7 +186,7 @@ static void a_good_header_is_read(void **state)
     check_claim("", "demo_app", "demo-secret", "admin");
 }
 
-// Headers with the credentials of GOOD_HEADER in one or another way of writing.
+// The credentials of GOOD_HEADER in different notations.
 static void json_may_be_written_in_several_ways(void **state)
 {
     (void)state;
@@ -276,7 +275,7 @@ static void what_is_not_one_json_object_of_strings_is_refused(void **state)
     }
 }
 
-// Also in members that nobody reads: a header that is not JSON came from something broken.
+// Even in ignored members: a header that is not JSON is from a broken client.
 static void words_and_numbers_that_are_not_json_are_refused(void **state)
 {
     (void)state;
@@ -336,7 +335,8 @@ static void a_header_truncated_anywhere_is_refused(void **state)
 {
     (void)state;
     for (size_t len = 0; len < sizeof GOOD_HEADER - 1; len++) {
-        char *const cut = malloc(len + 1); // of its own, so that a byte too far is noticed
+        char *const cut =
+            malloc(len + 1); // its own block, so that reading past the end is detected
         assert_non_null(cut);
         memcpy(cut, GOOD_HEADER, len);
         assert_int_equal(read_header((struct str){cut, len}), 40003);
@@ -387,7 +387,7 @@ static void a_missing_or_empty_credential_is_named(void **state)
     }
 }
 
-// As an unknown application's are, whatever the database holds.
+// Refused like an unknown application, whatever the database contains.
 static void a_code_with_invisible_characters_is_refused(void **state)
 {
     (void)state;
@@ -414,7 +414,7 @@ static void a_code_with_invisible_characters_is_refused(void **state)
     assert_int_equal(read_query(STR("bk_app_code=%E4%BB%BB&bk_app_secret=%0a&bk_username=%09")), 0);
 }
 
-// HEAD, then COUNT times UNIT, then TAIL; to be freed.
+// Returns HEAD, COUNT times UNIT, and TAIL; to be freed.
 static struct str repeated(const char *head, const char *unit, size_t count, const char *tail)
 {
     const size_t unit_len = strlen(unit);
@@ -488,7 +488,7 @@ static void no_secret_stays_in_the_parser(void **state)
         (void)read_header(rows[i]);
         arena_reset(fixture.arena);
         arena_free(fixture.arena);
-        check(rows[i].ptr, !watch.gave_back_a_secret);
+        check(rows[i].ptr, !watch.freed_a_secret);
         fixture.arena = arena_new(16 << 20);
     }
     alloc_watch_stop();
@@ -589,7 +589,7 @@ static void nothing_of_earlier_credentials_is_left(void **state)
     assert_text(fixture.credentials.username, NULL);
 }
 
-// ---- judging claims ----
+// ---- checking credentials ----
 
 enum { NOW_US = 1000000 };
 
@@ -617,7 +617,7 @@ static int refusal_of(const struct lookup_application *app, bool user_is_active,
 static void the_digest_is_sha256_of_salt_and_secret(void **state)
 {
     (void)state;
-    // Made with Python: hashlib.sha256(bytes(range(16)) + b"demo-secret")
+    // Computed with Python: hashlib.sha256(bytes(range(16)) + b"demo-secret")
     static const struct lookup_application app = {
         .exists = true,
         .is_enabled = true,
@@ -713,7 +713,7 @@ static void a_wrong_secret_learns_nothing_about_the_user(void **state)
     assert_int_equal(refusal_of(&app, false, "wrong"), 40102);
 }
 
-// What an answer tells, and what it costs: bytes compared, bytes digested, steps.
+// What a client can observe: the code, and the work: bytes compared, bytes digested, steps.
 struct trace {
     int code;
     char message[256];
@@ -738,7 +738,7 @@ static struct trace trace_of(const struct lookup_application *app, bool user_is_
 static void refusals_do_not_differ_in_answer_or_work(void **state)
 {
     (void)state;
-    static const struct lookup_application unknown; // as a store gives it: all zero
+    static const struct lookup_application unknown; // all zero, like a store's
     struct lookup_application disabled = rotated_app(NOW_US + 1);
     struct lookup_application expired = rotated_app(NOW_US - 1);
     const struct lookup_application good = rotated_app(NOW_US + 1);
@@ -854,7 +854,7 @@ static void gateway_callers_are_not_looked_up(void **state)
     assert_text(lookup.username, NULL);
 }
 
-// For the log alone: the answers are the same.
+// Only the log shows it: the answers are the same.
 static void the_log_says_what_is_wrong_and_for_which_application(void **state)
 {
     (void)state;
@@ -870,7 +870,7 @@ static void the_log_says_what_is_wrong_and_for_which_application(void **state)
     app = (struct lookup_application){.exists = false};
     assert_int_equal(refusal_of(&app, true, "demo-secret"), 40102);
     assert_string_equal(fixture.err.detail, "unknown application");
-    assert_text(fixture.err.app, NULL); // it may be a secret in the wrong place
+    assert_text(fixture.err.app, NULL); // it may be a misplaced secret
 }
 
 static void digests_of_secrets_are_wiped(void **state)

@@ -13,7 +13,7 @@ struct fixture {
 
 static struct fixture fixture;
 
-// Only authenticate makes a caller: so this one has proved itself.
+// Authenticates, because only that makes a caller.
 static const struct caller *make_caller(void)
 {
     const struct credentials credentials = {
@@ -67,7 +67,7 @@ static struct lookup_result good_facts(void)
     };
 }
 
-// The message of the refusal, or "" when there is a permit. *STATUS is 0 then.
+// Returns the message of the refusal, or "" with *STATUS 0 if there is a permit.
 static const char *check_binding(const struct lookup_result *result, int *status)
 {
     static char message[512];
@@ -215,7 +215,7 @@ static void codes_are_compared_byte_for_byte(void **state)
     }
 }
 
-// Everything is wrong at once, then one thing after the other is put right.
+// Everything is wrong at first; then one thing after the other is corrected.
 static void checks_are_in_bkflows_order(void **state)
 {
     (void)state;

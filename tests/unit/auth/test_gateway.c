@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// jwt and auth_gateway: tokens made here with fresh keys, good ones and all kinds of forged ones.
+// jwt and auth_gateway: tokens signed here with fresh keys, valid ones and many kinds of forged
+// ones.
 #include "auth/gateway.h"
 #include "base/clock.h"
 #include "auth/jwt_priv.h"
@@ -64,7 +65,7 @@ static int make_keys(void **state)
     keys[KEY_P521] = EVP_EC_gen("P-521");
     keys[KEY_SMALL_RSA] = EVP_RSA_gen(1024);
     keys[KEY_ED25519] = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-    keys[KEY_K256] = EVP_EC_gen("secp256k1"); // as long as P-256, and something else
+    keys[KEY_K256] = EVP_EC_gen("secp256k1"); // the same size as P-256, but another curve
     for (size_t i = 0; i < KEYS; i++) {
         assert_non_null(keys[i]);
     }
@@ -127,7 +128,7 @@ static size_t sign(const EVP_PKEY *key, const char *digest, const char *text, si
     return signature_len;
 }
 
-// From DER to the two numbers of fixed size that a token holds.
+// Converts DER to the two numbers of fixed size in a token.
 static size_t to_raw(unsigned char *signature, size_t len, size_t half)
 {
     const unsigned char *der = signature;
@@ -144,7 +145,7 @@ static size_t raw_half_of(const EVP_PKEY *key)
     return EVP_PKEY_get_base_id(key) == EVP_PKEY_EC ? ((size_t)EVP_PKEY_get_bits(key) + 7) / 8 : 0;
 }
 
-// A token in a static buffer, signed by KEY with DIGEST whatever the header says.
+// Returns a token in a static buffer, signed by KEY with DIGEST whatever the header says.
 static struct str token_of(const EVP_PKEY *key, const char *digest, const char *header,
                            const char *claims)
 {
@@ -238,7 +239,6 @@ static int tear_down(void **state)
     return 0;
 }
 
-// What a request is authenticated with.
 static struct auth_context context_at(int64_t now_us)
 {
     return (struct auth_context){
@@ -563,7 +563,7 @@ static void each_signature_has_one_encoding(void **state)
         memcpy(token + good.len, tails[i], strlen(tails[i]));
         check_number(tails[i], refusal_of((struct str){token, good.len + strlen(tails[i])}), 40104);
     }
-    // 256 bytes leave four bits unused in the last character, which must be zero.
+    // With 256 bytes four bits of the last character are unused and must be zero.
     static const char last_characters[] = "AQgw";
     const char *const at = strchr(last_characters, token[good.len - 1]);
     assert_non_null(at);
@@ -597,7 +597,7 @@ static void bytes_that_are_not_a_token_are_refused(void **state)
     }
 }
 
-// A token whose ECDSA signature is these bytes.
+// Returns the refusal of a token with this ECDSA signature.
 static int refusal_of_ecdsa(const unsigned char *signature, size_t signature_len)
 {
     char token[TOKEN_BYTES];
@@ -775,7 +775,7 @@ static void a_verified_token_still_expires(void **state)
     assert_int_equal(refusal_of(good_token()), 40104);
 }
 
-// The clock was set back.
+// The clock may have been set back.
 static void a_verified_token_may_be_from_the_future(void **state)
 {
     (void)state;
@@ -865,13 +865,13 @@ static void a_refused_token_is_not_cached(void **state)
     }
 }
 
-// ---- beside direct credentials ----
+// ---- together with direct credentials ----
 
 static void with_a_token_everything_else_is_ignored(void **state)
 {
     (void)state;
     assert_int_equal(refusal_of(good_token()), 0);
-    assert_text(fixture.credentials.app_code, "demo_app"); // and not "a" of the header beside it
+    assert_text(fixture.credentials.app_code, "demo_app"); // and not "a" of the other header
     assert_int_equal(refusal_of(STR("bad")), 40104);
     assert_int_equal(refusal_of(STR("")), 40104);
 }
@@ -906,7 +906,8 @@ static void with_gateway_off_a_good_token_is_refused(void **state)
     assert_int_equal(refusal_of(good_token()), 40105);
 }
 
-// Byte by byte, and with a user's name that finds room where the application's code finds none.
+// With every arena size, and with a long user name, for which there is no room when there is for
+// the code.
 static void without_memory_a_token_is_not_called_bad(void **state)
 {
     (void)state;
@@ -971,8 +972,8 @@ static int refusal_without_memory(struct str token, unsigned long fail_at)
     return outcome;
 }
 
-// Whichever allocation fails, a good token is accepted (what the library can do without), or the
-// answer says that memory lacks; the next one is checked as usual.
+// Whichever allocation fails, a good token is either accepted, if the library can do without, or
+// refused for lack of memory. The next one is checked as usual.
 static void expect_no_memory(const char *name, struct str token)
 {
     const char *const settings[] = {"GATEWAY=on", all_keys_setting,
@@ -980,7 +981,7 @@ static void expect_no_memory(const char *name, struct str token)
     unsigned long n = 0;
     unsigned long told = 0;
     do {
-        configure(settings); // forgets what was verified
+        configure(settings); // empties the cache
         const int outcome = refusal_without_memory(token, ++n);
         if (outcome != 0 && outcome != 50004) {
             print_error("%s, allocation %lu: %d\n", name, n, outcome);
@@ -1003,7 +1004,7 @@ static void without_memory_in_the_library_a_token_is_not_called_bad(void **state
 
 // ---- loading keys ----
 
-// What loading gateways with this key file complains about, "" when it works.
+// Returns the complaints about loading gateways with this key file; "" on success.
 static const char *complaints_about(const char *path)
 {
     char setting[512];
@@ -1083,7 +1084,7 @@ static void a_partly_damaged_file_is_refused(void **state)
     free(good);
 }
 
-// What becomes of a file with a good key, and after it this text; "" when it is loaded.
+// Returns the complaints about a file with a good key followed by this text; "" if it loads.
 static const char *complaints_after_a_good_key(const char *text)
 {
     char *const good = read_whole_file(other_path);
@@ -1097,7 +1098,7 @@ static const char *complaints_after_a_good_key(const char *text)
     return complaints;
 }
 
-// TEXT with each OLD replaced by NEW; to be freed.
+// Returns TEXT with each OLD replaced by NEW; to be freed.
 static char *replaced(const char *text, const char *old, const char *new)
 {
     char *result = NULL;
@@ -1113,7 +1114,7 @@ static char *replaced(const char *text, const char *old, const char *new)
     return result;
 }
 
-// Each in the second key of the file: none may be taken for text between keys and left out.
+// Damages the second key of the file: it must not be taken for text between keys and ignored.
 static void a_damaged_key_is_never_left_out(void **state)
 {
     (void)state;
@@ -1291,7 +1292,7 @@ int main(void)
         WITH_KEYS(all_mistakes_in_keys_and_names_are_reported),
         WITH_KEYS(without_gateways_no_keys_are_read),
     };
-    // Before the library has anything allocated.
+    // Must precede the library's first allocation.
     if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1) {
         return 1;
     }

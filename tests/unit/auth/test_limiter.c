@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-enum { LIMIT = 6 }; // a minute: one failure drains in ten seconds
+enum { LIMIT = 6 }; // per minute: one failure expires in ten seconds
 
 #define SECONDS(n) ((int64_t)(n)*US_PER_SECOND)
 #define START      SECONDS(1000)
@@ -66,7 +66,7 @@ static void waiting_ends_as_time_passes(void **state)
     assert_int_equal(wait_of("10.0.0.1", NULL, START + SECONDS(1)), 9);
     assert_int_equal(wait_of("10.0.0.1", NULL, START + SECONDS(9) + 1), 1);
     assert_int_equal(wait_of("10.0.0.1", NULL, START + SECONDS(10)), 0);
-    fail_login("10.0.0.1", NULL, 1, START + SECONDS(10)); // one was free, the next is not
+    fail_login("10.0.0.1", NULL, 1, START + SECONDS(10)); // one was free, the next one is not
     assert_int_equal(wait_of("10.0.0.1", NULL, START + SECONDS(10)), 10);
     assert_int_equal(wait_of("10.0.0.1", NULL, START + SECONDS(1000)), 0);
 }
@@ -123,7 +123,7 @@ static void all_spellings_of_an_address_are_one_client(void **state)
     }
 }
 
-// Or each new text would be a new client.
+// Otherwise each new text would be a new client.
 static void all_invalid_addresses_are_one_client(void **state)
 {
     (void)state;
@@ -134,7 +134,7 @@ static void all_invalid_addresses_are_one_client(void **state)
     assert_int_equal(wait_of("::", NULL, START), 0);
 }
 
-// Codes may have any length: what tells them apart may stand at their end.
+// Codes may have any length, and differ only at the end.
 static void long_codes_are_distinguished(void **state)
 {
     (void)state;
@@ -155,8 +155,8 @@ static void long_codes_are_distinguished(void **state)
 
 enum { BUCKETS = 4096 };
 
-// Addresses that fail for the first time take the bucket of who will be forgotten first: an
-// address that is stopped outlives any number of those, but not who has long been quiet.
+// New addresses replace the bucket that empties first: a stopped address survives any number of
+// them, but not one that has been quiet for long.
 static void the_oldest_failure_makes_room(void **state)
 {
     (void)state;
@@ -168,7 +168,7 @@ static void the_oldest_failure_makes_room(void **state)
         fail_login(address, NULL, 1, START + 1); // empty after ten seconds
     }
     assert_true(wait_of("192.0.2.1", NULL, START + 2) > 0);
-    // Its bucket is another's: it begins anew.
+    // Its bucket was replaced, so it starts again.
     fail_login("192.0.2.2", NULL, LIMIT - 1, START + 2);
     assert_int_equal(wait_of("192.0.2.2", NULL, START + 2), 0);
 }
@@ -232,8 +232,8 @@ static void any_limit_allows_that_many_failures_in_a_row(void **state)
     }
 }
 
-// Memory is fixed: with many more addresses than it holds, those that fail again and again stay
-// known, and those that never failed are never stopped.
+// Memory is fixed. With many more addresses than fit, those that keep failing stay known, and those
+// that never failed are never stopped.
 static void a_flood_of_addresses_affects_nobody_else(void **state)
 {
     (void)state;

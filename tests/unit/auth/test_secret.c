@@ -17,7 +17,7 @@ static void check_digest(const char *secret, const uint8_t digest[LOOKUP_DIGEST_
     check_text(secret, str_from(text), hex);
 }
 
-// What sha256sum gives for the salt followed by the secret.
+// The result of sha256sum for the salt followed by the secret.
 static void a_digest_is_sha_256_of_salt_and_secret(void **state)
 {
     (void)state;

@@ -10,7 +10,7 @@ static void memory_is_aligned_for_any_type(void **state)
     (void)state;
     struct arena *const arena = arena_new(1 << 20);
     for (size_t size = 1; size <= 300; size++) {
-        assert_non_null(arena_text(arena, size % 7)); // leaves the free pointer odd
+        assert_non_null(arena_text(arena, size % 7)); // makes the free pointer unaligned
         const void *const memory = arena_alloc(arena, 1, size);
         assert_non_null(memory);
         assert_int_equal((uintptr_t)memory % _Alignof(max_align_t), 0);
@@ -22,7 +22,7 @@ static void memory_is_aligned_in_a_block_of_odd_size(void **state)
 {
     (void)state;
     struct arena *const arena = arena_new(16 << 20);
-    assert_non_null(arena_text(arena, (2 << 20) + 1)); // a block of its own, full to the last byte
+    assert_non_null(arena_text(arena, (2 << 20) + 1)); // its own block, filled completely
     const void *const memory = arena_alloc(arena, 1, 8);
     assert_non_null(memory);
     assert_int_equal((uintptr_t)memory % _Alignof(max_align_t), 0);
@@ -158,7 +158,7 @@ static void reset_frees_all_blocks_but_one_that_is_not_too_large(void **state)
     }
     assert_true(alloc_watch.calls > 3);
     arena_reset(arena);
-    assert_int_equal(alloc_watch.frees, alloc_watch.calls); // the block from before went, too
+    assert_int_equal(alloc_watch.frees, alloc_watch.calls); // including the first block
     assert_int_equal(arena_used(arena), 0);
     alloc_watch_start(0);
     assert_non_null(arena_text(arena, 200000));

@@ -15,7 +15,7 @@ static void addresses_are_in_their_networks(void **state)
         {"127.0.0.0/8", "127.255.255.255", true},
         {"127.0.0.0/8", "128.0.0.0", false},
         {"127.0.0.0/8", "126.255.255.255", false},
-        {"10.1.2.3/8", "10.200.0.1", true}, // bits of the host don't matter
+        {"10.1.2.3/8", "10.200.0.1", true}, // host bits are ignored
         {"192.168.16.0/20", "192.168.31.255", true},
         {"192.168.16.0/20", "192.168.32.0", false},
         {"192.168.16.0/20", "192.168.15.255", false},
@@ -39,7 +39,7 @@ static void addresses_are_in_their_networks(void **state)
         {"2001:db8::4/127", "2001:db8::5", true},
         {"2001:db8::4/127", "2001:db8::6", false},
         {"::/0", "2001:db8::1", true},
-        {"::/0", "10.0.0.1", true}, // every address is one of IPv6
+        {"::/0", "10.0.0.1", true}, // IPv4 addresses are IPv6 addresses
         {"10.0.0.0/8", "::ffff:10.1.2.3", true},
         {"10.0.0.0/8", "::ffff:11.1.2.3", false},
         {"::ffff:10.0.0.0/104", "10.1.2.3", true},
@@ -194,7 +194,7 @@ static void an_empty_list_contains_nothing(void **state)
     assert_int_equal(list.count, 0);
 }
 
-// COUNT times "10.0.0.1," without the last comma.
+// Writes COUNT addresses separated by commas.
 static struct str repeated_address(char *text, size_t count)
 {
     static const char item[] = "10.0.0.1,";

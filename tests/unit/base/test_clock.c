@@ -7,7 +7,7 @@
 
 enum { SECONDS_PER_DAY = 86400 };
 
-// The C library's own calendar is what ours is held against.
+// Compares our calendar with the C library's.
 static void compare_day(int64_t day)
 {
     const time_t moment = (time_t)(day * SECONDS_PER_DAY);

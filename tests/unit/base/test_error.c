@@ -2,7 +2,7 @@
 #include "base/error.h"
 #include "support.h"
 
-// What clients and operators have been promised: nobody changes a row of this without meaning to.
+// The documented codes. Do not change a row by accident: clients and operators rely on it.
 static const struct {
     enum error_kind kind;
     int status;
@@ -74,8 +74,8 @@ static void a_code_begins_with_its_status(void **state)
     }
 }
 
-// Two messages for one cause: what the operator has to mend is told in other words. Of a token the
-// client is not told what is wrong; only where the signature is, it counts as a guess.
+// Some kinds share a code because clients must not see the difference: the operator gets more
+// detail, and only a wrong signature counts as a guess.
 static bool may_share_code(enum error_kind a, enum error_kind b)
 {
     return (a == ERR_TOKEN_REFUSED && b == ERR_TOKEN_CLAIMS) ||

@@ -31,8 +31,8 @@ static size_t count_equal(uint64_t *words, size_t count)
     return equal;
 }
 
-// The product takes the ids' hashes for tables (both lanes folded into 32 bits) and the digest for
-// tags (both lanes): each lane must tell ids apart by itself.
+// Tables use both lanes folded into 32 bits, and tags use both lanes, so each lane must distinguish
+// ids by itself.
 static void no_two_ids_collide_in_either_lane(int width)
 {
     static uint64_t a[IDS];
@@ -69,7 +69,7 @@ static void ids_of_33_bytes_do_not_collide_in_either_lane(void **state)
 static void table_hashes_of_ids_spread_like_random_numbers(void **state)
 {
     (void)state;
-    // 200,000 balls in 2^19 places: by chance 17 % meet one that is there before.
+    // 200,000 random hashes in 2^19 places: 17 % hit an occupied one.
     static uint8_t places[1 << 19];
     unsigned met = 0;
     memset(places, 0, sizeof places);
@@ -132,7 +132,7 @@ static void all_texts_of_one_and_two_bytes_differ(void **state)
     assert_int_equal(count_equal(b, TEXTS), 0);
 }
 
-// Whatever the seed: small ones are numbers of objects and kinds.
+// Seeds are often small: numbers of objects and kinds.
 static void short_texts_differ_with_every_seed(void **state)
 {
     (void)state;
@@ -173,7 +173,7 @@ static void moving_bytes_between_texts_changes_the_hash(void **state)
     assert_int_equal(count_equal(b, COUNT_OF(b)), 0);
 }
 
-// What came before must still show in both lanes, whatever comes behind.
+// Earlier texts must affect both lanes, whatever follows.
 static void no_text_erases_a_lane(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// json_members: what is an object by itself, and what its members are. What credentials make of
-// them is told by test_authenticate.
+// json_members: which texts are objects, and their members. test_authenticate has the use for
+// credentials.
 #include "base/json_members.h"
 #include "support.h"
 
@@ -23,7 +23,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-// The text is in guarded memory, so that a byte read too far is noticed. 0, or the error's kind.
+// Reads the text from guarded memory, which detects reads past its end. Returns 0 or the error's
+// kind.
 static int read_members(struct str text, struct json_members *members)
 {
     struct error err = {0};
@@ -96,8 +97,8 @@ static void objects_are_read_whatever_their_values(void **state)
         STR("{\"a\":0.5,\"b\":0e1,\"c\":1E+9,\"d\":-10.0E-0,\"e\":[ [ ] , { } ]}"),
         STR("{\"a\":1e999,\"b\":99999999999999999999999999999999}"),
         STR("{\"a\":\"\\\"{}[]:,\\\\\"}"),
-        STR("{\"a\":\"u0000\",\"b\":\"\\\\u0000\"}"), // no escaped NUL: the backslash is
-        STR("{\"a\":{\"a\":1},\"b\":{\"a\":1}}"),     // the same name, but not in one object
+        STR("{\"a\":\"u0000\",\"b\":\"\\\\u0000\"}"), // an escaped backslash, not an escaped NUL
+        STR("{\"a\":{\"a\":1},\"b\":{\"a\":1}}"),     // the same name in different objects
         STR("{\"a\":[[[[[[[]]]]]]]}"),
         STR("{\"a\":[{\"a\":1},{\"a\":1},[{\"a\":1}]]}"),
     };
@@ -195,7 +196,7 @@ static void duplicate_members_are_refused_at_any_depth(void **state)
     }
 }
 
-// Sorted or not, next to each other or not.
+// The names may be sorted or not, the duplicates adjacent or not.
 static void one_duplicate_among_many_names_is_found(void **state)
 {
     (void)state;
@@ -274,7 +275,7 @@ static void the_number_of_members_is_bounded(void **state)
     }
 }
 
-// Whichever allocation fails, the text is not called bad.
+// Whichever allocation fails, the text is not reported as bad.
 static void without_memory_it_is_not_a_bad_text(void **state)
 {
     (void)state;

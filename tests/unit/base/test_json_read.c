@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// json_read: the tree, and that json-c has no say in what is JSON. What is refused is told by
-// test_json_members.
+// json_read: the tree, and that json-c has no influence on what is valid. test_json_members has the
+// invalid texts.
 #include "base/json_read.h"
 #include "support.h"
 
@@ -16,7 +16,7 @@ json_object *__wrap_json_tokener_parse_ex(json_tokener *tokener, const char *tex
 
 static struct {
     bool has_no_tokener;
-    const char *instead; // what json-c reads in place of the text; empty: nothing
+    const char *instead; // what json-c reads instead of the text; empty: nothing
 } fault;
 
 json_tokener *__wrap_json_tokener_new_ex(int depth)
@@ -52,7 +52,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-// 0, or the error's kind.
+// Returns 0 or the error's kind.
 static int read_object(struct str text, struct json_value **object)
 {
     struct error err = {0};
@@ -95,7 +95,7 @@ static void members_are_found_with_their_types(void **state)
     json_read_free(object);
 }
 
-// json-c 0.18 refuses the first when it is strict, and from then on the others.
+// In strict mode json-c 0.18 refuses the first text, and from then on the others.
 static void text_that_strict_json_c_refuses_is_read(void **state)
 {
     (void)state;
@@ -121,7 +121,7 @@ static void text_that_strict_json_c_refuses_is_read(void **state)
     json_read_free(object);
 }
 
-// json-c 0.16 takes them for halves of surrogate pairs.
+// json-c 0.16 mistakes them for surrogates.
 static void characters_whose_low_bits_look_like_surrogates_are_read(void **state)
 {
     (void)state;
@@ -144,7 +144,7 @@ static void the_depth_limit_is_that_of_json_members(void **state)
     assert_int_equal(read_object(STR("{\"a\":[[[[[[[{}]]]]]]]}"), &object), ERR_TOKEN_REFUSED);
 }
 
-// What json-c takes and JSON does not have.
+// Texts that json-c accepts although they are not JSON.
 static void text_that_is_not_json_is_refused_whatever_json_c_says(void **state)
 {
     (void)state;
@@ -170,7 +170,7 @@ static void without_memory_in_json_c_it_is_not_a_bad_text(void **state)
 {
     (void)state;
     static const struct str text = STR("{\"app\":{\"code\":\"demo_app\"},\"l\":[\"x\"]}");
-    // Nothing, or what json-c up to 0.16 can make of it when a buffer does not grow.
+    // Nothing, or what json-c up to 0.16 reads if a buffer cannot grow.
     static const char *const read_instead[] = {
         "",
         "{\"app\":{\"code\":\"demo\"},\"l\":[\"x\"]}",

@@ -105,11 +105,11 @@ static void each_byte_that_is_not_utf8_becomes_one_replacement(void **state)
 static void a_string_is_not_read_past_its_length(void **state)
 {
     (void)state;
-    // The bytes behind would complete the sequence.
+    // The bytes after the text would complete the sequence.
     assert_text(written_string((struct str){"\xE4\xBB\xBB", 2}), "\"" FFFD FFFD "\"");
 }
 
-// What a reader must get back: the text with each bad byte replaced.
+// Writes what a reader must get: the text with each bad byte replaced.
 static size_t repaired(struct str text, char *to)
 {
     char *at = to;
@@ -260,7 +260,7 @@ static void objects_nest_to_any_depth(void **state)
     assert_int_equal(finish().len, DEPTH * strlen("{\"c\":}") + strlen("null"));
 }
 
-// A document with everything that a writer can write.
+// Writes a document that uses every function of the writer.
 static void write_sample(struct json_writer *json)
 {
     static char long_text[3000];

@@ -10,8 +10,8 @@
 
 enum { HOUR = 3600 };
 
-// Zones with daylight saving in both hemispheres, by half an hour, backwards, abolished, with odd
-// offsets and with skipped days.
+// Zones with daylight saving in both hemispheres, by half an hour, negative, abolished, with
+// unusual offsets and with skipped days.
 static const char *const zones[] = {
     "Asia/Shanghai",    "UTC",
     "Europe/Berlin",    "Europe/Dublin",
@@ -28,8 +28,8 @@ static void use_zone(const char *name)
     assert_int_equal(local_time_use_zone(name), 0);
 }
 
-// The moment as the C library writes it. It pads no years and knows no seconds in an offset: for
-// years from 1000 and offsets of whole minutes only.
+// Compares with the C library, which does not pad years and has no seconds in offsets: only for
+// years from 1000 and offsets of whole minutes.
 static void compare(const char *name, struct local_time *zone, int64_t seconds, int64_t fraction_us)
 {
     char text[LOCAL_TIME_TEXT_MAX];
@@ -64,7 +64,8 @@ static int64_t offset_at(int64_t seconds)
     return local.tm_gmtoff;
 }
 
-// The first second from FROM on with another offset than the second before; UNTIL if there is none.
+// Returns the first second from FROM with another offset than the second before; UNTIL if there is
+// none.
 static int64_t next_change(int64_t from, int64_t until)
 {
     const int64_t step = 12 * HOUR;
@@ -111,7 +112,7 @@ static void times_in_any_order_match_the_library(void **state)
         struct local_time zone = {0};
         use_zone(zones[i]);
         for (unsigned round = 0; round < 20000; round++) {
-            // Some days apart, so that the cache's places are fought over.
+            // Several days apart, so that they compete for the cache's entries.
             compare(zones[i], &zone,
                     INT64_C(1600000000) +
                         (int64_t)dice_below(&dice, 200) * LOCAL_TIME_CACHE_HOURS * HOUR +
@@ -127,12 +128,12 @@ static void hours_that_share_a_cache_entry_do_not_mix(void **state)
     struct local_time zone = {0};
     use_zone("Europe/Berlin");
     const int64_t winter = clock_days_from_civil(2023, 1, 1) * 24 * HOUR;
-    const int64_t apart = (int64_t)LOCAL_TIME_CACHE_HOURS * HOUR * 75; // 200 days: summer
+    const int64_t distance = (int64_t)LOCAL_TIME_CACHE_HOURS * HOUR * 75; // 200 days: summer
     for (unsigned round = 0; round < 3; round++) {
         compare("winter", &zone, winter, 0);
-        compare("summer", &zone, winter + apart, 0);
+        compare("summer", &zone, winter + distance, 0);
     }
-    assert_true(offset_at(winter) != offset_at(winter + apart));
+    assert_true(offset_at(winter) != offset_at(winter + distance));
 }
 
 static void known_times_have_the_known_text(void **state)
@@ -146,26 +147,27 @@ static void known_times_have_the_known_text(void **state)
         {"Asia/Shanghai", INT64_C(1686821381000000), "2023-06-15 17:29:41 +0800"},
         {"Asia/Shanghai", INT64_C(1686821381999999), "2023-06-15 17:29:41 +0800"},
         {"Asia/Shanghai", 0, "1970-01-01 08:00:00 +0800"},
-        {"Asia/Shanghai", -1, "1970-01-01 07:59:59 +0800"}, // cut, not rounded, before 1970 too
+        {"Asia/Shanghai", -1, "1970-01-01 07:59:59 +0800"}, // rounded down, before 1970 too
         {"UTC", -1, "1969-12-31 23:59:59 +0000"},
         {"UTC", -1000000, "1969-12-31 23:59:59 +0000"},
         {"UTC", -1000001, "1969-12-31 23:59:58 +0000"},
         {"Asia/Kathmandu", INT64_C(1686821381000000), "2023-06-15 15:14:41 +0545"},
         {"America/St_Johns", INT64_C(1686821381000000), "2023-06-15 06:59:41 -0230"},
-        // The hour that summer time skips, and the one that comes twice when it ends.
+        // The hour that is skipped when summer time begins, and the one that is repeated when it
+        // ends.
         {"Europe/Berlin", INT64_C(1679792399000000), "2023-03-26 01:59:59 +0100"},
         {"Europe/Berlin", INT64_C(1679792400000000), "2023-03-26 03:00:00 +0200"},
         {"Europe/Berlin", INT64_C(1698541199000000), "2023-10-29 02:59:59 +0200"},
         {"Europe/Berlin", INT64_C(1698541200000000), "2023-10-29 02:00:00 +0100"},
-        // The day that Samoa left out.
+        // The day that Samoa skipped.
         {"Pacific/Apia", INT64_C(1325239199000000), "2011-12-29 23:59:59 -1000"},
         {"Pacific/Apia", INT64_C(1325239200000000), "2011-12-31 00:00:00 +1400"},
-    // Local mean times have seconds; Python writes them.
+    // Local mean times have seconds, which Python writes.
 #if __SIZEOF_LONG__ >= 8 // else glibc knows offsets from 1901 to 2037 only
         {"Asia/Shanghai", INT64_C(-2208988800000000), "1900-01-01 08:05:43 +080543"},
 #endif
         {"Africa/Monrovia", 0, "1969-12-31 23:15:30 -004430"},
-        // The ends of MySQL's datetime, and beyond what four digits hold.
+        // The limits of MySQL's datetime, and years of more than four digits.
         {"Asia/Shanghai", INT64_C(253402300799999999), "10000-01-01 07:59:59 +0800"},
         {"UTC", INT64_C(253402300799999999), "9999-12-31 23:59:59 +0000"},
         {"UTC", INT64_C(-62135596800000000), "0001-01-01 00:00:00 +0000"},
@@ -208,13 +210,13 @@ static void only_names_in_the_tz_database_exist(void **state)
         {"Asia/", false},
         {"Asia/Nowhere", false},
         {"asia/shanghai", false},
-        {"zone.tab", false}, // a file, but no zone
+        {"zone.tab", false}, // a file, but not a zone
         {"/usr/share/zoneinfo/UTC", false},
         {"../zoneinfo/UTC", false},
         {"Asia/../UTC", false},
         {"./UTC", false},
         {":UTC", false},
-        {"CST-8", false}, // POSIX writes its own rules so
+        {"CST-8", false}, // a POSIX rule
         {"UTC ", false},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -250,7 +252,7 @@ static int use_zone_without_descriptors(void *name)
     return setrlimit(RLIMIT_NOFILE, &none) == 0 && local_time_use_zone(name) == -1 ? 0 : 1;
 }
 
-// The library would take UTC.
+// The library would use UTC.
 static void an_unreadable_zone_is_a_failure(void **state)
 {
     (void)state;

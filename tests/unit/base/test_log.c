@@ -17,7 +17,7 @@
 
 enum { LINE_BYTES = 8192 };
 
-// Standard error is a socket that keeps each write apart while a test runs.
+// While a test runs, standard error is a socket that preserves the boundaries of writes.
 static struct {
     int real_stderr;
     int reader;
@@ -47,7 +47,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-// What the next write brought, absent when there was none.
+// Returns the next write; absent if there was none.
 static struct str next_write(void)
 {
     const ssize_t got = recv(capture.reader, capture.line, sizeof capture.line - 1, 0);
@@ -63,7 +63,7 @@ static void open_log(const char *target, enum log_level level, enum log_format f
     assert_int_equal(log_open(&(struct log_options){target, level, format}), 0);
 }
 
-// Whether the regular expression matches; standard error is taken, so a failure tells no more.
+// Whether the regular expression matches. Standard error is captured, so a failure prints nothing.
 static bool matches(struct str text, const char *pattern)
 {
     regex_t compiled;
@@ -225,7 +225,7 @@ static void random_values_make_json_lines(void **state)
     }
 }
 
-// LEN bytes of a long text that is nothing but FILLING again and again.
+// Returns LEN bytes of FILLING, repeated.
 static struct str long_text(const char *filling, size_t len)
 {
     static char value[6000];
@@ -365,7 +365,7 @@ static void file_log_free(struct file_log *log)
     scratch_free(log->folder);
 }
 
-// How many lines the file has; each must end in " n=NUMBER" as these tests write them.
+// Returns the number of lines; each must end with " n=NUMBER", as these tests write them.
 static unsigned count_lines(const char *path)
 {
     char *const text = read_whole_file(path);
@@ -419,7 +419,7 @@ static void reopening_follows_a_rotation(void **state)
     char *const old = scratch_path(log.folder, "log.1");
     log_numbers(3);
     assert_int_equal(rename(log.path, old), 0);
-    log_numbers(1); // not told yet: still the old file
+    log_numbers(1); // not reopened yet: still the old file
     open_log(log.target, LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
     log_numbers(2);
     assert_int_equal(count_lines(old), 4);
@@ -486,7 +486,7 @@ static void a_fifo_without_a_reader_is_an_error_at_once(void **state)
     file_log_free(&log);
 }
 
-// Full, or without its reader, it loses lines; it takes them again when it is read again.
+// A full FIFO, or one without a reader, loses lines; it takes lines again when it is read.
 static void a_fifo_with_a_reader_takes_lines(void **state)
 {
     (void)state;
@@ -506,7 +506,7 @@ static void a_fifo_with_a_reader_takes_lines(void **state)
     log_numbers(2);
     assert_int_equal(log_lost(), without_reader + 2);
     reader = open(log.path, O_RDONLY | O_NONBLOCK);
-    while (read(reader, text, sizeof text) > 0) { // what was written before
+    while (read(reader, text, sizeof text) > 0) { // earlier lines
     }
     log_numbers(1);
     assert_true(read(reader, text, sizeof text) > 0);

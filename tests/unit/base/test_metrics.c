@@ -45,7 +45,7 @@ static struct str scrape(void)
     return sink_text(fixture.sink);
 }
 
-// The value behind SAMPLE, a metric's name with its labels, in what was scraped last.
+// Returns the value of SAMPLE, a metric's name with its labels, in the last scrape.
 static double sample(const char *name)
 {
     struct str rest = sink_text(fixture.sink);
@@ -150,7 +150,7 @@ static unsigned count_ascending_buckets(const char *mark)
         const struct str line = str_cut(&rest, '\n');
         const char *const at = memmem(line.ptr, line.len, mark, strlen(mark));
         if (at != NULL) {
-            const double limit = strtod(at + strlen(mark), NULL); // +Inf is understood too
+            const double limit = strtod(at + strlen(mark), NULL); // accepts +Inf too
             assert_true(limit > last);
             last = limit;
             buckets++;
@@ -178,8 +178,8 @@ static void gauges_show_workers_start_and_version(void **state)
     assert_sample("bkflow_states_build_info{version=\"1.2.3\"}", 1);
 }
 
-// The Prometheus text format, version 0.0.4: comments and samples, families with help and type
-// first.
+// The Prometheus text format, version 0.0.4: comments and samples, each family begins with help and
+// type.
 static void every_line_is_in_the_text_format(void **state)
 {
     (void)state;
@@ -199,7 +199,7 @@ static void every_line_is_in_the_text_format(void **state)
     regfree(&compiled);
 }
 
-// "bkflow_states_x_total" for a line "# TYPE bkflow_states_x_total counter", else absent.
+// Returns "bkflow_states_x_total" for a line "# TYPE bkflow_states_x_total counter"; else absent.
 static struct str declared_family(struct str line)
 {
     if (!str_starts_with(line, STR("# TYPE "))) {

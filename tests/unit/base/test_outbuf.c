@@ -123,7 +123,7 @@ static void an_error_is_sticky(void **state)
     assert_true(outbuf_has_failed(&fixture.out));
     assert_int_equal(outbuf_flush(&fixture.out), -1);
     assert_int_equal(outbuf_flush(&fixture.out), -1);
-    fixture.sink->fail_at = 0; // the sink would work again: nobody may ask it
+    fixture.sink->fail_at = 0; // the sink would work again, but must not be called
     outbuf_write(&fixture.out, text, 100000);
     assert_int_equal(outbuf_flush(&fixture.out), -1);
     assert_int_equal(fixture.sink->calls, 2);
@@ -166,7 +166,7 @@ static void the_last_call_is_made_once_even_without_bytes(void **state)
     assert_int_equal(fixture.sink->len, 0);
 }
 
-// Writes a mark into both rooms.
+// Writes a mark into head and tail room.
 static int mark_rooms(void *context, char *bytes, size_t len, bool is_last)
 {
     memset(bytes - 8, 'h', 8);

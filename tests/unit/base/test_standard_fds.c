@@ -9,7 +9,7 @@
 // A set of descriptors, one bit each.
 enum { IN = 1, OUT = 2, ERR = 4, ALL = IN | OUT | ERR };
 
-// In a child process; the exit status is 0 when all is as it should be, else the check that failed.
+// Runs in a child process. Returns 0, or the number of the failed check.
 static int fill(void *context)
 {
     const unsigned closed = *(const unsigned *)context;
@@ -23,7 +23,7 @@ static int fill(void *context)
         return 1;
     }
     if (open("/dev/null", O_RDONLY) < 3) {
-        return 2; // something else could have got that number
+        return 2; // another file could get that number
     }
     if ((closed & IN) != 0 && (read(0, &byte, 1) != -1 || errno != EBADF)) {
         return 3;
@@ -44,7 +44,7 @@ static void closed_descriptors_are_opened_and_fail_as_if_closed(void **state)
     }
 }
 
-// The output keeps its place and takes what is written.
+// Standard output is unchanged and works.
 static int keep(void *context)
 {
     int *const pipe_ends = context;

@@ -2,7 +2,7 @@
 #include "support.h"
 #include "base/utf8.h"
 
-// RFC 3629, section 4, at each edge of its ranges: the length of the sequence at the front.
+// RFC 3629, section 4, at each limit of its ranges: the length of the first sequence.
 static void sequences_at_the_edges_have_their_length(void **state)
 {
     (void)state;
@@ -50,7 +50,7 @@ static void sequences_at_the_edges_have_their_length(void **state)
     }
 }
 
-// The textbook decoder: what the bit patterns say, then what is forbidden. Not the product's way.
+// A textbook decoder, unlike the product's: decode the bit pattern, then reject what is forbidden.
 static size_t decode(const unsigned char *bytes, size_t len)
 {
     const size_t need = bytes[0] < 0x80             ? 1
@@ -125,7 +125,7 @@ static void an_empty_or_absent_text_is_valid(void **state)
     assert_true(utf8_is_valid(STR_ABSENT));
 }
 
-// Most of an ASCII text is read in words of eight bytes: no position may be passed over.
+// ASCII is read in words of eight bytes: no position may be skipped.
 static void one_bad_byte_anywhere_makes_a_text_invalid(void **state)
 {
     (void)state;

@@ -84,7 +84,7 @@ static char *print_to_text(const struct conf *conf)
     return text;
 }
 
-// The value that a printed configuration gives a key; absent when there is no such line.
+// Returns a key's value in a printed configuration; absent if there is no such line.
 static struct str printed_value(const char *text, const char *section, const char *key)
 {
     char head[64];
@@ -165,7 +165,7 @@ static void every_key_accepts_its_own_default(void **state)
     conf_free(defaults);
 }
 
-// As long as this holds, the table above is all there is.
+// Makes sure that the table above is complete.
 static void these_tests_know_every_key(void **state)
 {
     (void)state;
@@ -279,7 +279,7 @@ static void numbers_are_bounded_integers(void **state)
         {"server", "workers", "4k", -1},
         {"server", "workers", "0x4", -1},
         {"server", "workers", "99999999999999999999", -1},
-        {"server", "workers", "18446744073709551620", -1}, // 4 where it wraps
+        {"server", "workers", "18446744073709551620", -1}, // 4 after overflow
         {"database", "port", "1", 1},
         {"database", "port", "65535", 65535},
         {"database", "port", "65536", -1},
@@ -309,7 +309,7 @@ static void sizes_have_units(void **state)
         {"server", "max_request_bytes", "64kb", -1},
         {"server", "max_request_bytes", "64 k", -1},
         {"server", "max_request_bytes", "k", -1},
-        {"server", "max_request_bytes", "18014398509481985k", -1}, // 1k where it wraps
+        {"server", "max_request_bytes", "18014398509481985k", -1}, // 1k after overflow
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         check_number_row(&rows[i]);
@@ -489,7 +489,7 @@ static void words_must_match_exactly(void **state)
                              NULL) == NULL);
         snprintf(expected, sizeof expected, ":2: [%s] %s: expected ", rows[i].section, rows[i].key);
         check(rows[i].value, has_text(str_from(conf_case.complaints), expected));
-        check_number(rows[i].value, conf_case.count, 1); // and nothing follows from it
+        check_number(rows[i].value, conf_case.count, 1); // no follow-up mistakes
     }
 }
 
@@ -522,7 +522,7 @@ static void each_engine_key_makes_a_second_database(void **state)
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
         struct conf *const conf = conf_case_load_good(
             conf_case_one_key(keys[i].section, keys[i].key, keys[i].value), NULL);
-        // An empty password file changes nothing: it is the same database still.
+        // An empty password file changes nothing: it is still the same database.
         const bool is_engines = strcmp(keys[i].section, "engine_database") == 0 &&
                                 strcmp(keys[i].key, "password_file") != 0;
         check(keys[i].key, conf->has_engine_database == is_engines);
@@ -752,7 +752,7 @@ static void the_reference_loads_unchanged(void **state)
     free(reference);
 }
 
-// Takes the # off the lines that give a key a value, as an operator would.
+// Uncomments the keys, like an operator.
 static size_t uncomment_keys(char *text)
 {
     size_t count = 0;
@@ -862,7 +862,7 @@ static void each_of_several_keys_that_need_a_restart_is_named(void **state)
     assert_int_equal(fresh->server.drain_timeout_ms, 1000);
     assert_string_equal(fresh->response.timezone, "Asia/Shanghai");
     assert_int_equal(fresh->response.max_nodes, 100000);
-    // A further reload is compared with what is in effect, not with the file before.
+    // The next reload is compared with what is in effect, not with the previous file.
     struct conf *const next = conf_case_load_good("[response]\nmax_nodes = 7\n", NULL);
     assert_int_equal(conf_keep_start_values(next, fresh, conf_case_note, &conf_case), 0);
     assert_true(conf_next_kept(next, &(size_t){0}, name));
@@ -889,7 +889,7 @@ static void secrets_are_wiped_before_they_are_freed(void **state)
              "[database]\npassword = hunter2\n[engine_database]\npassword_file = %s\n", path);
     free(conf_case.path);
     conf_case.path = scratch_write(conf_case.folder, "conf", text);
-    char entry[] = "BKFLOW_STATES_DATABASE_PASSWORD=hunter7"; // takes the place of the file's
+    char entry[] = "BKFLOW_STATES_DATABASE_PASSWORD=hunter7"; // replaces the file's
     char *const variables[] = {entry, NULL};
     alloc_watch_start(0);
     saw_secret = false;
@@ -918,7 +918,7 @@ static int load_without_memory(void *fail_at)
     return alloc_watch.has_failed ? (is_told ? 0 : 1) : (is_loaded ? 2 : 3);
 }
 
-// 0: the failure was told; 2: no allocation was left to fail.
+// 0: the failure was reported; 2: no allocation was left to fail.
 static void each_failing_allocation_is_reported_and_nothing_else_happens(void **state)
 {
     (void)state;

@@ -17,7 +17,7 @@ static void note(void *context, const char *sentence)
     complaint_count++;
 }
 
-// Loads one key by way of the environment, where a value may have any length.
+// Loads one key from the environment, where a value may have any length.
 static struct conf *load_value(const char *variable, const char *value)
 {
     static char entry[8192];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Where values come from: lines of the file that inih would misread, lists over several lines,
-// variables that Kubernetes sets, files with passwords.
+// Sources of values: lines that inih would misread, lists over several lines, variables set by
+// Kubernetes, password files.
 #include "alloc.h"
 #include "conf/conf.h"
 #include "support.h"
@@ -185,7 +185,7 @@ static void only_lists_continue(void **state)
     }
 }
 
-// Printed lists keep to lines that can be read again.
+// A printed list must be readable again: its lines have limited length.
 static void a_long_list_is_printed_over_several_lines(void **state)
 {
     (void)state;
@@ -223,7 +223,7 @@ static int load_without_memory(void *fail_at)
     return alloc_watch.has_failed ? (is_told ? 0 : 1) : 2;
 }
 
-// 0: the failure was told; 2: no allocation was left to fail.
+// 0: the failure was reported; 2: no allocation was left to fail.
 static void a_list_is_never_truncated_for_lack_of_memory(void **state)
 {
     (void)state;
@@ -383,19 +383,19 @@ static unsigned wiped_copies; // of the secret
 
 void __wrap_explicit_bzero(void *bytes, size_t size)
 {
-    (void)VALGRIND_MAKE_MEM_DEFINED(bytes, size); // a buffer may not have been full
+    (void)VALGRIND_MAKE_MEM_DEFINED(bytes, size); // a buffer need not be full
     wiped_copies += memmem(bytes, size, "hunter5", 7) != NULL;
     memset(bytes, 0, size);
 }
 
-// What the compiler calls instead where it knows the size.
+// The compiler calls this instead if it knows the size.
 void __wrap___explicit_bzero_chk(void *bytes, size_t size, size_t known_size)
 {
     assert_true(size <= known_size);
     __wrap_explicit_bzero(bytes, size);
 }
 
-// The bytes read from the file, and at the end the configuration's own.
+// Wiped: the bytes read from the file, and finally the configuration's own copy.
 static void the_line_of_a_password_file_is_wiped_after_use(void **state)
 {
     (void)state;
@@ -409,8 +409,8 @@ static void the_line_of_a_password_file_is_wiped_after_use(void **state)
     assert_int_equal(wiped_copies, 3);
 }
 
-// The line that inih was given, the buffer of the file, and at the end the configuration's own, of
-// which each database has one.
+// Wiped: inih's line, the file's buffer, and finally the configuration's own copies, one for each
+// database.
 static void a_password_in_the_configuration_file_is_wiped_after_use(void **state)
 {
     (void)state;

@@ -6,7 +6,7 @@
 
 enum { WORDS_MAX = 15 };
 
-// The words of a command line, split at blanks; getopt may change their order.
+// The words of a command line, split at spaces; getopt may reorder them.
 struct words {
     char *text;
     char *argv[WORDS_MAX + 2];
@@ -26,7 +26,7 @@ static struct words split(const char *line)
     return words;
 }
 
-// Reads LINE, which must be good; to be freed with the words.
+// Reads LINE, which must be valid; to be freed with the words.
 static struct ctl_command_line read_good(struct words *words)
 {
     struct ctl_command_line line;

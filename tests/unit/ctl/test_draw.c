@@ -90,7 +90,7 @@ static void all_columns_begin_at_the_same_place(void **state)
         const struct str line = str_cut(&rest, '\n');
         const char *const date = memmem(line.ptr, line.len, "2023-06-15", 10);
         assert_non_null(date);
-        // Labels take 14 columns, states as many, times 8; two blanks stand between.
+        // Labels and states take 14 columns each, times 8, separated by two spaces.
         assert_int_equal(date - line.ptr, 14 + 2 + 14 + 2 + 8 + 2);
     }
 }

@@ -11,7 +11,7 @@
 
 enum { TEXT_MAX = 64 * 1024 };
 
-// An output into a file without a name, and what it holds once it is finished.
+// An output to an anonymous file, and its content when finished.
 struct page {
     struct ctl_out out;
     int fd;
@@ -177,7 +177,7 @@ static void json_escapes_invisible_characters(void **state)
     }
 }
 
-// The buffer empties itself in the middle of characters, at each of their bytes.
+// The buffer is flushed in the middle of characters, at each of their bytes.
 static void json_is_the_same_wherever_the_buffer_ends(void **state)
 {
     (void)state;

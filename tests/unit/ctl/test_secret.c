@@ -113,8 +113,8 @@ static void a_generated_secret_has_256_bits_as_digits(void **state)
     assert_string_not_equal(secret.bytes, first);
 }
 
-// Each of the 64 places takes each of the 16 digits: that one is missing after 400 secrets happens
-// once in 100,000,000 runs.
+// Each of the 64 places must have each of the 16 digits. Among 400 secrets one is missing in 1 of
+// 100,000,000 runs.
 static void every_digit_occurs_in_every_place(void **state)
 {
     (void)state;

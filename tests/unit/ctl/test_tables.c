@@ -70,7 +70,7 @@ static void a_database_is_quoted_too(void **state)
     assert_string_equal(sql, "GRANT SELECT ON `a``b'c\\d`.`bkflow_states_app` TO 'r'@'%';");
 }
 
-// A name of 64 characters of four bytes each, and an account of as many.
+// A name of 64 four-byte characters, and an account of the same length.
 static void the_longest_names_fit(void **state)
 {
     (void)state;

@@ -31,12 +31,12 @@ struct fake_server {
     uint8_t script[SCRIPT_BYTES];
     size_t size;
     size_t at;
-    int patience_ms;
+    int idle_ms;
     char *folder;
     char *path;
     int listening;
     pthread_t thread;
-    // The connection that is served.
+    // The current connection.
     int fd;
     uint8_t number; // of the next packet
     uint8_t packet[PACKET_MAX];
@@ -155,7 +155,7 @@ static bool has_more(const struct fake_server *server)
     return server->at < server->size;
 }
 
-// Zeros when it is over.
+// Returns zeros at the end of the script.
 static unsigned take_1(struct fake_server *server)
 {
     return has_more(server) ? server->script[server->at++] : 0;
@@ -405,11 +405,11 @@ static bool answer_by_script(struct fake_server *server)
 static bool receive(struct fake_server *server, void *bytes, size_t len)
 {
     struct pollfd readable = {.fd = server->fd, .events = POLLIN};
-    return len == 0 || (poll(&readable, 1, server->patience_ms) == 1 &&
+    return len == 0 || (poll(&readable, 1, server->idle_ms) == 1 &&
                         recv(server->fd, bytes, len, MSG_WAITALL) == (ssize_t)len);
 }
 
-// The command, and what belongs to it. -1: there is none.
+// Returns the command and receives the rest of its packet; -1 if there is none.
 static int receive_packet(struct fake_server *server)
 {
     uint8_t head[4];
@@ -463,7 +463,7 @@ static bool log_in(struct fake_server *server)
     return true;
 }
 
-// Whether the connection goes on.
+// Returns whether the connection continues.
 static bool answer(struct fake_server *server, int command)
 {
     switch (command) {
@@ -503,14 +503,14 @@ static void *serve(void *context)
 
 // ---- life ----
 
-struct fake_server *fake_server_new(const uint8_t *script, size_t size, int patience_ms)
+struct fake_server *fake_server_new(const uint8_t *script, size_t size, int idle_ms)
 {
     struct fake_server *const server = calloc(1, sizeof *server);
     assert_non_null(server);
     server->size = size < SCRIPT_BYTES ? size : SCRIPT_BYTES;
     memcpy(server->script, script, server->size);
     server->at = 1;
-    server->patience_ms = patience_ms;
+    server->idle_ms = idle_ms;
     server->folder = scratch_new();
     server->path = scratch_path(server->folder, "socket");
     struct sockaddr_un address = {.sun_family = AF_UNIX};

@@ -25,7 +25,7 @@ struct tcp_host {
     enum tcp_host_state state;
     int listening;
     uint16_t port;
-    pthread_t thread; // accepts, once it is well
+    pthread_t thread; // accepts while healthy
     struct connection connections[CONNECTIONS_MAX];
     size_t count;
     atomic_uint logins;
@@ -57,7 +57,7 @@ static bool send_greeting(int fd)
     return send_packet(fd, 0, greeting, sizeof greeting);
 }
 
-// Takes a packet; returns its first byte, or -1, and in NUMBER the answer's number.
+// Receives a packet. Returns its first byte, or -1; sets NUMBER to the answer's number.
 static int receive_packet(int fd, unsigned *number)
 {
     unsigned char head[4];
@@ -149,7 +149,7 @@ void tcp_host_free(struct tcp_host *host)
         pthread_join(host->connections[i].thread, NULL);
         close(host->connections[i].fd);
     }
-    close(host->listening); // who was never taken is told by that
+    close(host->listening); // tells connections that were never accepted
     free(host);
 }
 

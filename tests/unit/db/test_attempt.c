@@ -69,7 +69,7 @@ static void an_unused_connection_is_closed(void **state)
 static void its_descriptor_shows_when_it_is_over(void **state)
 {
     (void)state;
-    start(TCP_HOST_SILENT);
+    start(TCP_HOST_UNRESPONSIVE);
     struct pollfd over = {.fd = db_attempt_fd(attempt), .events = POLLIN};
     assert_int_equal(poll(&over, 1, 20), 0);
     assert_null(db_attempt_result(attempt));
@@ -95,7 +95,7 @@ static void a_refusing_host_is_reported_with_its_reason(void **state)
 static void waiting_ends_at_the_callers_limit(void **state)
 {
     (void)state;
-    start(TCP_HOST_SILENT);
+    start(TCP_HOST_UNRESPONSIVE);
     const int64_t before_us = clock_monotonic_us();
     assert_null(db_attempt_wait(attempt, before_us - 1));
     assert_null(db_attempt_wait(attempt, before_us + 20 * 1000));
@@ -105,7 +105,7 @@ static void waiting_ends_at_the_callers_limit(void **state)
 static void waiting_ends_after_connect_timeout(void **state)
 {
     (void)state;
-    host = tcp_host_new(TCP_HOST_SILENT);
+    host = tcp_host_new(TCP_HOST_UNRESPONSIVE);
     conf = tcp_host_conf(&host, 1);
     conf.connect_timeout_ms = 100;
     attempt = db_attempt_start(&conf, &conf.hosts.hosts[0], DB_CONNECT_READ);
@@ -117,7 +117,7 @@ static void waiting_ends_after_connect_timeout(void **state)
 static void an_abandoned_attempt_ends_and_closes_its_connection(void **state)
 {
     (void)state;
-    start(TCP_HOST_SILENT);
+    start(TCP_HOST_UNRESPONSIVE);
     db_attempt_free(attempt);
     attempt = NULL;
     assert_true(db_library_is_busy());
@@ -127,7 +127,7 @@ static void an_abandoned_attempt_ends_and_closes_its_connection(void **state)
     assert_int_equal(tcp_host_logins(host), 1);
 }
 
-// The resolver refuses an empty label without asking anybody.
+// The resolver rejects an empty label without a query.
 static void an_invalid_name_is_an_error(void **state)
 {
     (void)state;
@@ -146,7 +146,7 @@ static void an_invalid_name_is_an_error(void **state)
 static void the_configuration_may_be_freed_meanwhile(void **state)
 {
     (void)state;
-    host = tcp_host_new(TCP_HOST_SILENT);
+    host = tcp_host_new(TCP_HOST_UNRESPONSIVE);
     struct conf_database *const short_lived = calloc(1, sizeof *short_lived);
     assert_non_null(short_lived);
     *short_lived = tcp_host_conf(&host, 1);

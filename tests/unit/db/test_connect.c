@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Connecting, where the client library had no memory for an option and did not say so.
+// Connecting when the client library had no memory for an option and did not report it.
 #include "conf/conf.h"
 #include "db/connect_priv.h"
 #include "support.h"

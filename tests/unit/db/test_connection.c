@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A connection to a server that says whatever a test wants: values of every type, and what only a
-// broken or hostile server would send.
+// A connection to a server that answers whatever a test wants: values of every type, and what only
+// a broken or hostile server sends.
 #include "db/connection.h"
 #include "db/fake_server.h"
 #include "db/library.h"
@@ -103,8 +103,8 @@ static unsigned errors_counted(void)
     return (unsigned)atomic_load(&shard.database_errors);
 }
 
-// The statement fails: the server's answer is not one to it. The next connection is told to hang
-// up.
+// Checks that the statement fails because the answer does not fit it. The next connection is hung
+// up on.
 static void assert_query_rejected(void)
 {
     start();
@@ -113,7 +113,7 @@ static void assert_query_rejected(void)
     assert_int_equal(errors_counted(), 1);
 }
 
-// The statement runs, but its first row is no row of it.
+// Checks that the statement runs, but its first row is rejected.
 static void assert_row_rejected(void)
 {
     const struct db_value *row;
@@ -133,7 +133,7 @@ static void begin_prepared(void)
 
 // ---- idle connections ----
 
-static _Atomic int64_t passed_us; // beside the time that really passes
+static _Atomic int64_t passed_us; // in addition to the real time
 static unsigned pings;
 
 int64_t __real_clock_monotonic_us(void);
@@ -171,7 +171,7 @@ static void only_an_idle_connection_is_pinged_first(void **state)
     start();
     pings = 0;
     query_after(0);
-    // In use for longer than the limit, but never idle for so long.
+    // Used for longer than the limit, but never idle that long.
     query_after(6);
     query_after(6);
     assert_int_equal(pings, 0);
@@ -338,7 +338,7 @@ static void times_that_do_not_exist_are_rejected(void **state)
     }
 }
 
-// An option file that has the library keep silent about it.
+// With an option file that tells the library not to report truncation.
 static void truncation_is_detected_without_the_library(void **state)
 {
     (void)state;
@@ -397,7 +397,7 @@ static void other_types_are_rejected_when_executed(void **state)
     }
 }
 
-// The library sets its own array of binds anew for these, longer than ours.
+// The library replaces its array of binds for these with one longer than ours.
 static void more_columns_in_a_later_result_are_rejected(void **state)
 {
     (void)state;
@@ -485,7 +485,7 @@ static void one_result_is_read_after_another(void **state)
     start();
     for (unsigned i = 0; i < 3; i++) {
         assert_int_equal(query(&statement), 0);
-        for (unsigned rows = 0; rows < i + 2; rows++) { // the rest is dropped
+        for (unsigned rows = 0; rows < i + 2; rows++) { // drops the rest
             assert_int_equal(db_fetch(db, &row, &err), 1);
             assert_int_equal(row[NUMBER].number, 42);
         }
@@ -496,7 +496,7 @@ static void one_result_is_read_after_another(void **state)
 
 // ---- the session ----
 
-// Makes the connection. The script says nothing about the statement, which fails.
+// Connects. The script has no answer for the statement, which fails.
 static int log_in(void)
 {
     static const struct db_statement nothing = {.sql = "DO 0", .is_write = true};
@@ -548,7 +548,7 @@ static void settings_are_made_one_by_one_if_necessary(void **state)
     script_error(&script, SYNTAX_ERROR);
     script_ok(&script);
     script_ok(&script);
-    script_error(&script, UNKNOWN_VARIABLE); // the time limit: ours is left
+    script_error(&script, UNKNOWN_VARIABLE); // for the time limit: only ours remains
     start();
     (void)log_in();
     db_free(db);

@@ -56,7 +56,7 @@ static void a_late_connection_is_shut_down(void **state)
     assert_false(is_over(pairs[0][1]));
     db_deadline_enforce(&list, 1000);
     assert_true(is_over(pairs[0][1]));
-    assert_true(is_over(pairs[0][0])); // whoever reads there wakes
+    assert_true(is_over(pairs[0][0])); // wakes readers
     assert_false(is_over(pairs[1][1]));
     db_deadline_enforce(&list, INT64_MAX - 1);
     assert_true(is_over(pairs[1][1]));
@@ -73,8 +73,7 @@ static void nothing_is_late_before_it_is_armed(void **state)
     }
 }
 
-// The client library closes its socket when a server hangs up. The number is then the next that the
-// kernel gives away.
+// The client library closes its socket when a server hangs up. The kernel then reuses the number.
 static void a_reused_descriptor_is_left_alone(void **state)
 {
     (void)state;
@@ -97,8 +96,8 @@ static void detaching_closes_the_duplicate(void **state)
     db_deadline_enforce(&list, 1000);
     assert_false(is_over(pairs[0][1]));
     close(pairs[0][0]);
-    assert_true(is_over(pairs[0][1])); // nobody else holds it
-    // The next connection of the same owner begins without a time limit.
+    assert_true(is_over(pairs[0][1])); // there is no other duplicate
+    // The owner's next connection has no time limit at first.
     int next[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, next), 0);
     assert_int_equal(db_deadline_attach(&deadlines[0], next[0]), 0);
@@ -135,7 +134,7 @@ static void a_lack_of_descriptors_is_an_error(void **state)
 static void leave(size_t i)
 {
     db_deadline_leave(&list, &deadlines[i]);
-    memset(&deadlines[i], 0xA5, sizeof deadlines[i]); // as memory that was given back
+    memset(&deadlines[i], 0xA5, sizeof deadlines[i]); // like freed memory
 }
 
 static void any_order_of_leaving_keeps_the_others(void **state)
@@ -171,7 +170,7 @@ static void *enforce_all_the_time(void *is_over_flag)
     return NULL;
 }
 
-// One thread enforces while connections come and go; the sanitizers look on.
+// One thread enforces while others come and go; meant for sanitizers.
 static void connections_come_and_go_while_it_enforces(void **state)
 {
     (void)state;

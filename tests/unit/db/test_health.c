@@ -25,7 +25,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-// The pause from now on, in milliseconds.
+// Returns the remaining pause in milliseconds.
 static int64_t pause_after_failure(uint64_t key)
 {
     const int64_t before_us = clock_monotonic_us();
@@ -41,7 +41,7 @@ static void pauses_double_up_to_a_limit(void **state)
     for (size_t i = 0; i < COUNT_OF(whole_ms); i++) {
         const int64_t pause_ms = pause_after_failure(HOST);
         assert_uint_in_range(pause_ms, whole_ms[i] / 2,
-                             whole_ms[i] + 20); // a slow machine adds to it
+                             whole_ms[i] + 20); // with room for a slow machine
     }
     assert_int_equal(db_health_retry_at(health, OTHER), 0);
 }
@@ -58,7 +58,7 @@ static void pauses_differ(void **state)
         least = pause_us < least ? pause_us : least;
         most = pause_us > most ? pause_us : most;
     }
-    assert_true(most - least > 10 * 1000); // of the 25 ms that chance may take off
+    assert_true(most - least > 10 * 1000); // of the 25 ms of possible jitter
 }
 
 static void success_resets_the_host(void **state)
@@ -132,7 +132,7 @@ static void unreachable_codes_are_one_cause(void **state)
     for (size_t i = 0; i < COUNT_OF(codes); i++) {
         assert_int_equal(db_health_failed(health, HOST, codes[i]), DB_NEWS_NONE);
     }
-    assert_int_equal(db_health_failed(health, HOST, 2005), DB_NEWS_CAUSE); // the name is unknown
+    assert_int_equal(db_health_failed(health, HOST, 2005), DB_NEWS_CAUSE); // unknown host name
 }
 
 static void an_unresponsive_host_begins_an_outage(void **state)
@@ -157,7 +157,8 @@ static void a_suspected_host_is_probed_at_once(void **state)
     assert_true(at_us != 0 && at_us <= clock_monotonic_us());
     db_health_suspect(health, HOST);
     assert_int_equal(db_health_retry_at(health, HOST), at_us);
-    assert_int_equal(db_health_succeeded(health, HOST, &ended), DB_NEWS_NONE); // it was no outage
+    assert_int_equal(db_health_succeeded(health, HOST, &ended),
+                     DB_NEWS_NONE); // there was no outage
     assert_int_equal(db_health_retry_at(health, HOST), 0);
 }
 
@@ -175,7 +176,7 @@ static void too_many_hosts_replace_the_oldest(void **state)
     for (uint64_t key = 1; key <= MANY_HOSTS; key++) {
         db_health_failed(health, key, REFUSED);
         db_health_set_unresponsive(health, key);
-        usleep(1); // the clock gets on: which is oldest is told by it
+        usleep(1); // the clock must advance to show which is oldest
     }
     assert_true(db_health_is_unresponsive(health, MANY_HOSTS));
     assert_int_equal(db_health_retry_at(health, 1), 0);
@@ -195,7 +196,7 @@ static void a_failure_wakes_the_prober(void **state)
     (void)state;
     pthread_t thread;
     uint64_t seen = 0;
-    db_health_wait(health, &seen, clock_monotonic_us() + 1000); // comes back although nothing fails
+    db_health_wait(health, &seen, clock_monotonic_us() + 1000); // returns although nothing fails
     assert_int_equal(seen, 0);
     assert_int_equal(pthread_create(&thread, NULL, fail_later, NULL), 0);
     db_health_wait(health, &seen, -1);

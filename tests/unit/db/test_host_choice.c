@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a failing statement says about its host, and which host is next. No host here can be
-// reached: nobody listens on port 1.
+// What a failing statement means for its host, and which host is next. No host here can be reached:
+// nobody listens on port 1.
 #include "base/clock.h"
 #include "db/hosts_priv.h"
 #include "support.h"
@@ -159,7 +159,7 @@ static void a_host_without_an_answer_is_probed(void **state)
     assert_true(fails(DB_VERDICT_NO_ANSWER, LOST));
     assert_false(is_well(A));
     use_hosts(1);
-    assert_false(fails(DB_VERDICT_NO_ANSWER, LOST)); // once is what a request waits for
+    assert_false(fails(DB_VERDICT_NO_ANSWER, LOST)); // a request waits only once
 }
 
 static void each_host_is_tried_once_and_then_left_to_the_prober(void **state)
@@ -171,7 +171,7 @@ static void each_host_is_tried_once_and_then_left_to_the_prober(void **state)
     assert_non_null(strstr(err.detail, "127.0.0.1"));
     assert_non_null(strstr(err.detail, "127.0.0.3"));
     assert_null(db_hosts_connect(&hosts, &err));
-    assert_null(strstr(err.detail, "127.0.0")); // nobody was tried
+    assert_null(strstr(err.detail, "127.0.0")); // no host was tried
     assert_null(db_hosts_failback(&hosts));
 }
 
@@ -210,7 +210,7 @@ static void new_hosts_start_with_a_clean_record(void **state)
     assert_int_equal(hosts.current, A);
     assert_int_equal(hosts.losses, 0);
     assert_true(is_well(A) && is_well(B));
-    conf.hosts.hosts[A].port = 2; // another host, of which nothing is known
+    conf.hosts.hosts[A].port = 2; // a new host without a record
     fails(DB_VERDICT_NEXT_HOST, FULL);
     db_hosts_reconfigure(&hosts, &conf);
     assert_true(is_well(A));

@@ -60,7 +60,7 @@ static bool has_failed(size_t i)
     return db_health_retry_at(health, hosts.hosts[i].key) != 0;
 }
 
-// As the prober finds it.
+// Records an answer like the prober.
 static void let_answer(size_t i)
 {
     struct db_outage ended;
@@ -105,7 +105,7 @@ static void if_none_answers_the_error_has_each_reason(void **state)
     assert_true(err.server_code != 0);
 }
 
-// Where somebody probes, a request leaves a failed host alone, for however long.
+// With a prober, requests skip a failed host for any length of time.
 static void a_failed_host_is_left_to_the_prober(void **state)
 {
     (void)state;
@@ -145,7 +145,7 @@ static void without_a_prober_a_failed_host_has_a_pause(void **state)
 static void an_unresponsive_host_is_skipped(void **state)
 {
     (void)state;
-    START(TCP_HOST_SILENT, TCP_HOST_WELL);
+    START(TCP_HOST_UNRESPONSIVE, TCP_HOST_WELL);
     db_health_set_probed(health);
     assert_connects_to(1); // although connect_timeout is 30 s
     assert_true(has_failed(0));
@@ -154,8 +154,8 @@ static void an_unresponsive_host_is_skipped(void **state)
 static void the_only_host_has_all_of_connect_timeout(void **state)
 {
     (void)state;
-    START(TCP_HOST_SILENT);
-    conf.connect_timeout_ms = 600; // longer than where there is another
+    START(TCP_HOST_UNRESPONSIVE);
+    conf.connect_timeout_ms = 600; // longer than if there were another
     db_health_set_probed(health);
     const int64_t before_us = clock_monotonic_us();
     assert_null(db_hosts_connect(&hosts, &err));
@@ -181,7 +181,7 @@ static void failback_follows_the_recovery_of_a_preferred_host(void **state)
     START(TCP_HOST_REFUSES, TCP_HOST_WELL);
     db_health_set_probed(health);
     assert_connects_to(1);
-    for (int i = 0; i < 5; i++) { // it has failed, and nobody has seen it well
+    for (int i = 0; i < 5; i++) { // it has failed, and no probe has succeeded
         assert_false(fails_back(NULL));
         assert_false(db_library_is_busy());
     }
@@ -192,18 +192,18 @@ static void failback_follows_the_recovery_of_a_preferred_host(void **state)
     assert_int_equal(hosts.current, 0);
     assert_int_equal(mysql_ping(better), 0);
     mysql_close(better);
-    assert_false(fails_back(NULL)); // there is none before the first
+    assert_false(fails_back(NULL)); // no host precedes the first
     assert_int_equal(tcp_host_logins(places[0]), 1);
 }
 
-// Nobody waits for it, and it is tried once: by this connection, not by each request.
+// Nobody waits for it, and it is tried once by this connection, not by each request.
 static void failback_to_an_unresponsive_host_costs_nothing(void **state)
 {
     (void)state;
     START(TCP_HOST_REFUSES, TCP_HOST_WELL);
     db_health_set_probed(health);
     assert_connects_to(1);
-    tcp_host_become(places[0], TCP_HOST_SILENT);
+    tcp_host_become(places[0], TCP_HOST_UNRESPONSIVE);
     let_answer(0);
     for (int i = 0; i < 1000; i++) {
         assert_false(fails_back(NULL));
@@ -301,7 +301,7 @@ static void change_option_file(struct conf_database *changed)
     changed->option_file = "/another";
 }
 
-// What it takes to reach a host is part of what it is known by: nothing bad is known about another.
+// A host is identified by how it is reached: a different way starts with a clean record.
 static void a_host_reached_differently_is_a_different_host(void **state)
 {
     (void)state;

@@ -138,7 +138,7 @@ static void a_healthy_host_is_not_probed(void **state)
 static void an_unresponsive_host_delays_no_other(void **state)
 {
     (void)state;
-    START(TCP_HOST_SILENT, TCP_HOST_WELL);
+    START(TCP_HOST_UNRESPONSIVE, TCP_HOST_WELL);
     let_fail(0);
     let_fail(1);
     while (!is_well(1)) {
@@ -150,7 +150,7 @@ static void an_unresponsive_host_delays_no_other(void **state)
 static void an_unresponsive_host_is_reported_to_its_connections(void **state)
 {
     (void)state;
-    START(TCP_HOST_SILENT);
+    START(TCP_HOST_UNRESPONSIVE);
     let_fail(0);
     const int64_t before_us = clock_monotonic_us();
     while (!db_health_is_unresponsive(health, key_of(0))) {
@@ -241,7 +241,7 @@ static void it_sleeps_again_when_a_host_is_back(void **state)
     pthread_join(rounds.thread, NULL);
 }
 
-// Two or three rounds for each attempt; one that does not wait goes round thousands of times.
+// There are two or three rounds per attempt; without waiting there would be thousands.
 static void it_rarely_wakes_while_a_host_is_down(void **state)
 {
     (void)state;
@@ -260,7 +260,7 @@ static void it_rarely_wakes_while_a_host_is_down(void **state)
 static void an_attempt_continues_over_a_reload(void **state)
 {
     (void)state;
-    START(TCP_HOST_SILENT);
+    START(TCP_HOST_UNRESPONSIVE);
     let_fail(0);
     while (!db_library_is_busy()) {
         db_prober_run_once(prober);
@@ -279,7 +279,7 @@ static void an_attempt_continues_over_a_reload(void **state)
 static void an_attempt_with_an_old_password_is_abandoned(void **state)
 {
     (void)state;
-    START(TCP_HOST_SILENT);
+    START(TCP_HOST_UNRESPONSIVE);
     let_fail(0);
     while (!db_library_is_busy()) {
         db_prober_run_once(prober);

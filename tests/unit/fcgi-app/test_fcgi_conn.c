@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// fcgi_conn: what records lead to, whole, byte by byte and cut anywhere. The hostile ones among
-// them are those that end libfcgi's own reader.
+// fcgi_conn: the events of records, complete, byte by byte and cut anywhere. Some are hostile
+// records that abort libfcgi's own reader.
 #include "alloc.h"
 #include "fcgi_conn.h"
 #include "support.h"
@@ -74,7 +74,7 @@ static void put_end(unsigned type, unsigned id)
     put_record(type, id, NULL, 0);
 }
 
-// Name-value pairs, gathered here before they go into a record.
+// Name-value pairs, collected before they go into a record.
 struct pairs {
     unsigned char bytes[65535];
     size_t len;
@@ -105,7 +105,7 @@ static void add_pair(const char *name, const char *value)
     pairs.len += name_len + value_len;
 }
 
-// Sends what was gathered.
+// Sends the collected pairs.
 static void put_pairs(unsigned type, unsigned id)
 {
     put_record(type, id, pairs.bytes, pairs.len);
@@ -118,7 +118,7 @@ static void put_one_param(unsigned id, const char *name, const char *value)
     put_pairs(FCGI_PARAMS, id);
 }
 
-// A whole request with one variable, and a body.
+// Sends a complete request with one variable and a body.
 static void put_request(unsigned id, unsigned flags, const char *value, const char *body)
 {
     put_begin(id, flags);
@@ -168,7 +168,7 @@ static void note_vars(void)
     }
 }
 
-// "request 1: V=x, body 3, refused for its head; "
+// Writes "request 1: V=x, body 3, refused for its head; ".
 static void note_request(void)
 {
     static const char *const refusals[] = {"", ", head too large", ", body too large",
@@ -212,7 +212,7 @@ static void note_event(enum fcgi_event event)
     }
 }
 
-// Hands PIECE over as a worker does.
+// Consumes PIECE like a worker.
 static void consume(const unsigned char *piece, size_t len)
 {
     size_t at = 0;
@@ -237,7 +237,7 @@ static void reader_start(size_t max_request_bytes)
     reader.has_ended = false;
 }
 
-// Reads the wire in pieces of memory of their own, so that a byte read too far is noticed.
+// Consumes the wire in pieces of separate memory, which detects reads past their end.
 static const char *read_in_pieces(size_t (*next_len)(struct dice *dice), struct dice *dice)
 {
     reader_start(MAX_REQUEST_BYTES);
@@ -271,7 +271,7 @@ static size_t a_few_bytes(struct dice *dice)
     return 1 + dice_below(dice, 30);
 }
 
-// What is on the wire leads to EXPECTED, however it is cut.
+// Checks that the wire leads to EXPECTED, however it is cut.
 static void expect_events(const char *expected)
 {
     struct dice dice = {37};
@@ -438,12 +438,12 @@ static void a_body_before_the_end_of_the_variables_counts(void **state)
 
 // ---- bounds ----
 
-// A variable that fills the stream of variables with exactly LEN bytes.
+// Sends a variable that fills the stream with exactly LEN bytes.
 static void put_params_of(size_t len)
 {
     static char value[MAX_REQUEST_BYTES + 100];
     memset(value, 'v', sizeof value);
-    value[len - 6] = '\0'; // one length of one byte, one of four, a name of one
+    value[len - 6] = '\0'; // a length of one byte, one of four, and a one-byte name
     add_pair("V", value);
     assert_int_equal(pairs.len, len);
     put_pairs(FCGI_PARAMS, 1);
@@ -523,7 +523,7 @@ static void memory_stays_bounded_whatever_is_sent(void **state)
     }
     alloc_watch_start(0);
     for (unsigned round = 0; round < 20; round++) {
-        consume(wire.bytes, wire.len); // 13 MB, and no end
+        consume(wire.bytes, wire.len); // 13 MB without an end
     }
     alloc_watch_stop();
     assert_true(reader.conn.vars_capacity <= 2 * MAX_REQUEST_BYTES);
@@ -577,7 +577,7 @@ static void pairs_with_wrong_lengths_are_malformed(void **state)
         {"a name of 4 GB",
          "\xFF\xFF\xFF\xFE\x00"
          "ab",
-         7}, // ends libfcgi's process
+         7}, // aborts libfcgi's process
         {"a value of 2 GB",
          "\x01\xFF\xFF\xFF\xFF"
          "ab",
@@ -642,7 +642,7 @@ static void unknown_roles_are_answered_as_unknown(void **state)
     static const unsigned roles[] = {FCGI_AUTHORIZER, FCGI_FILTER, 0, 4, 0x0101, 0xFFFF};
     for (size_t i = 0; i < COUNT_OF(roles); i++) {
         put_begin_role(1, roles[i], FCGI_KEEP_CONN);
-        put_one_param(1, "V", "x"); // of a request that is over
+        put_one_param(1, "V", "x"); // for a request that is done
         put_end(FCGI_PARAMS, 1);
         put_end(FCGI_STDIN, 1);
         put_begin_role(1, roles[i], 0);
@@ -673,7 +673,7 @@ static void an_abort_ends_a_request_without_answer(void **state)
 static void an_abort_of_another_request_is_ignored(void **state)
 {
     (void)state;
-    put_end(FCGI_ABORT_REQUEST, 1); // of none
+    put_end(FCGI_ABORT_REQUEST, 1); // for no request
     put_begin(1, FCGI_KEEP_CONN);
     put_end(FCGI_ABORT_REQUEST, 2);
     put_one_param(1, "V", "x");
@@ -741,7 +741,7 @@ static void values_are_answered_at_once(void **state)
 static void a_repeated_value_is_answered_once(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 12; i++) { // 40 of one name end libfcgi's process
+    for (unsigned i = 0; i < 12; i++) { // 40 of one name abort libfcgi's process
         add_pair(FCGI_MPXS_CONNS, "");
         add_pair(FCGI_MAX_REQS, "ignored");
         add_pair(FCGI_MAX_CONNS, "");
@@ -940,7 +940,7 @@ static void a_finished_request_is_wiped(void **state)
     const size_t len = reader.conn.vars_len;
     assert_true(memmem(reader.conn.vars, len, secret, sizeof secret - 1) != NULL);
     fcgi_conn_request_done(&reader.conn);
-    assert_non_null(reader.conn.vars); // kept for the next
+    assert_non_null(reader.conn.vars); // kept for the next request
     for (size_t i = 0; i < len; i++) {
         assert_int_equal(reader.conn.vars[i], 0);
     }
@@ -969,7 +969,7 @@ static void memory_of_variables_is_wiped_before_it_is_freed(void **state)
     assert_false(saw_secret);
 }
 
-// The variables make the memory grow several times; each time it may fail.
+// The variables' memory grows several times; each allocation may fail.
 static void without_memory_a_request_is_refused_and_the_next_works(void **state)
 {
     (void)state;

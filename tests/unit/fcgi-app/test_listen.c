@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// listen: each way to a listening socket, and what is refused, in child processes whose descriptors
-// and environment are the test's.
+// listen: each way to get a listening socket, and what is refused, in child processes with their
+// own descriptors and environment.
 #include "listen.h"
 #include "support.h"
 
@@ -50,7 +50,7 @@ static int half_of_a_pair(void)
     return socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0 ? pair[0] : -1;
 }
 
-// Puts descriptors where systemd would, and says so as it does.
+// Passes descriptors and variables like systemd.
 static bool pass(const int *fds, int count, const char *said)
 {
     char number[24];
@@ -170,7 +170,7 @@ static void an_invalid_count_is_refused(void **state)
     }
 }
 
-// LISTEN_PID is somebody else's; descriptor 0 is no socket.
+// LISTEN_PID is another process; descriptor 0 is not a socket.
 static int others_are_left(void *context)
 {
     (void)context;
@@ -301,7 +301,7 @@ static void a_socket_that_another_process_has_replaced_is_left(void **state)
     struct stat status;
     assert_int_equal(kind_of(&own), LISTEN_OWN);
     struct listen_source first = fixture.source;
-    assert_int_equal(kind_of(&own), NOT_OPENED); // it is served
+    assert_int_equal(kind_of(&own), NOT_OPENED); // because it is being served
     assert_int_equal(unlink(own.path), 0);
     assert_int_equal(kind_of(&own), LISTEN_OWN);
     listen_let_nobody_in(&first);
@@ -315,7 +315,7 @@ static void a_stale_socket_is_replaced_and_a_file_is_not(void **state)
     (void)state;
     const struct conf_listen own = own_unix(0600);
     assert_int_equal(kind_of(&own), LISTEN_OWN);
-    close(fixture.source.fds[0]); // and the path stays
+    close(fixture.source.fds[0]); // the path remains
     assert_int_equal(kind_of(&own), LISTEN_OWN);
     close(fixture.source.fds[0]);
     unlink(own.path);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// loop: what happens when the system has no more of something, and when which time is over, on a
-// clock of the test's own. How it works with threads, tests/it and tests/strain.py tell.
+// loop: lack of resources and time limits, with a fake clock. tests/it and tests/strain.py cover
+// threads.
 #include "alloc.h"
 #include "loop.h"
 #include "support.h"
@@ -93,7 +93,7 @@ static int connect_client(void)
     return connect_to(0);
 }
 
-// The connection that is ready; NULL when there is none.
+// Returns the connection that is ready; NULL if there is none.
 static struct loop_conn *ready_connection(void)
 {
     struct loop_conn *conn = NULL;
@@ -165,7 +165,7 @@ static void without_memory_a_client_is_closed_and_the_next_is_served(void **stat
     assert_null(conn);
     assert_true(is_closed_for(first));
     assert_int_equal(loop_connections(fixture.loop), 0);
-    // No edge comes for the second, which has been waiting: the sweep sees to it.
+    // There is no edge for the second one, which is already waiting; the sweep accepts it.
     assert_null(ready_connection());
     loop_sweep(fixture.loop);
     conn = ready_connection();
@@ -223,20 +223,20 @@ static void no_listening_socket_starves_the_others(void **state)
 
 // ---- time ----
 
-// Lets US pass and sweeps, as the process does every now and then.
+// Advances the clock by US and sweeps, like the process.
 static void pass(int64_t us)
 {
     fixture.now_us += us;
     loop_sweep(fixture.loop);
 }
 
-// Whether the loop has ended the connection's reading: a write of the client's fails then.
+// Whether the loop has shut down reading: writes of the client then fail.
 static bool is_ended_for(int client)
 {
     return send(client, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0;
 }
 
-// A client whose connection waits in the loop, having sent nothing.
+// Returns a client that has sent nothing and waits in the loop.
 static int waiting_client(void)
 {
     const int client = connect_client();
@@ -246,7 +246,7 @@ static int waiting_client(void)
     return client;
 }
 
-// A client that was answered and whose connection is kept.
+// Returns a client that was answered and keeps its connection.
 static int idle_client(void)
 {
     const int client = connect_client();
@@ -258,7 +258,7 @@ static int idle_client(void)
     return client;
 }
 
-// A client that was answered and whose connection is not kept.
+// Returns a client that was answered and does not keep its connection.
 static int answered_client(void)
 {
     const int client = connect_client();
@@ -315,7 +315,7 @@ static void without_room_connections_waiting_for_a_second_are_closed(void **stat
     assert_null(ready_connection());
     pass(SECOND_US);
     assert_null(ready_connection());
-    pass(1); // the sweep before has found out that there is still no room
+    pass(1); // the previous sweep found that there is still no room
     for (size_t i = 0; i < ROOM; i++) {
         struct loop_conn *const conn = ready_connection();
         assert_non_null(conn);

@@ -77,19 +77,19 @@ static int tear_down(void **state)
     return 0;
 }
 
-// The test's own reference is the last.
+// Whether the test has the last reference.
 static bool is_let_go(void *snapshot)
 {
     return atomic_load(&((struct snapshot *)snapshot)->references) == 1;
 }
 
-// The place, the prober and the test.
+// Whether config_ref, the prober and the test have references.
 static bool is_in_use(void *snapshot)
 {
     return atomic_load(&((struct snapshot *)snapshot)->references) == 3;
 }
 
-// Each configuration, old passwords included, is gone as soon as there is another.
+// Each configuration, with its passwords, is freed as soon as there is a new one.
 static void a_sleeping_prober_releases_the_old_configuration(void **state)
 {
     (void)state;
@@ -122,7 +122,7 @@ static bool is_trying(void *unused)
 static void a_prober_reloads_and_ends_during_an_attempt(void **state)
 {
     (void)state;
-    start(TCP_HOST_SILENT);
+    start(TCP_HOST_UNRESPONSIVE);
     struct snapshot *const old = snapshot_take(&fixture.place);
     db_health_failed(fixture.shared.health, current_hosts().hosts[0].key, REFUSED);
     wait_for(is_trying, NULL);

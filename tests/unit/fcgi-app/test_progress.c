@@ -9,7 +9,7 @@ static struct progress progress_of_nobody(void)
     return (struct progress){.looked_us = 0, .limit_us = LIMIT_US, .watchdog_us = SECOND_US};
 }
 
-// Looks every tick until NOW_US, while nothing is answered.
+// Looks at every tick until NOW_US, while nothing is answered.
 static void wait_until_us(struct progress *progress, bool all_busy, int64_t now_us)
 {
     while (progress->looked_us < now_us) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The filter of system calls: each refused call is made in a child process that is confined, and
-// what the program and its libraries need goes on working there.
+// The system call filter: each forbidden call is made in a sandboxed child process, and everything
+// that the program and its libraries need still works there.
 #include "sandbox.h"
 #include "support.h"
 
@@ -19,12 +19,12 @@
 
 enum { NOT_CONFINED = 254, DIED = 255 };
 
-// What a call in a child process came to: 0, its errno, or one of the above.
-static int outcome(bool confined, int (*act)(const long *), const long *arguments)
+// Returns the result of a call in a child process: 0, its errno, or one of the above.
+static int outcome(bool sandboxed, int (*act)(const long *), const long *arguments)
 {
     const pid_t child = fork();
     if (child == 0) {
-        if (confined && !sandbox_enter()) {
+        if (sandboxed && !sandbox_enter()) {
             _exit(NOT_CONFINED);
         }
         errno = 0;
@@ -40,15 +40,15 @@ static int call(const long *a)
     const pid_t self = getpid();
     const long result = syscall(a[0], a[1], a[2], a[3], a[4], a[5]);
     if (getpid() != self) {
-        _exit(0); // the new process of a fork that was let through
+        _exit(0); // the child of a fork that was allowed
     }
     return result < 0 ? -1 : 0;
 }
 
 struct row {
     const char *name;
-    long arguments[6];  // number first; harmless where nothing stands in the way
-    bool is_everybodys; // not refused to ordinary users anyway
+    long arguments[6];  // number first; harmless without the filter
+    bool is_everybodys; // allowed for ordinary users without the filter
 };
 
 static const struct row refused[] = {
@@ -168,7 +168,7 @@ static void unneeded_calls_are_refused(void **state)
     }
 }
 
-// So that the test above is about the filter and not about who runs it.
+// Shows that the filter refuses them, not a lack of privileges.
 static void they_are_not_refused_without_the_filter(void **state)
 {
     (void)state;
@@ -180,7 +180,7 @@ static void they_are_not_refused_without_the_filter(void **state)
 }
 
 #ifndef SANITIZING
-// Its flags cannot be looked at. The C library then makes its threads by clone.
+// A filter cannot see its flags. The C library then uses clone for threads.
 static void clone3_is_reported_as_unknown(void **state)
 {
     (void)state;

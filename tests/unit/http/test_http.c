@@ -240,7 +240,7 @@ static void without_a_peer_no_header_is_believed(void **state)
 
 // ---- the query string ----
 
-// The pairs as "[name=value]", or "!" where the query is refused.
+// Writes the pairs as "[name=value]", or "!" if the query is refused.
 static void render_query(struct str query, struct arena *arena, char *text, size_t size)
 {
     struct str name;
@@ -277,13 +277,13 @@ static void queries_are_decoded_like_forms(void **state)
         {STR("a=b=c"), "[a=b=c]"},
         {STR("&&a=b&&&c=d&"), "[a=b][c=d]"},
         {STR("&"), ""},
-        {STR("a=b;c=d"), "[a=b;c=d]"}, // a semicolon separates nothing
+        {STR("a=b;c=d"), "[a=b;c=d]"}, // a semicolon is not a separator
         {STR("a+b=c+d"), "[a b=c d]"},
         {STR("a%2Bb=%2b"), "[a+b=+]"},
         {STR("a%20b=%41%5a"), "[a b=AZ]"},
         {STR("%61%3D=%26"), "[a==&]"},
         {STR("a=%e4%BB%bb"), "[a=任]"},
-        {STR("a=任"), "[a=任]"}, // raw UTF-8 is what some clients send
+        {STR("a=任"), "[a=任]"}, // some clients send raw UTF-8
         {STR("a=%"), "!"},
         {STR("a=%4"), "!"},
         {STR("a=%4g"), "!"},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Whatever single thing fails while a request is answered - an allocation, a drain of the output, a
-// call of the store - the answer is whole or the sink's own failure cut it, nothing leaks, and the
-// next request works. Each thing is made to fail in turn, until there is none left to fail.
+// Whatever single operation fails during a request - an allocation, a write of the sink, a call of
+// the store - the answer is complete or truncated by the sink's failure, nothing leaks, and the
+// next request works. Each operation is made to fail in turn until none is left.
 #include "alloc.h"
 #include "base/log.h"
 #include "stage.h"
@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-// ---- a task large enough to make the arena grow and the buffer drain, several times ----
+// ---- a task large enough to make the arena grow and fill the buffer several times ----
 
 enum { NODES = 1500 };
 
@@ -193,7 +193,7 @@ static const struct request *const requests[] = {
     &metrics,
 };
 
-// Answers without stage_handle, whose own allocations are none of the product's.
+// Answers without stage_handle, whose own allocations must not count.
 static int handle(const struct request *request)
 {
     struct http_var vars[8] = {
@@ -216,8 +216,9 @@ static int handle(const struct request *request)
     return stage_end(stage);
 }
 
-// The last answer is whole: a head, and a body that is JSON to its end; metrics end in a line.
-static void expect_whole(const struct request *request)
+// Checks that the last answer is complete: a head, and a body that is valid JSON; metrics end with
+// a line end.
+static void expect_complete(const struct request *request)
 {
     const struct str body = stage_body(stage);
     if (strcmp(request->method, "HEAD") == 0) {
@@ -239,19 +240,19 @@ static void use_fresh_arena(size_t cap)
     assert_non_null(stage->service.group);
 }
 
-// What is answered when nothing fails.
+// Checks the answer when nothing fails.
 static void expect_usual(const struct request *request)
 {
     stage->sink->fail_at = 0;
     stage->fake.fail_at = 0;
     check_number(request->name, handle(request), request->status);
-    expect_whole(request);
+    expect_complete(request);
     check_number(request->name, arena_used(stage->service.arena), 0);
 }
 
 // ---- allocations ----
 
-// Lets allocation N fail, of an arena that has not grown yet; false when there was none.
+// Makes allocation N fail, in an arena that has not grown; false if there was none.
 static bool fail_allocation(const struct request *request, unsigned long n)
 {
     use_fresh_arena(STAGE_ARENA_BYTES);
@@ -262,7 +263,7 @@ static bool fail_allocation(const struct request *request, unsigned long n)
         check_number(request->name, status, request->status);
         return false;
     }
-    expect_whole(request);
+    expect_complete(request);
     check_number(request->name, status, 500);
     if (strcmp(request->method, "HEAD") != 0) {
         json_object_put(stage_error(stage, 50004));
@@ -293,7 +294,7 @@ static void the_answer_is_complete_whatever_the_arenas_cap(void **state)
     for (size_t cap = 0; cap < 700000; cap += cap < 4000 ? 61 : 20011) {
         use_fresh_arena(cap);
         const int status = handle(&nested_task);
-        expect_whole(&nested_task);
+        expect_complete(&nested_task);
         served += status == 200;
         refused += status == 500;
         assert_true(status == 200 || status == 500);
@@ -302,17 +303,17 @@ static void the_answer_is_complete_whatever_the_arenas_cap(void **state)
     assert_true(served > 3 && refused > 50);
 }
 
-// An arena of CAP bytes; false when the answer is the usual one.
+// Answers with an arena of CAP bytes; false if the answer is the usual one.
 static bool lack_arena(const struct request *request, size_t cap)
 {
     use_fresh_arena(cap);
     const int status = handle(request);
-    expect_whole(request);
+    expect_complete(request);
     check_number(request->name, arena_used(stage->service.arena), 0);
     if (status == request->status) {
         return false;
     }
-    // Whatever lacks memory, it is not called a bad login, or anything else that it is not.
+    // A lack of memory must not be reported as a bad login or anything else.
     check_number(request->name, status, 500);
     if (strcmp(request->method, "HEAD") != 0) {
         json_object_put(stage_error(stage, 50004));
@@ -320,8 +321,8 @@ static bool lack_arena(const struct request *request, size_t cap)
     return true;
 }
 
-// In steps smaller than what is allocated there: each allocation from the arena is the one that
-// fails, in every form of a request.
+// Steps smaller than any allocation there, so that each allocation from the arena fails once, for
+// every kind of request.
 static void each_allocation_from_the_arena_may_fail(void **state)
 {
     (void)state;
@@ -334,7 +335,7 @@ static void each_allocation_from_the_arena_may_fail(void **state)
             cap += cap < 1000 ? 1 : 13;
         }
         check(requests[i]->name, !lack_arena(requests[i], cap + 1));
-        // What needs an application needs memory; what needs none works in none.
+        // Requests with credentials need memory; others need none.
         const bool needs_memory = requests[i]->path[1] == 't' && requests[i] != &no_credentials;
         check(requests[i]->name, needs_memory ? cap > 0 : cap == 0);
     }
@@ -355,7 +356,7 @@ static void without_memory_there_are_no_tools_for_authentication(void **state)
     assert_true(n > 4);
 }
 
-// A file with COUNT public keys; to be freed.
+// Writes a file with COUNT public keys; the path must be freed.
 static char *write_keys(const char *keys_folder, size_t count)
 {
     char *const path = scratch_path(keys_folder, "keys.pem");
@@ -397,7 +398,7 @@ static void without_memory_no_gateway_is_loaded_in_part(void **state)
         alloc_watch_stop();
         assert_true((gateways == NULL) == (complaints > 0));
     }
-    // The first that lacks nothing: not one in which a key was left out for want of memory.
+    // The first load without a failure; a lack of memory must not have dropped a key.
     const bool has_lacked = alloc_watch.has_failed;
     gateways_free(gateways);
     conf_free(conf);
@@ -410,20 +411,21 @@ static void without_memory_no_gateway_is_loaded_in_part(void **state)
 
 // ---- the output ----
 
-// Lets drain N and all after it fail; false when there was none.
-static bool fail_drain(const struct request *request, unsigned n, const char *usual,
-                       size_t usual_len)
+// Makes call N of the sink and all later ones fail; false if there was none.
+static bool fail_sink(const struct request *request, unsigned n, const char *usual,
+                      size_t usual_len)
 {
     stage->sink->fail_at = n;
     const int status = handle(request);
     const bool has_failed = outbuf_has_failed(&stage->response.out);
     check_number(request->name, status, request->status);
     check_number(request->name, has_failed, stage->sink->calls >= n);
-    // What did get out is how the usual answer begins: no second answer, no error in its middle.
+    // What was delivered is the beginning of the usual answer: no second answer, and no error
+    // within it.
     check(request->name, stage->sink->len <= usual_len);
     check(request->name, memcmp(stage->sink->bytes, usual, stage->sink->len) == 0);
     check(request->name, has_failed == (stage->sink->len < usual_len));
-    // Asked once more at the end at the most, then left alone.
+    // The sink is not called again after a failure.
     check(request->name, !has_failed || stage->sink->calls == n);
     return has_failed;
 }
@@ -433,13 +435,13 @@ static void a_failing_sink_ends_the_answer_and_nothing_else(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(requests); i++) {
         if (requests[i] == &metrics) {
-            continue; // no two of its answers are the same
+            continue; // its answers differ each time
         }
         expect_usual(requests[i]);
         const size_t usual_len = stage->sink->len;
         char *const usual = strndup(stage->sink->bytes, usual_len);
         unsigned n = 1;
-        while (fail_drain(requests[i], n, usual, usual_len)) {
+        while (fail_sink(requests[i], n, usual, usual_len)) {
             stage->sink->fail_at = 0;
             check_number(requests[i]->name, handle(requests[i]), requests[i]->status);
             check_text(requests[i]->name, sink_text(stage->sink), usual);
@@ -474,7 +476,7 @@ static bool fail_store(const struct request *request, unsigned n, enum error_kin
         check_number(request->name, status, request->status);
         return false;
     }
-    expect_whole(request);
+    expect_complete(request);
     check_number(request->name, status, error_status(kind));
     expect_usual(request);
     return true;
@@ -527,7 +529,7 @@ static void random_failures_leave_the_service_working(void **state)
         (void)handle(request);
         alloc_watch_stop();
         if (!outbuf_has_failed(&stage->response.out)) {
-            expect_whole(request);
+            expect_complete(request);
         }
         assert_int_equal(arena_used(stage->service.arena), 0);
     }

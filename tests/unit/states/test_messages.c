@@ -37,7 +37,7 @@ static void no_message_shows_a_placeholder(void **state)
     }
 }
 
-// The same members in both languages: a translation must not lose what the message is about.
+// Both languages use the same placeholders: a translation must not lose information.
 static void both_languages_have_the_same_members(void **state)
 {
     (void)state;

@@ -61,7 +61,7 @@ static void a_new_node_is_cleared(void **state)
 {
     (void)state;
     static const struct node clear;
-    (void)mallopt(M_PERTURB, 0x55); // fresh memory is anything but zero
+    (void)mallopt(M_PERTURB, 0x55); // new memory is not zero
     struct arena *const arena = arena_new(1 << 20);
     (void)mallopt(M_PERTURB, 0);
     struct node_list nodes = {0};

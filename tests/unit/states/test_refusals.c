@@ -42,7 +42,7 @@ static bool count(const char *address, enum error_kind cause, int64_t now_us)
     return refusals_count(refusals, cidr_address_parse(str_from(address)), cause, now_us);
 }
 
-// Counts TIMES more refusals, all of which are held back.
+// Counts TIMES more refusals, none of which is logged.
 static void hold_back(const char *address, enum error_kind cause, unsigned times, int64_t now_us)
 {
     for (unsigned i = 0; i < times; i++) {
@@ -50,7 +50,7 @@ static void hold_back(const char *address, enum error_kind cause, unsigned times
     }
 }
 
-// The events so far, without their times, one a line.
+// Checks the events so far, without their times, one per line.
 static void expect_log(const char *expected)
 {
     char *const text = read_whole_file(path);
@@ -80,7 +80,7 @@ static void the_first_refusal_of_each_client_and_cause_is_logged(void **state)
     assert_true(count("2001:db8::1", ERR_UNKNOWN_PATH, START));
     assert_true(count("unix:", ERR_UNKNOWN_PATH, START));
     hold_back("::ffff:10.0.0.1", ERR_CREDENTIALS_WRONG, 1, START);
-    hold_back("2001:db8::2", ERR_UNKNOWN_PATH, 1, START); // of the same network
+    hold_back("2001:db8::2", ERR_UNKNOWN_PATH, 1, START); // in the same network
     hold_back("", ERR_UNKNOWN_PATH, 1, START);
     expect_log("");
 }
@@ -142,7 +142,7 @@ static void a_flood_of_addresses_is_counted_together(void **state)
     }
     assert_int_equal(events, REFUSALS_CLIENTS + 1);
     assert_true(count("10.0.39.1", ERR_NO_TASK, START));    // of another cause
-    hold_back("10.0.0.1", ERR_CREDENTIALS_WRONG, 1, START); // who has an entry keeps it
+    hold_back("10.0.0.1", ERR_CREDENTIALS_WRONG, 1, START); // existing entries are kept
     refusals_report(refusals, END);
     char expected[256];
     snprintf(expected, sizeof expected,

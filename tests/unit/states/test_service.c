@@ -30,7 +30,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-// Sets the stage up anew with one configuration key: "BKFLOW_STATES_...=...".
+// Recreates the stage with one configuration key: "BKFLOW_STATES_...=...".
 static void configure(const char *entry)
 {
     char *const copy = strdup(entry);
@@ -52,7 +52,7 @@ static int get_with(const char *name, const char *value)
     return stage_get(stage, STAGE_PATH, VARIABLE(name, value));
 }
 
-// A request without credentials.
+// Sends a request without credentials.
 static int ask(const char *method, const char *path, const char *remote_addr)
 {
     const struct variable variables[] = {
@@ -77,13 +77,13 @@ static int get_with_credentials(const char *header)
 #define WRONG_CREDENTIALS                                                                          \
     "{\"bk_app_code\":\"demo_app\",\"bk_app_secret\":\"guess\",\"bk_username\":\"admin\"}"
 
-// The last answer is an error with this code.
+// Checks that the last answer is an error with this code.
 static void expect_error(int code)
 {
     json_object_put(stage_error(stage, code));
 }
 
-// The last answer's data; the envelope is to be put.
+// Returns the envelope of the last answer, which must be 200; free it with json_object_put.
 static struct json_object *success(void)
 {
     static const char *const members[] = {"result", "data", "message", "code", "trace_id"};
@@ -242,7 +242,7 @@ static void good_task_ids_reach_the_store(void **state)
     }
 }
 
-// In a child process: a path that is read beyond its end crashes.
+// Runs in a child process: reading past the path's end crashes.
 static int get_in_child(void *path)
 {
     return get(path) == 400 && stage->fake.calls == 0 &&
@@ -491,7 +491,7 @@ static void binding_refusals_are_worded_like_bkflows(void **state)
     expect_message(403, 40301, "Task is not associated with any template. task_id=10");
     stage->fake.task.exists = false;
     expect_message(404, 40402, "Task does not exist. task_id=10");
-    assert_int_equal(stage->fake.loads, 0); // no state has left the store
+    assert_int_equal(stage->fake.loads, 0); // no state has been read
 }
 
 static void refused_logins_do_not_say_which_half_is_wrong(void **state)
@@ -948,7 +948,7 @@ static void bytes_are_counted_including_heads(void **state)
 static void a_hangup_is_counted_and_the_next_request_is_answered(void **state)
 {
     (void)state;
-    static char long_state[8000]; // more than the buffer holds
+    static char long_state[8000]; // larger than the buffer
     memset(long_state, 'x', sizeof long_state - 1);
     const struct row row = ROW(STAGE_ROOT, "", .state = long_state);
     stage->fake.rows = &row;
@@ -962,7 +962,7 @@ static void a_hangup_is_counted_and_the_next_request_is_answered(void **state)
     json_object_put(success());
 }
 
-// What the requests that REQUESTS makes write to the log; to be freed.
+// Returns what the requests of REQUESTS write to the log; to be freed.
 static char *logged(enum log_level level, void (*requests)(void))
 {
     char *const folder = scratch_new();
@@ -1039,7 +1039,7 @@ static void refusals_are_logged_with_their_reason_and_without_secrets(void **sta
     }
     assert_null(strstr(text, "demo-secret"));
     const char *const first = strstr(text, "10.1.0.1");
-    assert_null(strstr(first + 1, "10.1.0.1 ")); // the others of the minute are held back
+    assert_null(strstr(first + 1, "10.1.0.1 ")); // only the first one in a minute is logged
     free(text);
 }
 
@@ -1094,7 +1094,7 @@ static void an_outage_does_not_fill_the_log(void **state)
 
 enum { SLOW_STORE_NS = 250000000 };
 
-// A store that takes its time.
+// A slow store.
 static int find_callers_slowly(void *store, struct lookup *const lookups[], size_t count,
                                struct error *err)
 {
@@ -1163,7 +1163,7 @@ static void every_request_leaves_the_arena_empty_and_wiped(void **state)
     assert_int_equal(get(STAGE_PATH), 200);
     assert_int_equal(arena_used(stage->service.arena), 0);
     for (size_t i = 0; i < 4096; i++) {
-        assert_int_equal(first[i], 0); // the first block is the arena's still
+        assert_int_equal(first[i], 0); // the arena still owns the first block
     }
 }
 

@@ -52,7 +52,7 @@ static void an_unneeded_table_is_not_read(void **state)
     const struct db_checks without_users = checks_of(STATEMENTS_INTERFACE);
     assert_true(asks(&without_users, STATEMENT_APPLICATIONS));
     assert_false(asks(&without_users, STATEMENT_CALLERS));
-    conf.auth.direct = false; // a gateway vouches for both
+    conf.auth.direct = false; // a gateway authenticates both
     const struct db_checks of_gateway = checks_of(STATEMENTS_INTERFACE);
     assert_false(asks(&of_gateway, STATEMENT_APPLICATIONS));
     assert_false(asks(&of_gateway, STATEMENT_CALLERS));

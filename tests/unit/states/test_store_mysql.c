@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The store over MySQL, as far as it goes without a server.
+// The MySQL store, as far as it works without a server.
 #include "alloc.h"
 #include "states/store_mysql.h"
 #include "support.h"
 
 #include <stdlib.h>
 
-// Sockets that nobody listens at: an error names the one that was tried.
+// Sockets without a server: an error names the one that was tried.
 static char interface_socket[] = "BKFLOW_STATES_DATABASE_SOCKET=/nowhere/interface";
 static char engine_socket[] = "BKFLOW_STATES_ENGINE_DATABASE_SOCKET=/nowhere/engine";
 

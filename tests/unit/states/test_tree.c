@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// tree: nesting, roll-up, times and the JSON text. Its tag and its limits have programs of their
-// own.
+// tree: nesting, roll-up, times and JSON. test_tree_tag and test_tree_limits have the rest.
 #include "base/clock.h"
 #include "rows.h"
 #include "support.h"
@@ -196,7 +195,7 @@ static void a_root_id_of_any_length_and_bytes_is_shown_in_every_node(void **stat
 
 // ---- nesting ----
 
-// The ids of the children at PATH, in their order, split by commas.
+// Returns the ids of the children at PATH in order, separated by commas.
 static const char *children_at(struct json_object *data, const char *path)
 {
     static char text[256];
@@ -423,7 +422,7 @@ static void seconds_are_rounded_like_the_c_library(void **state)
     struct dice dice = {13};
     assert_int_equal(fegetround(), FE_TONEAREST);
     for (unsigned round = 0; round < 200000; round++) {
-        // Half seconds, and what is next to them, up to 30 years either way.
+        // Half seconds and their neighbours, within 30 years.
         const int64_t half_seconds = (int64_t)dice_below(&dice, 4000000000) - 2000000000;
         const int64_t us = half_seconds * 500000 + (int64_t)dice_below(&dice, 3) - 1;
         assert_int_equal(tree_elapsed_seconds(NOW_US, NOW_US + us), llrint((double)us / 1e6));
@@ -531,7 +530,7 @@ static const char *state_in_opinion(const struct opinion *opinion, const struct 
 
 static void write_moment(FILE *text, int64_t us)
 {
-    // These rows have no moment before 1970, where division would have to round down.
+    // These rows have no times before 1970, so plain division works.
     const time_t seconds = (time_t)(us / US_PER_SECOND);
     struct tm local;
     char moment[64] = "";
@@ -599,7 +598,7 @@ static void random_trees_match_the_reference(void **state)
     }
 }
 
-// Every text of a node, of every length around what is written at once, plain and not.
+// Each string of a node, with lengths around the fast path's limit, plain and unusual.
 static void unusual_texts_come_back_unchanged(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How deep and how large a tree may be: depth costs no stack, size costs bounded memory and linear
-// time. Each tree is made in a child process, in a thread with a small stack.
+// Limits of depth and size: depth needs no stack, size needs bounded memory and linear time. Each
+// tree is built in a child process, in a thread with a small stack.
 #include "base/clock.h"
 #include "rows.h"
 #include "support.h"
@@ -19,8 +19,8 @@ enum {
     LARGE = 200000,
     SMALL_STACK = 256 * 1024,
     MEMORY_LIMIT = 64 << 20,
-    ARENA_BYTES = 1 << 30, // the process's limit is what counts
-    SECONDS_ALLOWED = 20,  // linear takes a small part of one; quadratic, minutes
+    ARENA_BYTES = 1 << 30, // the process's limit applies
+    SECONDS_ALLOWED = 20,  // linear needs a fraction; quadratic, minutes
 };
 
 // ---- what is written, looked at as it passes ----
@@ -76,7 +76,7 @@ static size_t binary(size_t i)
     return (i - 1) / 2;
 }
 
-// Two parents in turn, so that the parent looked up last never helps.
+// Two alternating parents, so that the last one looked up never helps.
 static size_t in_turn(size_t i)
 {
     return i < 3 ? 0 : 1 + i % 2;
@@ -88,7 +88,7 @@ struct job {
     unsigned expected_depth; // of nodes
     const char *leaf_state;
     const char *root_reads;
-    bool from_leaves; // rows come from the last to the first
+    bool from_leaves; // rows are in reverse order
     bool has_succeeded;
 };
 
@@ -174,7 +174,7 @@ static const struct job deep_chain = {
     .parent = in_a_chain,
     .expected_depth = DEEP,
     .leaf_state = "FAILED",
-    .root_reads = "FAILED", // carried up all the way
+    .root_reads = "FAILED", // rolled up to the root
 };
 
 static const struct job chain_from_the_leaf = {
@@ -247,7 +247,7 @@ static void alternating_parents_are_found_in_linear_time(void **state)
     run(&large_in_turn, run_on_a_small_stack);
 }
 
-// A sanitizer's shadow takes terabytes of address space: there nothing is claimed about memory.
+// Sanitizers reserve terabytes of address space, so the memory limit is not tested with them.
 #ifndef SANITIZING
 static int run_in_small_memory(void *job)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The entity tag of a tree: it changes exactly when the JSON text does.
+// The entity tag of a tree changes exactly when the JSON does.
 #include "base/clock.h"
 #include "rows.h"
 #include "support.h"
@@ -33,7 +33,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-// All that a client sees of one tree.
+// What a client sees of a tree.
 struct view {
     char tag[TREE_TAG_BYTES + 1];
     char *json; // to be freed
@@ -49,7 +49,7 @@ static struct view view_of_tree(const struct tree *tree)
     return view;
 }
 
-// The view of rows whose root is "n0"; one without JSON when there is no root among them.
+// Returns the view of rows with the root "n0"; without JSON if the root is missing.
 static struct view view_of(const struct row *rows, size_t count, int64_t now_us)
 {
     struct tree tree;
@@ -68,7 +68,7 @@ static bool is_same_tag(const struct view *a, const struct view *b)
     return memcmp(a->tag, b->tag, TREE_TAG_BYTES) == 0;
 }
 
-// Counts what a property test has met, so that one that meets only one kind is noticed.
+// Counts the cases of a property test, to detect that it only meets one kind.
 struct tally {
     unsigned same;
     unsigned different;
@@ -165,7 +165,7 @@ static void changing_the_rows_changes_the_tag_exactly_if_visible(void **state)
         const size_t b = dice_below(&dice, count);
         rows_random(rows, count, &dice);
         const struct view before = view_of(rows, count, NOW_US);
-        const struct row moved = rows[a]; // two rows trade places, or the last one goes
+        const struct row moved = rows[a]; // swaps two rows or removes the last one
         rows[a] = rows[b];
         rows[b] = moved;
         const struct view after = view_of(rows, a == b ? count - 1 : count, NOW_US);
@@ -242,7 +242,7 @@ static void every_bit_of_the_times_seconds_changes_the_tag(void **state)
     }
 }
 
-// Flips each bit of TEXT that leaves it ASCII.
+// Flips each bit of TEXT that keeps it ASCII.
 static void flip_bits_of(size_t node, size_t member, const char *text)
 {
     for (size_t bit = 0; bit < strlen(text) * 8; bit++) {
@@ -365,7 +365,7 @@ static int compare_halves(const void *left, const void *right)
     return memcmp(left, right, 16);
 }
 
-// 128 bits are promised: either half must tell trees apart by itself, as 64 bits do.
+// Either half of the 128 bits must distinguish trees by itself.
 static void either_half_of_the_tag_distinguishes_trees(void **state)
 {
     (void)state;
