@@ -100,7 +100,7 @@ def installation(lab):
 def test_1_from_an_empty_machine_to_a_checked_program(installation):
     installation.type("1. Packages, the program, its user", timeout=400)
     installation.type("2. The two databases")
-    assert "BEGIN PUBLIC KEY" in installation.type("3. The gateway's key, and the configuration")
+    installation.type("3. The configuration, and the gateway's key")
     said = installation.type("4. Start and check")
     assert "no mistakes" in said
     assert "RUNNING" in said
@@ -122,13 +122,18 @@ def test_3_the_first_call_through_the_gateway(installation):
     assert said.rstrip().endswith('"unix:/run/bkflow-states/fcgi.sock" "200"')
 
 
-def test_4_the_fallback(installation):
+def test_4_the_key_is_taken_again(installation):
+    installation.type("What the gateway limits")
+    assert OURS in installation.type("7. The first call")
+
+
+def test_5_the_fallback(installation):
     said = installation.type("The fallback")
     assert said.index(BKFLOWS) < said.index("HTTP/1.1 401")
     assert becomes_true(lambda: "200" in installation.type("7. The first call"))
 
 
-def test_5_haproxy_instead(installation):
+def test_6_haproxy_instead(installation):
     installation.sandbox.root("service nginx stop")
     installation.type("5. The proxy 2")
     wait_until(lambda: installation.status("http://proxy.example.org:8080/") == str(bkflow.STATUS))
@@ -141,7 +146,7 @@ def test_5_haproxy_instead(installation):
     installation.sandbox.root("service haproxy stop; service nginx start")
 
 
-def test_6_going_back(installation):
+def test_7_going_back(installation):
     """BKFlow answers at once; then nothing of ours is left."""
     installation.type("Going back")
     assert BKFLOWS in installation.type("7. The first call")

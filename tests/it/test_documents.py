@@ -16,7 +16,7 @@ import subprocess
 import machine as fresh_machine
 import pytest
 import yaml
-from lab import documents
+from lab import documents, mariadb
 from lab.scratch import wait_until
 
 CREDENTIALS = '{"bk_app_code": "demo_app", "bk_app_secret": "demo-secret", "bk_username": "demo_user"}'
@@ -43,6 +43,7 @@ INLINE_ELSEWHERE = {
     "bkflow-states --print-reference": "by tests/lint/manual.sh",
     "systemd-analyze security": "in test_deployments.py",
     "dpkg-buildpackage -us -uc -b": "by tests/package",
+    "bkflow-statesctl gateway-key bk-flow-engine --write": "in test_bkflow_document.py",
 }
 INLINE_DOCUMENTS = ("README.md", "docs/deploy.md", "docs/examples/README.md")
 
