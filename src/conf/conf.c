@@ -21,7 +21,8 @@ void conf_mistake(struct conf_mistakes *mistakes, const char *format, ...)
     mistakes->count++;
 }
 
-void conf_free_secret(char *secret)
+// Wipes and frees the secret, which may be NULL.
+static void free_secret(char *secret)
 {
     if (secret != NULL) {
         explicit_bzero(secret, strlen(secret));
@@ -51,10 +52,10 @@ void conf_load_value(struct conf_load *load, size_t index, const char *text, con
         .mistakes = &load->mistakes,
     };
     if (key->parse(&value) != 0) {
-        conf_free_secret(copy);
+        free_secret(copy);
         return;
     }
-    conf_free_secret(load->conf->texts[index]);
+    free_secret(load->conf->texts[index]);
     load->conf->texts[index] = copy;
 }
 
@@ -249,10 +250,10 @@ void conf_free(struct conf *conf)
         return;
     }
     for (size_t i = 0; i < CONF_KEYS_MAX; i++) {
-        conf_free_secret(conf->texts[i]);
+        free_secret(conf->texts[i]);
     }
     for (size_t i = 0; i < COUNT_OF(conf->secrets); i++) {
-        conf_free_secret(conf->secrets[i]);
+        free_secret(conf->secrets[i]);
     }
     for (size_t i = 0; i < conf->auth.gateway_count; i++) {
         free(conf->auth.gateways[i].name);

@@ -35,7 +35,4 @@ void conf_load_passwords(struct conf_load *load) NONNULL;
 bool conf_any_given(const struct conf *conf, const char *section,
                     const char *const *names) MUST_CHECK NONNULL;
 
-// Wipes and frees the secret, which may be NULL.
-void conf_free_secret(char *secret);
-
 #endif

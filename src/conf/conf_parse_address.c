@@ -6,7 +6,17 @@
 
 // ---- host and port ----
 
-unsigned conf_read_port(struct str text)
+// The parts of "name:port" or "[address]:port", each of which may be missing. TEXT is split at the
+// last colon, unless it is an IPv6 address without brackets. A missing port is absent; brackets are
+// removed.
+struct endpoint {
+    struct str host;
+    struct str port;
+    bool is_bracketed;
+};
+
+// Parses a port, 1 to 65535 in decimal digits; 0 if it is invalid.
+static unsigned read_port(struct str text)
 {
     unsigned number = 0;
     for (size_t i = 0; i < text.len; i++) {
@@ -18,22 +28,22 @@ unsigned conf_read_port(struct str text)
     return number <= 65535 ? number : 0;
 }
 
-static struct conf_endpoint split_brackets(struct str text)
+static struct endpoint split_brackets(struct str text)
 {
     const char *const close = memchr(text.ptr, ']', text.len);
     const size_t inside = close == NULL ? 0 : (size_t)(close - text.ptr) - 1;
     const struct str rest = close == NULL ? STR_ABSENT : str_skip(text, inside + 2);
     if (close == NULL || (rest.len > 0 && rest.ptr[0] != ':')) {
-        return (struct conf_endpoint){.host = text};
+        return (struct endpoint){.host = text};
     }
-    return (struct conf_endpoint){
+    return (struct endpoint){
         .host = {text.ptr + 1, inside},
         .port = rest.len == 0 ? STR_ABSENT : str_skip(rest, 1),
         .is_bracketed = true,
     };
 }
 
-struct conf_endpoint conf_split_endpoint(struct str text)
+static struct endpoint split_endpoint(struct str text)
 {
     if (str_starts_with(text, STR("["))) {
         return split_brackets(text);
@@ -41,8 +51,8 @@ struct conf_endpoint conf_split_endpoint(struct str text)
     struct str port = text;
     const struct str host = str_cut(&port, ':');
     const bool has_one_colon = port.len == 0 || memchr(port.ptr, ':', port.len) == NULL;
-    return has_one_colon ? (struct conf_endpoint){.host = host, .port = port}
-                         : (struct conf_endpoint){.host = text};
+    return has_one_colon ? (struct endpoint){.host = host, .port = port}
+                         : (struct endpoint){.host = text};
 }
 
 static bool is_ip6_address(struct str text)
@@ -68,7 +78,7 @@ static bool is_host_name(struct str text)
 }
 
 // Whether the endpoint's host is a name or an address. An IPv6 address may have brackets.
-static bool is_host(const struct conf_endpoint *endpoint)
+static bool is_host(const struct endpoint *endpoint)
 {
     return is_ip6_address(endpoint->host) ||
            (!endpoint->is_bracketed && is_host_name(endpoint->host));
@@ -116,9 +126,9 @@ static int read_listen_unix(struct str rest, struct conf_listen *listen)
 static int read_listen_tcp(struct str text, struct conf_listen *listen)
 {
     listen->kind = CONF_LISTEN_TCP;
-    const struct conf_endpoint endpoint = conf_split_endpoint(text);
+    const struct endpoint endpoint = split_endpoint(text);
     const bool is_any = !endpoint.is_bracketed && str_equal(endpoint.host, STR("*"));
-    const bool is_good = conf_read_port(endpoint.port) != 0 && (is_any || is_host(&endpoint)) &&
+    const bool is_good = read_port(endpoint.port) != 0 && (is_any || is_host(&endpoint)) &&
                          copy_bounded(listen->host, sizeof listen->host, endpoint.host) &&
                          copy_bounded(listen->port, sizeof listen->port, endpoint.port);
     return is_good ? 0 : -1;
@@ -171,8 +181,8 @@ static int refuse_element(const struct conf_value *value, struct str element, co
 
 static int read_host(const struct conf_value *value, struct str element, struct conf_host *host)
 {
-    const struct conf_endpoint endpoint = conf_split_endpoint(element);
-    *host = (struct conf_host){.port = conf_read_port(endpoint.port)};
+    const struct endpoint endpoint = split_endpoint(element);
+    *host = (struct conf_host){.port = read_port(endpoint.port)};
     if (!is_host(&endpoint)) {
         return refuse_element(value, element, "a host name or an address");
     }

@@ -40,17 +40,4 @@ int conf_refuse(const struct conf_value *value) NONNULL;
 // Reports a specific mistake in the value. Always -1.
 int conf_refuse_because(const struct conf_value *value, const char *format, ...) PRINTF_LIKE(2, 3);
 
-// The parts of "name:port" or "[address]:port", each of which may be missing. TEXT is split at the
-// last colon, unless it is an IPv6 address without brackets. A missing port is absent; brackets are
-// removed.
-struct conf_endpoint {
-    struct str host;
-    struct str port;
-    bool is_bracketed;
-};
-struct conf_endpoint conf_split_endpoint(struct str text) MUST_CHECK;
-
-// Parses a port, 1 to 65535 in decimal digits; 0 if it is invalid.
-unsigned conf_read_port(struct str text) MUST_CHECK;
-
 #endif

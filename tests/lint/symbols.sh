@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# What the object files tell: exported names begin with their file's stem or their directory, src/ keeps no variables, nobody
-# calls what cannot bound its output, and what is reserved for one module is called by that alone. Needs a plain build (no sanitizers) in BUILDDIR.
+# What the object files tell: exported names begin with their file's stem or their directory and are needed elsewhere,
+# src/ keeps no variables, nobody calls what cannot bound its output, and what is reserved for one module is called by
+# that alone. Needs a plain build (no sanitizers) in BUILDDIR.
 set -eu
 cd "$(dirname "$0")/../.."
 build=${BUILDDIR:-.}
@@ -55,6 +56,8 @@ permit_for_operator    src/ctl/states
 '
 
 status=0
+used=$(mktemp)
+trap 'rm -f "$used"' EXIT
 
 # Turns "module name" lines into complaints.
 complain() {
@@ -91,6 +94,14 @@ bad=$(exported | SECOND=$second_prefixes awk '
     }')
 if [ -n "$bad" ]; then
     echo "$bad" | complain "an exported name must begin with its module's name (or be static)"
+    status=1
+fi
+
+# An exported name that neither another file of the programs nor a test needs.
+bad=$({ needed | sed 's/.* //'; grep -rhoE '[a-z_0-9]+' --include='*.[ch]' tests; echo main; } | sort -u >"$used"
+    exported | while read -r module name; do grep -qxF "$name" "$used" || echo "$module $name"; done)
+if [ -n "$bad" ]; then
+    echo "$bad" | complain "nobody else needs it: it must be static, or go"
     status=1
 fi
 
