@@ -245,7 +245,7 @@ static enum date_presence read_date(const struct json_value *claims, const char 
     return is_number && isfinite(*seconds) ? DATE_GIVEN : DATE_BAD;
 }
 
-// Reads a date that the token may lack.
+// Reads an optional date.
 static int read_optional_date(const struct json_value *json, const char *name, double *seconds,
                               struct error *err)
 {
@@ -356,8 +356,7 @@ static int verify(struct auth_gateway *gateway, const struct auth_context *conte
     return read_claims(&jwt, context->arena, claims, err);
 }
 
-// The cache only replaces verifying: the dates are checked each time, and a token that is refused
-// is never added.
+// The cache only replaces verifying: dates are always checked, and refused tokens are never added.
 static int read_token(struct auth_gateway *gateway, const struct auth_context *context,
                       struct str token, struct token_claims *claims, struct error *err)
 {

@@ -6,9 +6,8 @@
 
 #include "auth/authenticate.h"
 
-// The accepted gateways with their keys, and the tokens that these have verified. Shared by
-// threads; all but the cache of tokens is immutable. A reload loads new ones, which know no token
-// yet.
+// The accepted gateways with their keys and a cache of verified tokens. Threads share it; all but
+// the cache is immutable. A reload loads new ones with an empty cache.
 struct gateways;
 
 // Loads the gateways of the configuration; none without [auth] gateway. Reports all mistakes before

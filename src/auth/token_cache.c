@@ -7,9 +7,9 @@
 enum { SETS = 1024, WAYS = 4 };
 
 struct entry {
-    uint64_t used; // when it was used last, in uses of the cache; 0: free
+    uint64_t used; // time of the last use, in uses of the cache; 0: free
     uint8_t digest[TOKEN_CACHE_DIGEST_BYTES];
-    struct token_claims claims; // with its texts in TEXT
+    struct token_claims claims; // its strings are in TEXT
     char text[TOKEN_CACHE_TEXT_BYTES];
 };
 
@@ -37,7 +37,7 @@ void token_cache_free(struct token_cache *cache)
     }
 }
 
-// A digest is as good as random: its first bytes choose the set.
+// Digests are as good as random: the first bytes choose the set.
 static struct entry *set_of(struct token_cache *cache,
                             const uint8_t digest[TOKEN_CACHE_DIGEST_BYTES])
 {
@@ -107,7 +107,7 @@ void token_cache_add(struct token_cache *cache, const uint8_t digest[TOKEN_CACHE
         return;
     }
     pthread_mutex_lock(&cache->mutex);
-    // Another thread may have verified the same token meanwhile.
+    // Another thread may have verified the same token in the meantime.
     if (find(cache, digest) == NULL) {
         fill(find_oldest(cache, digest), digest, claims, ++cache->uses);
     }

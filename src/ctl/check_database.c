@@ -63,7 +63,7 @@ static void add_failure(struct ctl_report *report, struct ctl_finding *finding,
     ctl_report_add(report, finding);
 }
 
-// Rows contain the server's time, but elapsed times and rotated secrets are judged by ours.
+// Rows contain the server's time, but elapsed times and rotated secrets are measured by ours.
 static void look_at_clock(const struct ctl_check_place *place, struct ctl_report *report)
 {
     const int64_t ahead_us = place->server.ahead_us;
@@ -156,10 +156,10 @@ static void add_unneeded(const struct ctl_tables_table *table, struct ctl_report
 static void look_at_tables(struct ctl *ctl, const struct ctl_check_place *place,
                            struct ctl_report *report)
 {
-    const bool is_apart = ctl->conf->has_engine_database;
+    const bool is_separate = ctl->conf->has_engine_database;
     const bool is_engine = place->conf == &ctl->conf->engine_database;
     for (size_t i = 0; i < ctl_tables_count; i++) {
-        if (is_apart && ctl_tables_all[i].is_engine != is_engine) {
+        if (is_separate && ctl_tables_all[i].is_engine != is_engine) {
             continue;
         }
         if (is_needed(ctl->conf, &ctl_tables_all[i])) {

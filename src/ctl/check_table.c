@@ -105,8 +105,9 @@ static bool has_type(const struct ctl_schema_column *column, const struct ctl_ta
     return strcmp(column->type, "datetime") == 0;
 }
 
-// A binary collation compares code points.
-static bool tells_apart(const struct ctl_schema_column *column)
+// Whether the collation distinguishes texts with different bytes. Binary collations compare code
+// points.
+static bool distinguishes_texts(const struct ctl_schema_column *column)
 {
     static const char suffix[] = "_bin";
     const size_t len = strlen(column->collation);
@@ -115,7 +116,7 @@ static bool tells_apart(const struct ctl_schema_column *column)
 }
 
 // Checks a column that exists. FINDING stays unchanged if it is right.
-static void judge_column(const struct look *look, const struct ctl_schema_column *column,
+static void check_column(const struct look *look, const struct ctl_schema_column *column,
                          const struct ctl_tables_column *needed, struct ctl_finding *finding)
 {
     char expected[64];
@@ -132,7 +133,7 @@ static void judge_column(const struct look *look, const struct ctl_schema_column
                         column->type, column->size, expected);
         ctl_report_to_do(finding, "A row with a longer text is answered 503: look for a version of "
                                   "the program that is as new as this BKFlow.");
-    } else if (needed->is_exact && !tells_apart(column)) {
+    } else if (needed->is_exact && !distinguishes_texts(column)) {
         finding->verdict = CTL_WRONG;
         ctl_report_what(finding, "its collation %s takes different codes for the same",
                         column->collation);
@@ -171,7 +172,7 @@ static bool look_at_column(const struct look *look, size_t i)
     const struct ctl_schema_column *const column = &look->columns[i];
     struct ctl_finding finding = {.topic = {"columns", look->table->name, needed->name}};
     if (column->is_there) {
-        judge_column(look, column, needed, &finding);
+        check_column(look, column, needed, &finding);
     } else {
         add_missing_column(look, needed, &finding);
     }

@@ -260,7 +260,7 @@ static int read_options(int argc, char **argv, struct ctl_command_line *line, un
         {NULL, 0, NULL, 0},
     };
     int status = CTL_OK;
-    struct ctl_fault later = {.what = ""}; // only the first mistake is told
+    struct ctl_fault later = {.what = ""}; // only the first mistake is reported
     optind = 0;                            // from the start, whoever called getopt before
     opterr = 0;
     for (int option; (option = getopt_long(argc, argv, ":c:u:Vh", known, NULL)) != -1;) {

@@ -13,7 +13,7 @@
 enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2, CTL_CONFIGURATION = 78 };
 
 struct ctl_options {
-    const char *conf_path; // NULL: the usual one
+    const char *conf_path; // NULL: the default
     const char *user;      // NULL: as configured
     const char *password_file;
     const char *description;
@@ -33,8 +33,8 @@ struct ctl {
     struct metrics_shard shard; // database connections count in one; nobody reads it
     struct ctl_out out;         // standard output
     struct ctl_out errors;      // standard error
-    struct ctl_fault fault;     // why the command failed; empty where the answer says it
-    struct ctl_fault unseen;    // what has been done, for where the answer cannot be written
+    struct ctl_fault fault;     // why the command failed; empty if the answer says it
+    struct ctl_fault unseen;    // what has been done, in case the answer cannot be written
 };
 
 #endif

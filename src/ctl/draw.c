@@ -25,7 +25,7 @@ static void advance(struct step *step, const struct tree *tree)
 {
     size_t left;
     step->node = tree_next(tree, step->node, &left);
-    step->depth += 1 - left; // a child is one deeper; each node that ended takes one back
+    step->depth += 1 - left; // a child is one deeper; each node that ended is one level up
 }
 
 static struct str id_of(const struct node *node)
@@ -126,7 +126,8 @@ struct drawing {
     const struct tree *tree;
     struct local_time *local_time;
     struct columns columns;
-    bool is_last[LEVELS_MAX + 1]; // by level: no sibling follows the node above this line there
+    bool is_last[LEVELS_MAX +
+                 1]; // by level: whether the current node's ancestor is the last sibling
 };
 
 static void draw_lines(struct drawing *drawing, const struct step *step)

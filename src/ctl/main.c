@@ -101,7 +101,7 @@ static int run(const struct ctl_command_line *line, struct ctl *ctl)
     return finish(ctl, status);
 }
 
-// A thread that still waits for a database host must not see exit() take the libraries away.
+// A thread may still be waiting for a database host: exit() would unload libraries under it.
 static int end(int status)
 {
     if (db_library_is_busy()) {
@@ -121,9 +121,9 @@ int main(int argc, char **argv)
     struct ctl ctl = {.options = {.conf_path = NULL}};
     struct ctl_command_line line;
     if (standard_fds_open() != 0) {
-        return CTL_FAILED; // there may be nowhere to say so
+        return CTL_FAILED; // there may be no place to report this
     }
-    signal(SIGPIPE, SIG_IGN); // a reader that is gone is an error of write, to be told
+    signal(SIGPIPE, SIG_IGN); // a reader that is gone must be reported as an error of write
     ctl_out_init(&ctl.out, STDOUT_FILENO);
     ctl_out_init(&ctl.errors, STDERR_FILENO);
     const int status = ctl_command_line_read(&line, argc, argv, &ctl.fault);

@@ -67,7 +67,7 @@ static int write_byte(struct ctl_out *out, char byte)
     out->partial[out->held++] = byte;
     const size_t step = utf8_sequence(out->partial, out->held);
     if (step == 0 && out->held < sizeof out->partial) {
-        return 0; // json_write gives nothing but UTF-8: the rest is still to come
+        return 0; // json_write writes only UTF-8: the rest will follow
     }
     const struct str character = {out->partial, out->held};
     out->held = 0;
@@ -161,7 +161,7 @@ static size_t show(struct str rest, char text[16], struct str *shown)
     const uint32_t point = step == 0 ? 0 : utf8_code_point(rest.ptr, step);
     if (step > 0 && utf8_is_visible(point)) {
         *shown = (struct str){rest.ptr, step};
-    } else if (point < 0xA0) { // no UTF-8 or a control
+    } else if (point < 0xA0) { // invalid UTF-8 or a control character
         *shown = STR("?");
     } else {
         *shown = (struct str){text, (size_t)snprintf(text, 16, "<U+%04X>", point)};
@@ -186,7 +186,7 @@ static size_t columns_of(struct str shown)
         return shown.len; // ASCII, perhaps a substitute
     }
     const int columns = wcwidth((wchar_t)utf8_code_point(shown.ptr, shown.len));
-    return columns < 0 ? 1 : (size_t)columns; // a locale that does not know it: a guess
+    return columns < 0 ? 1 : (size_t)columns; // unknown to the locale: a guess
 }
 
 size_t ctl_out_width(struct str text)

@@ -15,10 +15,10 @@ struct ctl_out {
     struct outbuf buffer;
     int fd;
     int error;       // errno of the write that failed, or 0
-    bool is_json;    // what is written is JSON: characters that nobody sees are escaped
+    bool is_json;    // the output is JSON: invisible characters are escaped
     bool has_colour; // FD is a terminal with colours, and NO_COLOR is not set
     bool has_utf8;   // the locale's characters are UTF-8
-    size_t held;     // bytes of PARTIAL: a character whose end has not come yet
+    size_t held;     // bytes of PARTIAL, an incomplete character
     char partial[UTF8_MAX];
     char bytes[8192];
 };

@@ -18,8 +18,8 @@ void ctl_schema_free(struct ctl_schema *schema);
 
 struct ctl_schema_server {
     char version[256];
-    char user[256]; // of the account that the server took us for
-    char host[256]; // likewise
+    char user[256]; // the account that the server matched
+    char host[256]; // the same
     char database[256];
     char identity[512];   // of the server, whatever name it is reached by
     int64_t ahead_us;     // of the server's clock, before ours
