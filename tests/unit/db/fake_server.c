@@ -89,18 +89,12 @@ void script_start(struct script *script, unsigned how)
     put_1(script, how);
 }
 
-void script_prepared_as(struct script *script, unsigned parameters, unsigned columns,
-                        const char *types)
+void script_prepared(struct script *script, unsigned parameters, const char *types)
 {
     put_1(script, OP_PREPARED);
     put_2(script, parameters);
-    put_2(script, columns);
+    put_2(script, (unsigned)strlen(types));
     put_columns(script, types);
-}
-
-void script_prepared(struct script *script, unsigned parameters, const char *types)
-{
-    script_prepared_as(script, parameters, (unsigned)strlen(types), types);
 }
 
 void script_result(struct script *script, const char *types, unsigned status, unsigned rows)

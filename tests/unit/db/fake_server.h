@@ -27,10 +27,6 @@ enum { SCRIPT_MORE_RESULTS = 8 }; // a status flag
 // T tinyint, S varchar, D datetime, N null, W time, G geometry, ? an unknown type.
 void script_prepared(struct script *script, unsigned parameters, const char *types) NONNULL;
 
-// The same with a wrong number of columns.
-void script_prepared_as(struct script *script, unsigned parameters, unsigned columns,
-                        const char *types) NONNULL;
-
 // Answers COM_STMT_EXECUTE: ROWS rows follow, each with a cell for each column.
 void script_result(struct script *script, const char *types, unsigned status,
                    unsigned rows) NONNULL;
