@@ -351,6 +351,8 @@ def print_goals(verdicts):
 
 def print_doubts(medians):
     """A rate or a p99 is worth what the machine could give; CPU per request stands more."""
+    if not medians:
+        return
     busy = statistics.median(figures["bystanders"] for figures in medians.values())
     if busy > QUIET:
         print(f"\nOther processes took {busy:.0%} of the machine: do not trust rates, p99 and what follows from them.")
