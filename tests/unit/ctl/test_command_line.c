@@ -218,6 +218,8 @@ static void misuse_is_named(void **state)
         {"app check", "there is no command app check"},
         {"app add", "app add needs a CODE"},
         {"states", "states needs a TASK_ID"},
+        {"gateway-key", "gateway-key needs a NAME"},
+        {"check --write", "check does not take --write"},
         {"app add x y", "app add takes no argument y"},
         {"app list x", "app list takes no argument x"},
         {"check x", "check takes no argument x"},
@@ -265,8 +267,8 @@ static void the_usage_has_every_option(void **state)
 {
     (void)state;
     static const char *const options[] = {
-        "--config", "--user",        "--password-file", "--json", "--secret-stdin",
-        "--grace",  "--description", "--yes",           "--help", "--version",
+        "--config",      "--user", "--password-file", "--json",    "--secret-stdin", "--grace",
+        "--description", "--yes",  "--help",          "--version", "--write",
     };
     for (size_t i = 0; i < COUNT_OF(options); i++) {
         check(options[i], has_text(str_from(ctl_command_line_usage), options[i]));
