@@ -264,10 +264,10 @@ static int read_options(int argc, char **argv, struct ctl_command_line *line, un
     optind = 0;                            // from the start, whoever called getopt before
     opterr = 0;
     for (int option; (option = getopt_long(argc, argv, ":c:u:Vh", known, NULL)) != -1;) {
-        struct ctl_fault *const told = status == CTL_OK ? fault : &later;
+        struct ctl_fault *const reported = status == CTL_OK ? fault : &later;
         const int taking = option == '?' || option == ':'
-                               ? misuse_of_option(option, argv[optind - 1], told)
-                               : take_option(option, line, taken, told);
+                               ? misuse_of_option(option, argv[optind - 1], reported)
+                               : take_option(option, line, taken, reported);
         status = status == CTL_OK ? taking : status;
     }
     return status;

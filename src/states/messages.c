@@ -51,7 +51,7 @@ static const char *const messages[ERR_KIND_COUNT][2] = {
     [ERR_UNKNOWN_PATH] = {"Unknown path", "路径不存在"},
     [ERR_NO_PATH_INFO] =
         {"The web server sent no PATH_INFO: its configuration for bkflow-states must pass the part "
-         "of the URL behind the mount as PATH_INFO",
+         "of the URL after the mount as PATH_INFO",
          "Web 服务器未传递 PATH_INFO：请在其 bkflow-states 配置中将挂载点之后的路径作为 PATH_INFO "
          "传递"},
     [ERR_NO_TASK] = {"Task does not exist. task_id={task_id}", "任务不存在，task_id={task_id}"},
