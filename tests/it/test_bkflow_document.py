@@ -4,11 +4,12 @@ complete tables, and stand-ins for BKFlow and the gateway."""
 
 import functools
 import re
+import shlex
 
 import machine
 import pytest
 import support
-from lab import bkflow, documents
+from lab import bkflow, client, documents
 from lab.scratch import becomes_true, wait_until
 
 PAGE = "docs/bkflow.md"
@@ -17,7 +18,7 @@ TABLES = documents.ROOT / "tests" / "data" / "bkflow-tables"
 ADMIN = "administrator-password"
 ADDRESSES = {"db.example.org": "127.0.0.1", "proxy.example.org": "127.0.0.1", "bkflow.example.org": "127.0.0.2",
              "bkapi.example.org": "127.0.0.3"}
-TASK, TEMPLATE, APP = 2, 1, "my_app"
+TASK, TEMPLATE, APP, USER = 2, 1, "my_app", "admin"
 OURS, BKFLOWS = "HTTP/1.1 200", f"HTTP/1.1 {bkflow.STATUS}"
 
 DATABASES = f"""
@@ -30,6 +31,7 @@ INTERFACE_ROWS = f"""
 SET sql_mode = '';
 INSERT INTO template_template (id, is_deleted, bk_app_code, notify_config, extra_info)
   VALUES ({TEMPLATE}, 0, '{APP}', '{{}}', '{{}}');
+INSERT INTO account_user (id, username, is_active) VALUES (1, '{USER}', 1);
 INSERT INTO apigw_manager_context (created_at, updated_at, scope, `key`, value)
   VALUES (NOW(6), NOW(6), 'public_key', '{bkflow.GATEWAY}', '%s');
 """
@@ -63,8 +65,9 @@ class Installation:
         assert done.status == 0, f"{blocks()[heading]}\nended with {done.status}:\n{done.output}"
         return done.output
 
-    def status(self, url):
-        return self.sandbox.run(f"curl -s -m 10 -o /dev/null -w '%{{http_code}}' {url} || true").output
+    def status(self, arguments):
+        """What curl says that the answer's status is; 000 without an answer."""
+        return self.sandbox.run(f"curl -s -m 10 -o /dev/null -w '%{{http_code}}' {arguments} || true").output
 
     def prepare(self):
         """BKFlow, its databases and the gateway, and an administrator's account for the databases."""
@@ -83,7 +86,7 @@ class Installation:
         self._sql("bkflow", INTERFACE_ROWS % root("cat /run/gateway.pem").strip())
         self._sql("bkflow_engine", ENGINE_ROWS)
         self.sandbox.run(f"printf '[client]\\nhost = db.example.org\\nuser = admin\\npassword = {ADMIN}\\n' >~/.my.cnf\n"
-                         "chmod 600 ~/.my.cnf")
+                         f"echo {ADMIN} >~/admin.pw; chmod 600 ~/.my.cnf ~/admin.pw")
 
     def _sql(self, database, text):
         self.sandbox.root(f"mariadb {database} <<'END'\n{text}\nEND")
@@ -127,13 +130,23 @@ def test_4_the_key_is_taken_again(installation):
     assert OURS in installation.type("7. The first call")
 
 
-def test_5_the_fallback(installation):
+def test_5_the_web_page_and_its_api(installation):
+    said = installation.type("8. The web page, if you want it")
+    assert (OURS in said, "Content-Security-Policy" in said) == (True, True)
+    secret = re.search(r"^ *(\S{20,})\n\nThis is its secret", said, re.MULTILINE)[1]
+    sent = f"X-Bkapi-Authorization: {client.authorization(APP, secret, USER)}"
+    wait_until(lambda: installation.status(
+        f"-H {shlex.quote(sent)} http://localhost:8081/bkflow/task/{TASK}/get_task_states_by_app/") == "200")
+    assert OURS in installation.type("7. The first call")
+
+
+def test_6_the_fallback(installation):
     said = installation.type("The fallback")
     assert said.index(BKFLOWS) < said.index("HTTP/1.1 401")
     assert becomes_true(lambda: "200" in installation.type("7. The first call"))
 
 
-def test_6_haproxy_instead(installation):
+def test_7_haproxy_instead(installation):
     installation.sandbox.root("service nginx stop")
     installation.type("5. The proxy 2")
     wait_until(lambda: installation.status("http://proxy.example.org:8080/") == str(bkflow.STATUS))
@@ -146,7 +159,7 @@ def test_6_haproxy_instead(installation):
     installation.sandbox.root("service haproxy stop; service nginx start")
 
 
-def test_7_going_back(installation):
+def test_8_going_back(installation):
     """BKFlow answers at once; then nothing of ours is left."""
     installation.type("Going back")
     assert BKFLOWS in installation.type("7. The first call")
