@@ -46,10 +46,10 @@ bool ctl_schema_has_rows(struct ctl_schema *schema, enum ctl_schema_rows table) 
 
 // A column as it is. One without any privilege for the account is reported as missing.
 struct ctl_schema_column {
+    int64_t size; // of texts and bytes, in characters or bytes
     bool is_there;
     bool is_readable; // by this account
     char type[65];
-    int64_t size; // of texts and bytes, in characters or bytes
     char collation[65];
 };
 
