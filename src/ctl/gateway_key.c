@@ -38,7 +38,7 @@ static int write_all(int fd, struct str text)
     return 0;
 }
 
-// Ends the file with a line break. Everybody may read a public key.
+// Writes the key and a line end. A public key may be readable by everybody.
 static int fill_file(int fd, struct str pem)
 {
     const bool has_end = pem.len > 0 && pem.ptr[pem.len - 1] == '\n';
@@ -49,7 +49,7 @@ static int fill_file(int fd, struct str pem)
     return fsync(fd);
 }
 
-// Replaces the file in one step: a reload sees the old one or the new one. -1 with errno.
+// Replaces the file atomically: a reload sees the old key or the new one. -1 with errno.
 static int replace_file(const char *path, struct str pem)
 {
     char *temporary = NULL;
@@ -105,7 +105,7 @@ static void write_answer(struct ctl *ctl, struct str pem, const char *path, bool
     ctl_out_print(&ctl->out, "\n");
 }
 
-// A key that was checked consists of ASCII lines.
+// The key has been checked: it consists of ASCII lines.
 static void print_key(struct ctl *ctl, struct str pem)
 {
     struct str rest = pem;
@@ -214,7 +214,7 @@ int ctl_gateway_key_run(struct ctl *ctl)
 
 // ---- the check ----
 
-// Not to know the stored key is no fault: no request needs it.
+// An unknown stored key is not a failure: no request needs it.
 static void report_unknown(struct ctl *ctl, const struct error *err, struct ctl_finding *finding)
 {
     const struct conf_database *const database = &ctl->conf->database;

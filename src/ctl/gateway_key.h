@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ctl_gateway_key: the command that takes a gateway's public key from BKFlow's database, and the
-// part of the check that compares that key with the configured file.
+// ctl_gateway_key: the command that copies a gateway's public key from BKFlow's database, and the
+// check that compares that key with the configured file.
 #ifndef BKFLOW_CTL_GATEWAY_KEY_H
 #define BKFLOW_CTL_GATEWAY_KEY_H
 
@@ -10,8 +10,8 @@
 // bkflow-statesctl gateway-key NAME. Returns an exit status.
 int ctl_gateway_key_run(struct ctl *ctl) MUST_CHECK NONNULL;
 
-// Reports for each configured gateway whether its file has the key that BKFlow keeps. The
-// responder's account need not be able to read that.
+// Reports for each configured gateway whether its file has the key stored by BKFlow. The
+// responder's account need not be able to read that key.
 void ctl_gateway_key_check(struct ctl *ctl, struct ctl_report *report) NONNULL;
 
 #endif

@@ -12,14 +12,14 @@ enum ctl_tables_type {
     CTL_TABLES_NUMBER,
     CTL_TABLES_TEXT,  // of up to SIZE characters: the responder reads no longer ones
     CTL_TABLES_BYTES, // exactly SIZE
-    CTL_TABLES_TIME,  // without a zone: it holds UTC
+    CTL_TABLES_TIME,  // UTC, without a time zone
 };
 
 struct ctl_tables_column {
     const char *name;
     enum ctl_tables_type type;
     int64_t size;
-    bool is_exact;     // texts that differ in case or accents must not be one
+    bool is_exact;     // texts that differ in case or accents must differ
     const char *since; // the BKFlow that added it, for people; NULL: all that fit have it
 };
 
@@ -28,7 +28,7 @@ struct ctl_tables_index {
     const char *column;
     bool is_unique;
     const char *purpose; // completes "without it ..."
-    bool covers;         // it holds all columns of the table that are read
+    bool covers;         // contains all columns of the table that are read
 };
 
 // Why requests read a table.
@@ -41,13 +41,13 @@ enum ctl_tables_need {
 struct ctl_tables_table {
     const char *name;
     bool is_ours;   // bkflow-statesctl makes it
-    bool is_engine; // it stands in [engine_database] where there is one
+    bool is_engine; // in [engine_database] if there is one
     enum ctl_tables_need need;
     const struct ctl_tables_column *columns;
     size_t column_count;
     const struct ctl_tables_index *indexes;
     size_t index_count;
-    // An index that makes reading cheaper, for replicas: without it nothing is wrong. NULL: none.
+    // An index that makes reading cheaper, for replicas; it may be missing. NULL: none.
     const struct ctl_tables_index *covering;
 };
 
