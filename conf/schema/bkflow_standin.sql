@@ -46,6 +46,19 @@ CREATE TABLE `eri_state` (
   KEY `eri_state_parent_id` (`parent_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci;
 
+CREATE TABLE `task_taskflowrelation` (
+  `id`             bigint      NOT NULL AUTO_INCREMENT,
+  `task_id`        bigint      NOT NULL,
+  `parent_task_id` bigint      NOT NULL,
+  `root_task_id`   bigint      NOT NULL,
+  `create_time`    datetime(6) NOT NULL,
+  `extra_info`     json        NULL,
+  PRIMARY KEY (`id`),
+  KEY `task_taskflowrelation_task_id` (`task_id`),
+  KEY `task_taskflowrelation_parent_task_id` (`parent_task_id`),
+  KEY `task_taskflowrelation_root_task_id` (`root_task_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci;
+
 CREATE TABLE `account_user` (
   `id`        int          NOT NULL AUTO_INCREMENT,
   `username`  varchar(255) NOT NULL,

@@ -8,8 +8,11 @@
 
 CREATE USER IF NOT EXISTS 'bkflow_states_engine'@'%' IDENTIFIED BY 'CHANGE-ME';
 
-GRANT SELECT (`id`, `is_started`, `is_deleted`, `is_expired`, `template_id`, `instance_id`)
+GRANT SELECT (`id`, `space_id`, `is_started`, `is_deleted`, `is_expired`, `template_id`, `instance_id`)
   ON `task_taskinstance` TO 'bkflow_states_engine'@'%';
 GRANT SELECT (`id`, `node_id`, `root_id`, `parent_id`, `name`, `version`, `loop`, `retry`, `skip`,
               `error_ignored`, `started_time`, `archived_time`)
   ON `eri_state` TO 'bkflow_states_engine'@'%';
+-- Only for requests with subtasks=1:
+GRANT SELECT (`id`, `task_id`, `parent_task_id`, `extra_info`)
+  ON `task_taskflowrelation` TO 'bkflow_states_engine'@'%';

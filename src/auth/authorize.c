@@ -3,11 +3,12 @@
 
 struct permit {
     int64_t task_id;
+    int64_t space_id;
     struct str root_id;
     enum permit_kind kind;
 };
 
-static int check_task(const struct lookup_task *task, struct error *err)
+static int check_existence(const struct lookup_task *task, struct error *err)
 {
     if (!task->exists) {
         return error_set(err, ERR_NO_TASK, "no such task");
@@ -15,6 +16,14 @@ static int check_task(const struct lookup_task *task, struct error *err)
     if (task->is_deleted || task->is_expired) {
         return error_set(err, ERR_NO_TASK, "the task is %s",
                          task->is_deleted ? "deleted" : "expired");
+    }
+    return 0;
+}
+
+static int check_task(const struct lookup_task *task, struct error *err)
+{
+    if (check_existence(task, err) != 0) {
+        return -1;
     }
     if (task->template_id == 0) {
         return error_set(err, ERR_TASK_WITHOUT_TEMPLATE, "template_id is NULL or 0");
@@ -48,6 +57,7 @@ static int make_permit(const struct lookup_task *task, int64_t task_id, struct a
     }
     *made = (struct permit){
         .task_id = task_id,
+        .space_id = task->space_id,
         .root_id = task->instance_id,
         .kind = task->is_started ? PERMIT_STARTED : PERMIT_NOT_STARTED,
     };
@@ -75,6 +85,25 @@ int permit_for_operator(const struct lookup_result *result, int64_t task_id, str
         return error_set(err, ERR_NO_TASK, "no such task");
     }
     return make_permit(&result->task, task_id, arena, permit, err);
+}
+
+// The task's own template and its binding are not looked at: the sub-process belongs to the task
+// that started it.
+int permit_for_subtask(const struct permit *above, const struct lookup_task *task, int64_t task_id,
+                       struct arena *arena, const struct permit **permit, struct error *err)
+{
+    if (check_existence(task, err) != 0) {
+        return -1;
+    }
+    if (task->space_id != above->space_id) {
+        return error_set(err, ERR_NO_TASK, "the task is in another space");
+    }
+    struct lookup_task kept = *task;
+    kept.instance_id = arena_copy(arena, task->instance_id);
+    if (str_is_absent(kept.instance_id)) {
+        return error_set(err, ERR_NO_MEMORY, "permit");
+    }
+    return make_permit(&kept, task_id, arena, permit, err);
 }
 
 enum permit_kind permit_kind(const struct permit *permit)

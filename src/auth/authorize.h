@@ -31,6 +31,13 @@ int authorize(const struct caller *caller, const struct lookup_result *result, i
 int permit_for_operator(const struct lookup_result *result, int64_t task_id, struct arena *arena,
                         const struct permit **permit, struct error *err) MUST_CHECK NONNULL;
 
+// Makes a permit for a task that a node of another task started, from the permit for the latter.
+// Fails with ERR_NO_TASK unless TASK exists in the same space and is neither deleted nor expired.
+// The permit does not depend on TASK afterwards.
+int permit_for_subtask(const struct permit *above, const struct lookup_task *task, int64_t task_id,
+                       struct arena *arena, const struct permit **permit,
+                       struct error *err) MUST_CHECK NONNULL;
+
 enum permit_kind permit_kind(const struct permit *permit) MUST_CHECK NONNULL;
 int64_t permit_task_id(const struct permit *permit) MUST_CHECK NONNULL;
 

@@ -32,6 +32,7 @@ struct lookup_task {
     bool is_deleted;
     bool is_started;
     bool is_expired;
+    int64_t space_id;
     struct str instance_id; // the root node's id
     int64_t template_id;    // 0 when NULL
     char instance_id_bytes[LOOKUP_INSTANCE_ID_CHARS * 4];

@@ -12,6 +12,19 @@ struct look {
     struct ctl_schema_column columns[CTL_TABLES_COLUMNS_MAX];
 };
 
+// Adds a finding about the table. What is wrong with a table that only some requests need is a
+// warning.
+static void add(const struct look *look, struct ctl_finding *finding)
+{
+    if (finding->verdict == CTL_WRONG && look->table->only_for != NULL) {
+        const size_t len = strlen(finding->what);
+        finding->verdict = CTL_WARNING;
+        snprintf(finding->what + len, sizeof finding->what - len, "; only requests with %s need it",
+                 look->table->only_for);
+    }
+    ctl_report_add(look->report, finding);
+}
+
 static bool sees_all(const struct look *look)
 {
     return look->place->structure != look->place->responder;
@@ -21,7 +34,7 @@ static void add_failure(const struct look *look, const char *kind, const struct 
 {
     struct ctl_finding finding = {.verdict = CTL_WRONG, .topic = {kind, look->table->name}};
     ctl_report_what(&finding, "it cannot be told: %s", err->detail);
-    ctl_report_add(look->report, &finding);
+    add(look, &finding);
 }
 
 // Advises the GRANT that lets the responder's account read the table.
@@ -54,7 +67,7 @@ static void add_missing(const struct look *look)
                      "It is BKFlow's own; if [database] and [engine_database] name "
                      "the right ones: ");
     }
-    ctl_report_add(look->report, &finding);
+    add(look, &finding);
 }
 
 static bool look_at_table(const struct look *look, enum ctl_schema_kind *kind)
@@ -70,7 +83,7 @@ static bool look_at_table(const struct look *look, enum ctl_schema_kind *kind)
     }
     struct ctl_finding finding = {.topic = {"table", look->table->name}};
     ctl_report_what(&finding, "it is there");
-    ctl_report_add(look->report, &finding);
+    add(look, &finding);
     return true;
 }
 
@@ -92,6 +105,7 @@ static bool has_type(const struct ctl_schema_column *column, const struct ctl_ta
                                           "int",     "bigint",   NULL};
     static const char *const texts[] = {"varchar", "char", NULL};
     static const char *const bytes[] = {"binary", "varbinary", NULL};
+    static const char *const json[] = {"json", "longtext", NULL};
     switch (needed->type) {
     case CTL_TABLES_NUMBER:
         return is_one_of(column->type, numbers);
@@ -99,6 +113,8 @@ static bool has_type(const struct ctl_schema_column *column, const struct ctl_ta
         return is_one_of(column->type, texts);
     case CTL_TABLES_BYTES:
         return is_one_of(column->type, bytes) && column->size == needed->size;
+    case CTL_TABLES_JSON:
+        return is_one_of(column->type, json);
     case CTL_TABLES_TIME:
         break;
     }
@@ -177,7 +193,7 @@ static bool look_at_column(const struct look *look, size_t i)
         add_missing_column(look, needed, &finding);
     }
     if (finding.verdict != CTL_RIGHT) {
-        ctl_report_add(look->report, &finding);
+        add(look, &finding);
     }
     return finding.verdict == CTL_RIGHT;
 }
@@ -196,7 +212,7 @@ static void look_at_columns(struct look *look)
     if (right == look->table->column_count) {
         struct ctl_finding finding = {.topic = {"columns", look->table->name}};
         ctl_report_what(&finding, "all %zu that are read are there, of the right type", right);
-        ctl_report_add(look->report, &finding);
+        add(look, &finding);
     }
 }
 
@@ -214,7 +230,7 @@ static void add_missing_index(const struct look *look, const struct ctl_tables_i
     ctl_report_to_do(&finding, "CREATE %sINDEX `%s_%s` ON `%s` (`%s`);",
                      index->is_unique ? "UNIQUE " : "", look->table->name, index->column,
                      look->table->name, index->column);
-    ctl_report_add(look->report, &finding);
+    add(look, &finding);
 }
 
 static void add_complete_indexes(const struct look *look)
@@ -233,7 +249,7 @@ static void add_complete_indexes(const struct look *look)
                         covers ? "one of them" : "none",
                         covers ? "" : " (replica_index.sql makes one, for a read replica)");
     }
-    ctl_report_add(look->report, &finding);
+    add(look, &finding);
 }
 
 static void look_at_indexes(const struct look *look)
@@ -262,7 +278,7 @@ static void add_view(const struct look *look)
     struct ctl_finding finding = {.verdict = CTL_WARNING, .topic = {"indexes", look->table->name}};
     ctl_report_what(&finding, "it is a view: what is below it cannot be looked at");
     ctl_report_to_do(&finding, "See with EXPLAIN that a lookup by id is quick.");
-    ctl_report_add(look->report, &finding);
+    add(look, &finding);
 }
 
 // ---- its grants ----
@@ -293,7 +309,7 @@ static void look_at_grants(const struct look *look)
                         look->place->server.host, unreadable);
         advise_grant(look, &finding, "");
     }
-    ctl_report_add(look->report, &finding);
+    add(look, &finding);
 }
 
 void ctl_check_table_run(const struct ctl_check_place *place, const struct ctl_tables_table *table,

@@ -9,6 +9,7 @@
 #define TEXT(name, size)  {(name), CTL_TABLES_TEXT, (size), false, NULL}
 #define BYTES(name, size) {(name), CTL_TABLES_BYTES, (size), false, NULL}
 #define TIME(name)        {(name), CTL_TABLES_TIME, 0, false, NULL}
+#define JSON(name)        {(name), CTL_TABLES_JSON, 0, false, NULL}
 // clang-format on
 
 static const struct ctl_tables_column app_columns[] = {
@@ -41,7 +42,7 @@ static const struct ctl_tables_column template_columns[] = {
      "BKFlow of January 2026, by its migration 0010 of template"},
 };
 static const struct ctl_tables_column task_columns[] = {
-    NUMBER("id"),         NUMBER("is_started"),  NUMBER("is_deleted"),
+    NUMBER("id"),         NUMBER("space_id"),    NUMBER("is_started"),    NUMBER("is_deleted"),
     NUMBER("is_expired"), NUMBER("template_id"), TEXT("instance_id", 33),
 };
 static const struct ctl_tables_index id_indexes[] = {
@@ -58,6 +59,16 @@ static const struct ctl_tables_index state_indexes[] = {
     {"root_id", false, "each request reads the whole table", false},
 };
 static const struct ctl_tables_index state_covering = {.column = "root_id", .covers = true};
+
+static const struct ctl_tables_column relation_columns[] = {
+    NUMBER("id"),
+    NUMBER("task_id"),
+    NUMBER("parent_task_id"),
+    JSON("extra_info"),
+};
+static const struct ctl_tables_index relation_indexes[] = {
+    {"parent_task_id", false, "each request with subtasks=1 reads the whole table", false},
+};
 
 #define COLUMNS(array) .columns = (array), .column_count = COUNT_OF(array)
 #define INDEXES(array) .indexes = (array), .index_count = COUNT_OF(array)
@@ -79,6 +90,11 @@ const struct ctl_tables_table ctl_tables_all[] = {
      COLUMNS(state_columns),
      INDEXES(state_indexes),
      .covering = &state_covering},
+    {.name = "task_taskflowrelation",
+     .is_engine = true,
+     .only_for = "subtasks=1",
+     COLUMNS(relation_columns),
+     INDEXES(relation_indexes)},
 };
 const size_t ctl_tables_count = COUNT_OF(ctl_tables_all);
 
@@ -99,6 +115,9 @@ void ctl_tables_describe(const struct ctl_tables_column *column, char *text, siz
         break;
     case CTL_TABLES_TIME:
         snprintf(text, size, "datetime(6)");
+        break;
+    case CTL_TABLES_JSON:
+        snprintf(text, size, "json or longtext");
         break;
     }
 }

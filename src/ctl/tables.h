@@ -13,6 +13,7 @@ enum ctl_tables_type {
     CTL_TABLES_TEXT,  // of up to SIZE characters: the responder reads no longer ones
     CTL_TABLES_BYTES, // exactly SIZE
     CTL_TABLES_TIME,  // UTC, without a time zone
+    CTL_TABLES_JSON,  // a JSON document; MariaDB has it as longtext
 };
 
 struct ctl_tables_column {
@@ -43,6 +44,7 @@ struct ctl_tables_table {
     bool is_ours;   // bkflow-statesctl makes it
     bool is_engine; // in [engine_database] if there is one
     enum ctl_tables_need need;
+    const char *only_for; // the only requests that need it; NULL: all
     const struct ctl_tables_column *columns;
     size_t column_count;
     const struct ctl_tables_index *indexes;

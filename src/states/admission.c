@@ -96,7 +96,13 @@ int admission_read(struct exchange *exchange)
                     &exchange->err) != 0) {
         return -1;
     }
-    return check_method(exchange) != 0 ? -1 : check_access(exchange);
+    if (check_method(exchange) != 0 || check_access(exchange) != 0) {
+        return -1;
+    }
+    return exchange->match.route->id == ROUTE_STATES
+               ? parameters_read(exchange->request.query, exchange->arena, &exchange->parameters,
+                                 &exchange->err)
+               : 0;
 }
 
 // ---- who is asking, and may they ----

@@ -6,7 +6,8 @@
 
 #include "states/exchange_priv.h"
 
-// Finds the route and checks everything that needs no database: method, address, credentials.
+// Finds the route and checks everything that needs no database: method, address, credentials,
+// parameters.
 int admission_read(struct exchange *exchange) MUST_CHECK NONNULL;
 
 // Authenticates and authorizes the group's requests whose route requires it. Those in the result

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "http/http.h"
 #include "http/request_id.h"
+#include "states/parameters_priv.h"
 #include "states/routes.h"
 #include "states/service.h"
 #include "states/tree.h"
@@ -29,11 +30,13 @@ struct exchange {
     int64_t now_us;         // wall clock, read once
     int64_t database_us;    // time spent waiting for the store
     struct route_match match;
+    struct parameters parameters;
     struct credentials credentials;
     struct lookup lookup;
     const struct caller *caller;    // NULL: not authenticated
     const struct permit *permit;    // NULL: not authorized
     struct node_query *query;       // its task's nodes; NULL: none are read
+    size_t subtask_rows;            // nodes read in addition to those of QUERY
     struct tree *tree;              // of QUERY; other requests of the group may share it
     struct tree own_tree;           // for a task without nodes
     struct http_response *response; // set when the answer begins
@@ -44,9 +47,10 @@ struct service_group {
     struct exchange exchanges[SERVICE_GROUP_MAX];
     struct arena *arenas[SERVICE_GROUP_MAX]; // one for each exchange
     size_t count;
-    struct node_query queries[SERVICE_GROUP_MAX]; // one for each task with nodes
-    struct tree trees[SERVICE_GROUP_MAX];         // one for each query
-    bool is_built[SERVICE_GROUP_MAX];             // whether the tree is
+    // One for each task with nodes; another one if its subtasks are asked for.
+    struct node_query queries[SERVICE_GROUP_MAX];
+    struct tree trees[SERVICE_GROUP_MAX]; // one for each query
+    bool is_built[SERVICE_GROUP_MAX];     // whether the tree is
     size_t query_count;
 };
 

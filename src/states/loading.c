@@ -2,6 +2,7 @@
 #include "states/loading_priv.h"
 
 #include "http/request_id.h"
+#include "states/subtasks_priv.h"
 
 // ---- the nodes ----
 
@@ -19,10 +20,12 @@ static bool has_nodes(struct exchange *exchange)
     return false;
 }
 
-// Returns the query of the permit's task. Exchanges of the same task share it.
-static struct node_query *share_query(struct service_group *group, const struct permit *permit)
+// Returns the query of the permit's task: one of the queries from FIRST on, or a new one. Exchanges
+// of the same task share it.
+static struct node_query *share_query(struct service_group *group, size_t first,
+                                      const struct permit *permit)
 {
-    for (size_t i = 0; i < group->query_count; i++) {
+    for (size_t i = first; i < group->query_count; i++) {
         if (permit_task_id(group->queries[i].permit) == permit_task_id(permit)) {
             return &group->queries[i];
         }
@@ -32,18 +35,18 @@ static struct node_query *share_query(struct service_group *group, const struct 
     return query;
 }
 
-static struct exchange_list plan(struct service_group *group, const struct exchange_list *admitted)
+// Adds the exchanges that need nodes to LOADING: those with subtasks, or those without.
+static void plan(struct service_group *group, const struct exchange_list *admitted, bool subtasks,
+                 struct exchange_list *loading)
 {
-    struct exchange_list loading = {.count = 0};
-    group->query_count = 0;
+    const size_t first = group->query_count;
     for (size_t i = 0; i < admitted->count; i++) {
         struct exchange *const exchange = admitted->items[i];
-        if (has_nodes(exchange)) {
-            exchange->query = share_query(group, exchange->permit);
-            exchange_list_add(&loading, exchange);
+        if (exchange->parameters.subtasks == subtasks && has_nodes(exchange)) {
+            exchange->query = share_query(group, first, exchange->permit);
+            exchange_list_add(loading, exchange);
         }
     }
-    return loading;
 }
 
 static int check_node_count(struct exchange *exchange, size_t max_nodes)
@@ -115,8 +118,10 @@ static struct exchange_list take_large(struct exchange_list *list)
 struct exchange_list loading_run(struct service *service, const struct exchange_list *admitted)
 {
     struct service_group *const group = service->group;
-    struct exchange_list loading = plan(group, admitted);
+    struct exchange_list loading = {.count = 0};
     struct exchange_list large = {.count = 0};
+    group->query_count = 0;
+    plan(group, admitted, false, &loading);
     if (group->query_count == 1) {
         loading_run_alone(service, loading);
     } else if (group->query_count > 1) {
@@ -124,6 +129,7 @@ struct exchange_list loading_run(struct service *service, const struct exchange_
         large = take_large(&loading);
         exchange_list_pass(&loading, build_tree);
     }
+    plan(group, admitted, true, &large);
     return large;
 }
 
@@ -133,4 +139,7 @@ void loading_run_alone(struct service *service, struct exchange_list same_task)
     load(service, same_task.items[0]->query, 1, (size_t)service->conf->response.max_nodes,
          &same_task);
     exchange_list_pass(&same_task, build_tree);
+    if (same_task.count > 0 && same_task.items[0]->parameters.subtasks) {
+        subtasks_load(service, &same_task);
+    }
 }

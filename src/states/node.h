@@ -7,13 +7,16 @@
 #include "base/base.h"
 #include "base/clock.h"
 
+struct subtask;
+
 enum node_flags {
     NODE_SKIP = 1,
     NODE_ERROR_IGNORED = 2,
     // Set by tree_build.
-    NODE_DUPLICATE = 4,       // a later row has the same id
-    NODE_CHILD_FAILED = 8,    // a child is FAILED after its roll-up
-    NODE_CHILD_SUSPENDED = 16 // a child is SUSPENDED after its roll-up
+    NODE_DUPLICATE = 4,        // a later row has the same id
+    NODE_CHILD_FAILED = 8,     // a child is FAILED after its roll-up
+    NODE_CHILD_SUSPENDED = 16, // a child is SUSPENDED after its roll-up
+    NODE_REACHABLE = 32        // from the root
 };
 
 // A row of eri_state, and the links that connect the rows to a tree. Strings are in the arena,
@@ -37,16 +40,19 @@ struct node {
     struct node *parent;
     struct node *first_child;
     struct node *next_sibling;
+    struct subtask *subtask; // the task that this node started; NULL: none, or not asked for
 };
 
-enum { NODE_CHUNK_SIZE = 64 };
+enum { NODE_CHUNK_MIN = 4, NODE_CHUNK_SIZE = 64 };
 
 // Nodes in the order of rows, in chunks so that nodes are never moved. The list starts with the
-// newest chunk.
+// newest chunk. The first chunk is small; each is twice the size of the one before, up to
+// NODE_CHUNK_SIZE.
 struct node_chunk {
     struct node_chunk *older;
     size_t count;
-    struct node nodes[NODE_CHUNK_SIZE];
+    size_t room;
+    struct node nodes[];
 };
 
 struct node_list {

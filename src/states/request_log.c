@@ -38,7 +38,7 @@ static void end_event(const struct event *event, enum log_level level, const cha
 
 static size_t rows_of(const struct exchange *exchange)
 {
-    return exchange->query == NULL ? 0 : exchange->query->nodes.count;
+    return exchange->query == NULL ? 0 : exchange->query->nodes.count + exchange->subtask_rows;
 }
 
 // Outages are not logged here: they are logged once where they are noticed, not for each request

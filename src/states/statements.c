@@ -58,7 +58,7 @@ static const struct db_column caller_columns[] = {APPLICATION_TYPES, VARCHAR(LOO
 
 // ---- what they ask about ----
 
-#define TASK_TYPES     BIGINT, FLAG, FLAG, FLAG, VARCHAR(LOOKUP_INSTANCE_ID_CHARS), BIGINT
+#define TASK_TYPES     BIGINT, FLAG, FLAG, FLAG, VARCHAR(LOOKUP_INSTANCE_ID_CHARS), BIGINT, INT
 #define TEMPLATE_TYPES BIGINT, FLAG, VARCHAR(LOOKUP_APP_CODE_CHARS)
 
 static const struct db_column task_columns[] = {TASK_TYPES};
@@ -68,7 +68,7 @@ static const struct db_column task_and_template_columns[] = {TASK_TYPES, TEMPLAT
 // In the engine's database.
 #define TASKS(n, keys)                                                                             \
     STATEMENT("SELECT t.id, t.is_deleted, t.is_started, t.is_expired, t.instance_id,"              \
-              " t.template_id"                                                                     \
+              " t.template_id, t.space_id"                                                         \
               " FROM task_taskinstance t WHERE t.id IN (" keys ")",                                \
               n, task_columns)
 
@@ -80,7 +80,7 @@ static const struct db_column task_and_template_columns[] = {TASK_TYPES, TEMPLAT
 
 #define TASKS_AND_TEMPLATES(n, keys)                                                               \
     STATEMENT("SELECT t.id, t.is_deleted, t.is_started, t.is_expired, t.instance_id,"              \
-              " t.template_id, p.id, p.is_deleted, p.bk_app_code"                                  \
+              " t.template_id, t.space_id, p.id, p.is_deleted, p.bk_app_code"                      \
               " FROM task_taskinstance t LEFT JOIN template_template p ON p.id = t.template_id"    \
               " WHERE t.id IN (" keys ")",                                                         \
               n, task_and_template_columns)
@@ -104,6 +104,18 @@ static const struct db_column node_columns[] = {VARCHAR(33), VARCHAR(33), VARCHA
 #define NODES_OF_ONE(n, keys) NODES_BY("s.id", n, keys)
 #define NODES(n, keys)        NODES_BY("s.root_id, s.id", n, keys)
 
+// ---- the tasks that tasks started: in the engine's database ----
+
+// BKFlow's JSON takes about 100 characters. A longer one is cut, so it is no JSON and no link.
+enum { EXTRA_INFO_CHARS = 512 };
+static const struct db_column link_columns[] = {BIGINT, BIGINT, VARCHAR(EXTRA_INFO_CHARS)};
+
+#define LINKS(n, keys)                                                                             \
+    STATEMENT("SELECT r.parent_task_id, r.task_id, LEFT(r.extra_info, 512)"                        \
+              " FROM task_taskflowrelation r WHERE r.parent_task_id IN (" keys ")"                 \
+              " ORDER BY r.parent_task_id, r.id LIMIT ?",                                          \
+              (n) + 1, link_columns)
+
 // ---- all of them ----
 
 static const struct db_statement statements[STATEMENT_KINDS][STATEMENT_SIZES] = {
@@ -114,6 +126,7 @@ static const struct db_statement statements[STATEMENT_KINDS][STATEMENT_SIZES] = 
     [STATEMENT_TASKS_AND_TEMPLATES] = EACH_SIZE(TASKS_AND_TEMPLATES),
     [STATEMENT_NODES] = {NODES_OF_ONE(1, KEYS_1), NODES(2, KEYS_2), NODES(4, KEYS_4),
                          NODES(8, KEYS_8), NODES(16, KEYS_16)},
+    [STATEMENT_LINKS] = EACH_SIZE(LINKS),
 };
 _Static_assert(STATEMENT_KINDS *STATEMENT_SIZES <= (int)DB_STATEMENTS_MAX,
                "raise DB_STATEMENTS_MAX");

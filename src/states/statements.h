@@ -19,6 +19,7 @@ enum statement_kind {
     STATEMENT_TEMPLATES,           // templates by id
     STATEMENT_TASKS_AND_TEMPLATES, // both, if they are in one database
     STATEMENT_NODES,               // nodes by root, ordered by root and id
+    STATEMENT_LINKS, // the tasks that tasks started, by the latter's id, in the order of both ids
     STATEMENT_KINDS,
 };
 
@@ -43,11 +44,15 @@ enum {
     TASK_IS_EXPIRED,
     TASK_INSTANCE_ID,
     TASK_TEMPLATE_ID,
+    TASK_SPACE_ID,
     TASK_WIDTH,
 };
 
 // The columns of TEMPLATES, and the last ones of TASKS_AND_TEMPLATES.
 enum { TEMPLATE_ID, TEMPLATE_IS_DELETED, TEMPLATE_APP_CODE };
+
+// The columns of LINKS.
+enum { LINK_PARENT, LINK_TASK, LINK_EXTRA_INFO };
 
 // The columns of NODES.
 enum {
@@ -82,8 +87,8 @@ void statements_add_key(struct statements_key_set *keys, struct db_parameter key
 void statements_put_keys(struct db_parameter *parameters, const struct statements_key_set *keys,
                          size_t count) NONNULL;
 
-// Returns a statement. CALLERS takes the codes, then as many names; NODES takes the roots, then the
-// row limit.
+// Returns a statement. CALLERS takes the codes, then as many names; NODES takes the roots,
+// and LINKS the tasks, then the row limit.
 const struct db_statement *statements_get(enum statement_kind kind, size_t size) MUST_CHECK;
 
 // Returns what requests need in a database with this configuration; tables that are not needed may

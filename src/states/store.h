@@ -23,6 +23,19 @@ struct node_query {
     bool is_complete;       // false: the row limit was exceeded, and NODES is empty
 };
 
+// A row of task_taskflowrelation: a task that a node of another task started. Valid during the
+// call.
+struct store_link {
+    int64_t parent_task_id;
+    int64_t task_id;
+    struct str extra_info; // JSON that names the node; absent if NULL
+};
+
+struct store_link_reader {
+    void (*take)(void *context, const struct store_link *link);
+    void *context;
+};
+
 // Each function gets the store's context first. COUNT is 1 to STORE_GROUP_MAX. A failure applies to
 // the whole group. Missing rows are not an error; a database that cannot answer is.
 struct store_ops {
@@ -32,6 +45,14 @@ struct store_ops {
                         struct error *err);
     // Fills in the task of each lookup and the task's template.
     int (*find_tasks)(void *store, struct lookup *const lookups[], size_t count, struct error *err);
+    // Fills in the task of each lookup and nothing else.
+    int (*find_only_tasks)(void *store, struct lookup *const lookups[], size_t count,
+                           struct error *err);
+    // Passes the tasks that nodes of PARENTS started to READER, in the order of their links' ids
+    // for each parent. If the connection is lost meanwhile, all of them are passed again. Fails
+    // with ERR_TOO_MANY_NODES if there are more than ROW_LIMIT.
+    int (*find_links)(void *store, const int64_t parents[], size_t count, size_t row_limit,
+                      const struct store_link_reader *reader, struct error *err);
     // Reads the nodes of different tasks into ARENA, at most ROW_LIMIT rows in total. Queries that
     // did not fit are incomplete; a single query is incomplete only if it has more than ROW_LIMIT
     // rows.

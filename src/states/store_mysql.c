@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "states/store_mysql.h"
 
-#include "auth/authorize.h"
 #include "db/connection.h"
-#include "states/node_row_priv.h"
 #include "states/statements.h"
+#include "states/store_links_priv.h"
+#include "states/store_nodes_priv.h"
 
 #include <stdlib.h>
 
@@ -228,6 +228,7 @@ static void read_task(struct lookup_task *task, const struct db_value *values)
     task->is_expired = values[TASK_IS_EXPIRED].number != 0;
     task->instance_id = keep_text(task->instance_id_bytes, &values[TASK_INSTANCE_ID]);
     task->template_id = values[TASK_TEMPLATE_ID].number;
+    task->space_id = values[TASK_SPACE_ID].number;
 }
 
 static void read_template(struct lookup_template *template, const struct db_value *values)
@@ -268,8 +269,8 @@ static void take_task_and_template(const struct group *group, const struct db_va
     }
 }
 
-static int find_only_tasks(struct db *engine, enum statement_kind kind, const struct group *group,
-                           struct error *err)
+static int find_tasks_by(struct db *engine, enum statement_kind kind, const struct group *group,
+                         struct error *err)
 {
     struct statements_key_set ids = {.count = 0};
     for (size_t i = 0; i < group->count; i++) {
@@ -298,113 +299,30 @@ static int find_tasks(void *context, struct lookup *const lookups[], size_t coun
     const struct group tasks = {lookups, count, take_task};
     const struct group templates = {lookups, count, take_template};
     if (!store->conf->has_engine_database) {
-        return find_only_tasks(store->interface, STATEMENT_TASKS_AND_TEMPLATES, &both, err);
+        return find_tasks_by(store->interface, STATEMENT_TASKS_AND_TEMPLATES, &both, err);
     }
-    return find_only_tasks(store->engine, STATEMENT_TASKS, &tasks, err) != 0
+    return find_tasks_by(store->engine, STATEMENT_TASKS, &tasks, err) != 0
                ? -1
                : find_templates(store->interface, &templates, err);
 }
 
-// ---- nodes ----
-
-// The rows of one statement while they are distributed to its queries.
-struct node_rows {
-    struct node_query *queries;
-    size_t count;
-    struct node_query *current; // the query of the last row; NULL if there is none
-    size_t rows;
-    struct arena *arena;
-};
-
-static bool is_root_of(const struct node_query *query, struct str root_id)
-{
-    return query != NULL && str_equal(permit_root_id(query->permit), root_id);
-}
-
-// Returns the query for a root; NULL if a collation has found another root.
-static struct node_query *query_of_root(const struct node_rows *rows, struct str root_id)
-{
-    for (size_t i = 0; i < rows->count; i++) {
-        if (is_root_of(&rows->queries[i], root_id)) {
-            return &rows->queries[i];
-        }
-    }
-    return NULL;
-}
-
-static int take_node(struct node_rows *rows, const struct db_value *values, struct error *err)
-{
-    const struct str root_id = values[NODE_COLUMN_ROOT].text;
-    if (!is_root_of(rows->current, root_id)) {
-        rows->current = query_of_root(rows, root_id);
-    }
-    rows->rows++;
-    return rows->current == NULL ? 0
-                                 : node_row_add(&rows->current->nodes, values, rows->arena, err);
-}
-
-// The row limit was exceeded: the query of the last row is incomplete, and so may be those without
-// any rows.
-static void mark_incomplete(struct node_rows *rows)
-{
-    for (size_t i = 0; i < rows->count; i++) {
-        struct node_query *const query = &rows->queries[i];
-        query->is_complete = query != rows->current && query->nodes.count > 0;
-        if (!query->is_complete) {
-            query->nodes = (struct node_list){0};
-        }
-    }
-}
-
-static int fetch_nodes(struct db *db, struct node_rows *rows, size_t row_limit, struct error *err)
-{
-    const struct db_value *values;
-    int fetched;
-    while ((fetched = db_fetch(db, &values, err)) == 1) {
-        if (take_node(rows, values, err) != 0) {
-            return -1;
-        }
-    }
-    if (rows->rows > row_limit) {
-        mark_incomplete(rows);
-    }
-    return fetched;
-}
-
-static int load_nodes_once(struct db *db, struct node_rows *rows, size_t row_limit,
+static int find_only_tasks(void *context, struct lookup *const lookups[], size_t count,
                            struct error *err)
 {
-    struct statements_key_set roots = {.count = 0};
-    for (size_t i = 0; i < rows->count; i++) {
-        rows->queries[i].nodes = (struct node_list){0};
-        rows->queries[i].is_complete = true;
-        statements_add_key(&roots, DB_PARAMETER_TEXT(permit_root_id(rows->queries[i].permit)));
-    }
-    const size_t size = statements_size(roots.count);
-    struct db_parameter parameters[STATEMENT_KEYS_MAX + 1];
-    statements_put_keys(parameters, &roots, statements_keys(size));
-    // One extra row shows whether the limit is exceeded.
-    parameters[statements_keys(size)] = DB_PARAMETER_NUMBER((int64_t)row_limit + 1);
-    if (query(db, STATEMENT_NODES, size, parameters, err) != 0) {
-        return -1;
-    }
-    const int outcome = fetch_nodes(db, rows, row_limit, err);
-    db_finish(db);
-    return outcome;
+    const struct group tasks = {lookups, count, take_task};
+    return find_tasks_by(engine_of(context), STATEMENT_TASKS, &tasks, err);
+}
+
+static int find_links(void *context, const int64_t parents[], size_t count, size_t row_limit,
+                      const struct store_link_reader *reader, struct error *err)
+{
+    return store_links_find(engine_of(context), parents, count, row_limit, reader, err);
 }
 
 static int load_nodes(void *context, struct node_query queries[], size_t count, size_t row_limit,
                       struct arena *arena, struct error *err)
 {
-    struct db *const db = engine_of(context);
-    const struct node_rows start = {.queries = queries, .count = count, .arena = arena};
-    struct node_rows rows = start;
-    const int outcome = load_nodes_once(db, &rows, row_limit, err);
-    if (!is_cut_off(db, outcome)) {
-        return outcome;
-    }
-    rows = start;
-    return load_nodes_once(db, &rows, row_limit, err);
+    return store_nodes_load(engine_of(context), queries, count, row_limit, arena, err);
 }
 
 // ---- the rest of the seam ----
@@ -423,6 +341,8 @@ static int ping(void *context, struct error *err)
 static const struct store_ops mysql_ops = {
     .find_callers = find_callers,
     .find_tasks = find_tasks,
+    .find_only_tasks = find_only_tasks,
+    .find_links = find_links,
     .load_nodes = load_nodes,
     .ping = ping,
     .reconfigure = reconfigure,

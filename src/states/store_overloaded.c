@@ -12,6 +12,13 @@ static int find(void *store, struct lookup *const lookups[], size_t count, struc
     return refuse(err);
 }
 
+static int find_links(void *store, const int64_t parents[], size_t count, size_t row_limit,
+                      const struct store_link_reader *reader, struct error *err)
+{
+    (void)store, (void)parents, (void)count, (void)row_limit, (void)reader;
+    return refuse(err);
+}
+
 static int load_nodes(void *store, struct node_query queries[], size_t count, size_t row_limit,
                       struct arena *arena, struct error *err)
 {
@@ -38,6 +45,8 @@ static void do_nothing(void *store)
 static const struct store_ops overloaded_ops = {
     .find_callers = find,
     .find_tasks = find,
+    .find_only_tasks = find,
+    .find_links = find_links,
     .load_nodes = load_nodes,
     .ping = ping,
     .reconfigure = reconfigure,

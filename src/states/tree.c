@@ -16,14 +16,7 @@ static struct str node_state(const struct node *node)
 
 // ---- finding nodes by id ----
 
-// Open addressing, at most half full.
-struct table {
-    struct node **places;
-    size_t mask;
-    uint64_t seed;
-};
-
-static int table_init(struct table *table, size_t count, uint64_t seed, struct arena *arena,
+static int table_init(struct tree_table *table, size_t count, uint64_t seed, struct arena *arena,
                       struct error *err)
 {
     size_t size = 8;
@@ -40,7 +33,7 @@ static int table_init(struct table *table, size_t count, uint64_t seed, struct a
     return 0;
 }
 
-static uint32_t hash_id(const struct table *table, struct str id)
+static uint32_t hash_id(const struct tree_table *table, struct str id)
 {
     struct hash hash = hash_start(table->seed);
     hash_text(&hash, id.ptr, id.len);
@@ -48,7 +41,7 @@ static uint32_t hash_id(const struct table *table, struct str id)
 }
 
 // Returns the place of the node with this id, or the free place for it.
-static struct node **table_place(const struct table *table, struct str id, uint32_t hash)
+static struct node **table_place(const struct tree_table *table, struct str id, uint32_t hash)
 {
     size_t at = hash & table->mask;
     while (table->places[at] != NULL &&
@@ -58,14 +51,14 @@ static struct node **table_place(const struct table *table, struct str id, uint3
     return &table->places[at];
 }
 
-static struct node *table_find(const struct table *table, struct str id)
+static struct node *table_find(const struct tree_table *table, struct str id)
 {
     return *table_place(table, id, hash_id(table, id));
 }
 
 // Called from the last row to the first. If several rows have the same id, which the database's
 // unique index prevents, the last one counts.
-static void table_add(const struct table *table, struct node *node)
+static void table_add(const struct tree_table *table, struct node *node)
 {
     node->hash = hash_id(table, node_id(node));
     struct node **const place = table_place(table, node_id(node), node->hash);
@@ -76,7 +69,7 @@ static void table_add(const struct table *table, struct node *node)
     *place = node;
 }
 
-static void table_fill(const struct table *table, const struct node_list *nodes)
+static void table_fill(const struct tree_table *table, const struct node_list *nodes)
 {
     for (struct node_chunk *chunk = nodes->newest; chunk != NULL; chunk = chunk->older) {
         for (size_t i = chunk->count; i > 0; i--) {
@@ -88,7 +81,7 @@ static void table_fill(const struct table *table, const struct node_list *nodes)
 // ---- linking ----
 
 struct linker {
-    const struct table *table;
+    const struct tree_table *table;
     const struct node *root;
     struct str parent_id; // the last one looked up; siblings are usually adjacent
     struct node *parent;
@@ -242,6 +235,7 @@ static void finish_nodes(struct tree *tree)
     uint32_t depth = 0;
     struct node *node = first_leaf(tree->root, &depth);
     while (node != NULL) {
+        node->flags |= NODE_REACHABLE;
         roll_up(node);
         hash_node(&hash, tree, node, depth);
         node = next_upwards(node, tree->root, &depth);
@@ -265,13 +259,17 @@ int tree_build(struct tree *tree, const struct node_list *nodes, struct str root
         tree_of_kind(tree, TREE_CREATED);
         return 0;
     }
-    struct table table;
+    struct tree_table table;
     if (table_init(&table, nodes->count, seed, arena, err) != 0) {
         return -1;
     }
     table_fill(&table, nodes);
-    *tree =
-        (struct tree){.kind = TREE_NODES, .root = table_find(&table, root_id), .now_us = now_us};
+    *tree = (struct tree){
+        .kind = TREE_NODES,
+        .root = table_find(&table, root_id),
+        .table = table,
+        .now_us = now_us,
+    };
     if (tree->root == NULL) {
         return error_set(err, ERR_NO_ROOT_ROW, "%zu rows, none of the root", nodes->count);
     }
@@ -279,6 +277,21 @@ int tree_build(struct tree *tree, const struct node_list *nodes, struct str root
     link_all(&linker, nodes);
     finish_nodes(tree);
     return 0;
+}
+
+struct node *tree_find(const struct tree *tree, struct str id)
+{
+    struct node *const node = tree->kind == TREE_NODES ? table_find(&tree->table, id) : NULL;
+    return node != NULL && (node->flags & NODE_REACHABLE) != 0 ? node : NULL;
+}
+
+void tree_tag_subtask(struct tree *tree, const struct subtask *subtask)
+{
+    struct hash hash = hash_start((uint64_t)subtask->task_id);
+    hash_text(&hash, subtask->starter->id, subtask->starter->id_len);
+    hash_words(&hash, subtask->tree.tag[0], subtask->tree.tag[1]);
+    tree->tag[0] += hash.a;
+    tree->tag[1] += hash.b;
 }
 
 struct str tree_tag(const struct tree *tree, const char *zone_name, char text[TREE_TAG_BYTES])

@@ -16,11 +16,28 @@ enum tree_kind {
     TREE_CREATED,     // started, but no node has a row yet
 };
 
+// Finds nodes by id. Open addressing, at most half full; in an arena.
+struct tree_table {
+    struct node **places;
+    size_t mask;
+    uint64_t seed;
+};
+
 struct tree {
     enum tree_kind kind;
-    struct node *root; // NULL unless TREE_NODES
-    int64_t now_us;    // the end for the elapsed time of running nodes
+    struct node *root;       // NULL unless TREE_NODES
+    struct tree_table table; // likewise
+    int64_t now_us;          // the end for the elapsed time of running nodes
     uint64_t tag[2];
+    const struct subtask *of; // the tree's place in another one; NULL: it is the answer's own
+};
+
+// A task that a node of another task started, and its states.
+struct subtask {
+    int64_t task_id;
+    struct tree tree;
+    struct node *starter;
+    const struct tree *above; // the starter's tree
 };
 
 // Makes a tree without nodes.
@@ -33,6 +50,13 @@ void tree_of_kind(struct tree *tree, enum tree_kind kind) NONNULL;
 // number that outsiders cannot know. Fails with 500 if there are rows but not the root's.
 int tree_build(struct tree *tree, const struct node_list *nodes, struct str root_id, int64_t now_us,
                uint64_t seed, struct arena *arena, struct error *err) MUST_CHECK NONNULL;
+
+// Returns the node with this id; NULL if there is none that can be reached from the root.
+struct node *tree_find(const struct tree *tree, struct str id) MUST_CHECK NONNULL;
+
+// Adds a subtask, whose tree is complete, to the tag of the answer's tree. The order of subtasks
+// does not matter.
+void tree_tag_subtask(struct tree *tree, const struct subtask *subtask) NONNULL;
 
 enum { TREE_TAG_BYTES = 34 };
 
@@ -47,7 +71,7 @@ struct str tree_tag(const struct tree *tree, const char *zone_name,
 const struct node *tree_next(const struct tree *tree, const struct node *node,
                              size_t *left) MUST_CHECK NONNULL;
 
-// Writes the tree as one JSON object.
+// Writes the tree, and the subtasks of its nodes, as one JSON object.
 void tree_write(const struct tree *tree, struct local_time *local_time,
                 struct json_writer *json) NONNULL;
 

@@ -2,18 +2,6 @@
 // The writing half of tree: see tree.h.
 #include "states/tree.h"
 
-// Writes nodes directly into the buffer; room for a complete node is reserved first.
-struct writer {
-    const struct tree *tree;
-    struct local_time *local_time;
-    struct outbuf *out;
-    char *to; // in the reserved room; not committed
-    struct str root_id;
-    // The members that are the same for every node, prepared once; absent if the root's id is
-    // unusual.
-    struct str root_members;
-};
-
 #define ROOT_ID_MISSPELT ",\"root_id:\":" // BKFlow's own spelling
 #define ROOT_ID          ",\"root_id\":"  // as in BKFlow's API document
 
@@ -25,6 +13,19 @@ enum {
     NODE_ROOM = 5 * QUOTED_MAX + ROOT_MEMBERS_MAX + MEMBERS_MAX,
 };
 _Static_assert((int)NODE_ROOM <= (int)OUTBUF_MIN_CAPACITY, "a node must fit the buffer");
+
+// Writes nodes directly into the buffer; room for a complete node is reserved first.
+struct writer {
+    const struct tree *tree;
+    struct local_time *local_time;
+    struct outbuf *out;
+    char *to; // in the reserved room; not committed
+    struct str root_id;
+    // The members that are the same for every node, prepared once; absent if the root's id is
+    // unusual.
+    struct str root_members;
+    char root_members_bytes[ROOT_MEMBERS_MAX];
+};
 
 static void begin_writing(struct writer *writer)
 {
@@ -90,6 +91,14 @@ static struct str make_root_members(struct str root_id, char bytes[ROOT_MEMBERS_
     return (struct str){bytes, (size_t)(writer.to - bytes)};
 }
 
+// From here on, nodes of TREE are written.
+static void select_tree(struct writer *writer, const struct tree *tree)
+{
+    writer->tree = tree;
+    writer->root_id = (struct str){tree->root->id, tree->root->id_len};
+    writer->root_members = make_root_members(writer->root_id, writer->root_members_bytes);
+}
+
 static void put_root_members(struct writer *writer)
 {
     if (LIKELY(!str_is_absent(writer->root_members))) {
@@ -141,11 +150,14 @@ static void put_node(struct writer *writer, const struct node *node)
     PUT(writer, ",\"children\":{");
 }
 
-static void enter_root(struct writer *writer)
+// Starts to write the nodes of TREE and returns its root.
+static const struct node *enter_tree(struct writer *writer, const struct tree *tree)
 {
+    select_tree(writer, tree);
     begin_writing(writer);
-    put_node(writer, writer->tree->root);
+    put_node(writer, tree->root);
     end_writing(writer);
+    return tree->root;
 }
 
 static void enter_child(struct writer *writer, const struct node *node)
@@ -171,25 +183,6 @@ static void leave_node(struct writer *writer, const struct node *node)
     put_time(writer, node->archived_us);
     PUT(writer, "}");
     end_writing(writer);
-}
-
-// Needs no stack: it follows the nodes' links.
-static void write_nodes(struct writer *writer)
-{
-    const struct node *node = writer->tree->root;
-    enter_root(writer);
-    while (node != NULL) {
-        size_t left;
-        const struct node *const next = tree_next(writer->tree, node, &left);
-        for (; left > 0; left--) {
-            leave_node(writer, node);
-            node = node->parent;
-        }
-        if (next != NULL) {
-            enter_child(writer, next);
-        }
-        node = next;
-    }
 }
 
 static void write_not_started(struct json_writer *json)
@@ -221,35 +214,99 @@ static void write_created(struct json_writer *json)
     json_write_close(json);
 }
 
-static void write_tree(const struct tree *tree, struct local_time *local_time,
-                       struct json_writer *json)
+// ---- trees in trees ----
+
+static void write_without_nodes(const struct tree *tree, struct json_writer *json)
 {
-    char root_members[ROOT_MEMBERS_MAX];
-    const struct str root_id = {tree->root->id, tree->root->id_len};
-    struct writer writer = {
-        .tree = tree,
-        .local_time = local_time,
-        .out = json->out,
-        .root_id = root_id,
-        .root_members = make_root_members(root_id, root_members),
-    };
-    if (json_write_begin_value(json)) {
-        write_nodes(&writer);
-        json_write_end_value(json);
+    if (tree->kind == TREE_NOT_STARTED) {
+        write_not_started(json);
+    } else {
+        write_created(json);
+    }
+}
+
+// Ends the node's children and writes the task that the node started up to its states.
+static void begin_subtask(struct writer *writer, const struct subtask *subtask)
+{
+    begin_writing(writer);
+    PUT(writer, "},\"subtask\":{\"task_id\":");
+    put_number(writer, subtask->task_id);
+    PUT(writer, ",\"states\":");
+    end_writing(writer);
+}
+
+// Writes the task that NODE started. If that has nodes, it starts with them and returns the root.
+static const struct node *enter_subtask(struct writer *writer, const struct node *node)
+{
+    struct json_writer json;
+    if (LIKELY(node->subtask == NULL)) {
+        return NULL;
+    }
+    begin_subtask(writer, node->subtask);
+    if (node->subtask->tree.kind == TREE_NODES) {
+        return enter_tree(writer, &node->subtask->tree);
+    }
+    json_write_init(&json, writer->out);
+    write_without_nodes(&node->subtask->tree, &json);
+    return NULL;
+}
+
+// Writes the rest of NODE. With a subtask's root, the node that started it is complete, too, and so
+// on. Returns the outermost node that is complete.
+static const struct node *leave_nodes(struct writer *writer, const struct node *node)
+{
+    leave_node(writer, node);
+    while (node == writer->tree->root && writer->tree->of != NULL) {
+        const struct subtask *const subtask = writer->tree->of;
+        select_tree(writer, subtask->above);
+        node = subtask->starter;
+        leave_node(writer, node);
+    }
+    return node;
+}
+
+// Ends NODE, whose children are written, and its ancestors up to one that has more children.
+// Returns the next node, which is begun; NULL: all is written.
+static const struct node *end_branch(struct writer *writer, const struct node *node)
+{
+    for (;;) {
+        const struct node *const root = enter_subtask(writer, node);
+        if (root != NULL) {
+            return root;
+        }
+        node = leave_nodes(writer, node);
+        if (node == writer->tree->root) {
+            return NULL;
+        }
+        if (node->next_sibling != NULL) {
+            enter_child(writer, node->next_sibling);
+            return node->next_sibling;
+        }
+        node = node->parent;
+    }
+}
+
+// Needs no stack: it follows the nodes' links.
+static void write_nodes(struct writer *writer, const struct tree *tree)
+{
+    const struct node *node = enter_tree(writer, tree);
+    while (node != NULL) {
+        if (node->first_child != NULL) {
+            node = node->first_child;
+            enter_child(writer, node);
+        } else {
+            node = end_branch(writer, node);
+        }
     }
 }
 
 void tree_write(const struct tree *tree, struct local_time *local_time, struct json_writer *json)
 {
-    switch (tree->kind) {
-    case TREE_NOT_STARTED:
-        write_not_started(json);
-        break;
-    case TREE_CREATED:
-        write_created(json);
-        break;
-    case TREE_NODES:
-        write_tree(tree, local_time, json);
-        break;
+    struct writer writer = {.local_time = local_time, .out = json->out};
+    if (tree->kind != TREE_NODES) {
+        write_without_nodes(tree, json);
+    } else if (json_write_begin_value(json)) {
+        write_nodes(&writer, tree);
+        json_write_end_value(json);
     }
 }

@@ -18,7 +18,8 @@ READER_PASSWORD, ADMIN, ADMIN_PASSWORD = "only-reads", "site_admin", "may-write"
 TEMPLATE = {"id": 1, "is_deleted": False, "bk_app_code": None}
 TASK = {"id": 1, "space_id": 1, "instance_id": support.root_id(1), "template_id": 1, "is_started": False,
         "is_finished": False, "is_revoked": False, "is_deleted": False, "is_expired": False}
-TABLES = ("template_template", "task_taskinstance", "eri_state", "account_user", "bkflow_states_app")
+TABLES = ("template_template", "task_taskinstance", "eri_state", "account_user", "bkflow_states_app",
+          "task_taskflowrelation")
 
 PATH = os.path.join(os.path.abspath(BUILDDIR), "bkflow-statesctl")
 _numbers = itertools.count(1)

@@ -3,6 +3,7 @@
 
 import hashlib
 import itertools
+import json
 import os
 import re
 import urllib.parse
@@ -108,6 +109,19 @@ class World:
         rows = [{"id": next(self._ids)} | state_row(task_id, **node) for node in nodes]
         self._insert("eri_state", rows)
         return rows
+
+    def subtask(self, parent, name, nodes=(), **columns):
+        """A task that a node of the task PARENT started, as BKFlow runs sub-processes. Returns its id."""
+        task_id = self.task(nodes, template_id=None, **columns)
+        self.link(parent, name, task_id)
+        return task_id
+
+    def link(self, parent, name, task_id, **extra_info):
+        """The row that says which node of PARENT started a task, in which of the node's versions."""
+        extra_info = {"node_id": node_id(parent, name), "node_version": "v" + md5(name)} | extra_info
+        self._insert("task_taskflowrelation", [{
+            "id": next(self._ids), "task_id": task_id, "parent_task_id": parent, "root_task_id": parent,
+            "create_time": "2026-01-01 00:00:00", "extra_info": json.dumps(extra_info)}])
 
     def _insert(self, table, rows):
         self._database.insert(table, rows)

@@ -46,13 +46,13 @@ def topics(checks, verdict):
     return [topic for topic, finding in checks.items() if finding["verdict"] == verdict]
 
 
-def asked(program, site, settings=None):
+def asked(program, site, settings=None, query=""):
     """Does the responder answer for a task of this site?"""
     world = site.world()
     task_id = world.task([support.node()], template_id=world.template(bk_app_code="app"))
     secret = site.add("app")
     site.sql(f"INSERT INTO account_user (username, is_active) VALUES ('{support.USER}', 1)")
-    variables = support.states(task_id, credentials=client.credentials("app", secret, support.USER))
+    variables = support.states(task_id, credentials=client.credentials("app", secret, support.USER), query=query)
     return lambda: program.cgi(site.settings() | (settings or {}), variables).status
 
 
@@ -304,7 +304,10 @@ class TestFaults:
     @pytest.mark.parametrize("table", ctl.TABLES)
     def test_a_column_is_granted_exactly_when_it_is_needed(self, program, site, table):
         """The account reads nothing that an answer does not need, and `app list` of our own table."""
-        answers = asked(program, site)
+        if table == "task_taskflowrelation":
+            answers, expect, verdict = asked(program, site, query="subtasks=1"), ctl.OK, "warning"
+        else:
+            answers, expect, verdict = asked(program, site), ctl.FAILED, "wrong"
         granted = granted_columns(site)[table]
         if table == "bkflow_states_app":
             assert granted == {row[0] for row in site.sql(f"SHOW COLUMNS FROM {table}")}
@@ -313,7 +316,7 @@ class TestFaults:
             account = f"'{site.reader}'@'%'"
             site.sql(f"REVOKE SELECT (`{column}`) ON {table} FROM {account}")
             assert answers() == 503, column
-            assert topics(check(site, ctl.FAILED), "wrong") != []
+            assert topics(check(site, expect), verdict) != []
             site.sql(f"GRANT SELECT (`{column}`) ON {table} TO {account}")
         assert answers() == 200
 
@@ -395,6 +398,19 @@ class TestWarnings:
     def test_a_column_that_holds_longer_texts(self, site):
         site.sql("ALTER TABLE eri_state MODIFY version varchar(64) NOT NULL")
         assert "varchar(33)" in self.warned(site, "columns.eri_state.version")["what"]
+
+    @pytest.mark.parametrize("change, topic", [
+        ("DROP TABLE task_taskflowrelation", "table.task_taskflowrelation"),
+        ("ALTER TABLE task_taskflowrelation DROP COLUMN extra_info", "columns.task_taskflowrelation.extra_info"),
+        ("ALTER TABLE task_taskflowrelation MODIFY extra_info int", "columns.task_taskflowrelation.extra_info"),
+        ("DROP INDEX task_taskflowrelation_parent_task_id ON task_taskflowrelation",
+         "indexes.task_taskflowrelation.parent_task_id"),
+        ("REVOKE SELECT (extra_info) ON task_taskflowrelation FROM {account}", "grants.task_taskflowrelation"),
+    ], ids=["table", "column", "type", "index", "grant"])
+    def test_a_table_that_only_subtasks_need(self, site, change, topic):
+        site.sql(change.format(account=f"'{site.reader}'@'%'"))
+        account = ["--user", ctl.ADMIN, "--password-file", site.admin_password_file]
+        assert "subtasks=1" in self.warned(site, topic, *account)["what"]
 
     def test_a_view_in_a_tables_place(self, site):
         site.sql("RENAME TABLE account_user TO users; CREATE VIEW account_user AS SELECT * FROM users")

@@ -126,6 +126,18 @@ def test_each_request_of_a_group_has_its_own_answer(alone, group, world, running
     assert largest_group(scrape(alone)) == GROUP
 
 
+def test_subtasks_are_for_those_who_ask(alone, group, world):
+    """Requests for one task share its rows only if they want the same of it."""
+    task_id = world.task([support.node(), support.node("a")])
+    world.subtask(task_id, "a", [support.node()])
+    expected = {query: support.success_text(alone.ask(support.states(task_id, query=query)))
+                for query in ("", "subtasks=1")}
+    assert '"subtask"' in expected["subtasks=1"] and '"subtask"' not in expected[""]
+    queries = ["", "subtasks=1"] * (GROUP // 2)
+    answers = group.ask(*[support.states(task_id, query=query) for query in queries])
+    assert [support.success_text(answer) for answer in answers] == [expected[query] for query in queries]
+
+
 def test_a_large_task_does_not_hold_up_small_ones(alone, group, large_task, finished_task):
     """The large answer is not even asked for before the small ones are out."""
     small = support.success_text(alone.ask(support.states(finished_task)))

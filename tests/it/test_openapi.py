@@ -230,6 +230,16 @@ def test_states(demo, kind, method):
     assert_as_documented(response, STATES, method)
 
 
+def test_subtasks(demo, demo_tasks):
+    task_id = demo_tasks.task([support.node(), support.node("a"), support.node("b"), support.node("c")], template_id=1)
+    demo_tasks.subtask(task_id, "a", [support.node()])
+    demo_tasks.subtask(task_id, "b", is_started=False)
+    demo_tasks.subtask(task_id, "c")
+    response = ask(demo.responder, task_id, query="subtasks=1")
+    assert response.body.count(b'"subtask"') == 3
+    assert_as_documented(response, STATES)
+
+
 def test_a_started_task_without_nodes(demo, demo_tasks):
     response = ask(demo.responder, demo_tasks.task(template_id=1))
     assert response.json["data"] == {"state": "CREATED"}

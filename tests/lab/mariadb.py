@@ -15,7 +15,7 @@ from . import scratch as lab
 
 DATABASE, ENGINE_DATABASE = "bkflow", "bkflow_engine"
 # In BKFlow's engine database; in that of its interface they exist too, and stay empty.
-ENGINE_TABLES = ("task_taskinstance", "eri_state")
+ENGINE_TABLES = ("task_taskinstance", "eri_state", "task_taskflowrelation")
 SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "conf" / "schema"
 RESPONDER_USER, ENGINE_USER = "bkflow_states", "bkflow_states_engine"
 RESPONDER_PASSWORD = "lab-password"

@@ -151,15 +151,69 @@ static int fake_find_tasks(void *store, struct lookup *const lookups[], size_t c
     return count_call(fake, err);
 }
 
+static const struct fake_subtask *find_subtask(const struct fake_store *fake, int64_t id)
+{
+    for (size_t i = 0; i < fake->subtask_count; i++) {
+        if (id != fake->task_id && fake->subtasks[i].id == id && !fake->subtasks[i].is_missing) {
+            return &fake->subtasks[i];
+        }
+    }
+    return NULL;
+}
+
+static int fake_find_only_tasks(void *store, struct lookup *const lookups[], size_t count,
+                                struct error *err)
+{
+    struct fake_store *const fake = store;
+    for (size_t i = 0; i < count; i++) {
+        const struct fake_subtask *const subtask = find_subtask(fake, lookups[i]->task_id);
+        if (subtask != NULL) {
+            lookups[i]->result.task = (struct lookup_task){
+                .exists = true,
+                .is_deleted = subtask->is_deleted,
+                .is_expired = subtask->is_expired,
+                .is_started = !subtask->is_not_started,
+                .space_id = subtask->space_id,
+                .instance_id = str_from(subtask->root),
+            };
+        }
+    }
+    return count_call(fake, err);
+}
+
+static int fake_find_links(void *store, const int64_t parents[], size_t count, size_t row_limit,
+                           const struct store_link_reader *reader, struct error *err)
+{
+    struct fake_store *const fake = store;
+    size_t rows = 0;
+    fake->link_look_ups++;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < fake->subtask_count; k++) {
+            const struct fake_subtask *const subtask = &fake->subtasks[k];
+            const struct store_link link = {
+                subtask->parent, subtask->id,
+                subtask->extra_info == NULL ? STR_ABSENT : str_from(subtask->extra_info)};
+            if (subtask->parent == parents[i]) {
+                rows++;
+                reader->take(reader->context, &link);
+            }
+        }
+    }
+    return rows > row_limit ? error_set(err, ERR_TOO_MANY_NODES, "links") : count_call(fake, err);
+}
+
 // Fills in the nodes of one task; all or none, like a database.
 static int fake_load_task(struct fake_store *fake, struct node_query *query, size_t row_limit,
                           struct arena *arena, struct error *err)
 {
     fake->permitted_task = permit_task_id(query->permit);
+    const struct fake_subtask *const subtask = find_subtask(fake, fake->permitted_task);
+    const struct row *const rows = subtask == NULL ? fake->rows : subtask->rows;
+    const size_t row_count = subtask == NULL ? fake->row_count : subtask->row_count;
     *query = (struct node_query){.permit = query->permit};
-    query->is_complete = fake->row_count <= row_limit;
-    for (size_t i = 0; query->is_complete && i < fake->row_count; i++) {
-        if (row_add(&query->nodes, arena, &fake->rows[i]) != 0) {
+    query->is_complete = row_count <= row_limit;
+    for (size_t i = 0; query->is_complete && i < row_count; i++) {
+        if (row_add(&query->nodes, arena, &rows[i]) != 0) {
             return error_set(err, ERR_NO_MEMORY, "node %zu", i);
         }
     }
@@ -193,6 +247,8 @@ static int fake_ping(void *store, struct error *err)
 const struct store_ops fake_store_ops = {
     .find_callers = fake_find_callers,
     .find_tasks = fake_find_tasks,
+    .find_only_tasks = fake_find_only_tasks,
+    .find_links = fake_find_links,
     .load_nodes = fake_load_nodes,
     .ping = fake_ping,
 };

@@ -40,6 +40,19 @@ struct str tree_text(const struct tree *tree, struct local_time *local_time, str
 // duplicates.
 void rows_random(struct row *rows, size_t count, struct dice *dice);
 
+// A task that a node of another one started. Several of one id are several links to one task, whose
+// facts are those of the first.
+struct fake_subtask {
+    int64_t id;
+    int64_t parent;         // the task whose node started it
+    const char *extra_info; // NULL: NULL
+    int64_t space_id;
+    const char *root; // the root node's id
+    const struct row *rows;
+    size_t row_count;
+    bool is_missing, is_deleted, is_expired, is_not_started;
+};
+
 // A store with one application, one user, and one task whose states are ROWS.
 struct fake_store {
     const char *app_code; // the existing application
@@ -51,12 +64,16 @@ struct fake_store {
     const struct row *rows;
     size_t row_count;
 
+    const struct fake_subtask *subtasks; // further tasks, with their links
+    size_t subtask_count;
+
     unsigned calls;          // of any of its functions
     unsigned fail_at;        // the call that fails, counted from 1; 0: none
     enum error_kind failure; // how it fails
     unsigned look_ups;       // of callers
     unsigned task_look_ups;
     unsigned loads;
+    unsigned link_look_ups;
     unsigned pings;
     size_t limit;           // row limit of the last load
     int64_t permitted_task; // of the last load

@@ -47,12 +47,14 @@ static void only_columns_of_bkflows_tables_are_granted(void **state)
         {"template_template", "GRANT SELECT (`id`, `is_deleted`, `bk_app_code`) ON "
                               "`bk`.`template_template` TO 'r'@'%';"},
         {"task_taskinstance",
-         "GRANT SELECT (`id`, `is_started`, `is_deleted`, `is_expired`, `template_id`, "
-         "`instance_id`) ON `bk`.`task_taskinstance` TO 'r'@'%';"},
+         "GRANT SELECT (`id`, `space_id`, `is_started`, `is_deleted`, `is_expired`, "
+         "`template_id`, `instance_id`) ON `bk`.`task_taskinstance` TO 'r'@'%';"},
         {"eri_state",
          "GRANT SELECT (`id`, `node_id`, `root_id`, `parent_id`, `name`, `version`, `loop`, "
          "`retry`, `skip`, `error_ignored`, `started_time`, `archived_time`) ON `bk`.`eri_state` "
          "TO 'r'@'%';"},
+        {"task_taskflowrelation", "GRANT SELECT (`id`, `task_id`, `parent_task_id`, `extra_info`) "
+                                  "ON `bk`.`task_taskflowrelation` TO 'r'@'%';"},
     };
     assert_int_equal(ctl_tables_count, COUNT_OF(rows));
     for (size_t i = 0; i < COUNT_OF(rows); i++) {

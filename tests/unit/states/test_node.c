@@ -28,18 +28,21 @@ static void nodes_keep_their_order_and_place_across_chunks(void **state)
     arena_free(arena);
 }
 
-static void only_the_newest_chunk_may_have_room(void **state)
+static void chunks_grow_and_only_the_newest_may_have_room(void **state)
 {
     (void)state;
+    static const size_t counts[] = {1, 64, 64, 32, 16, 8, 4}; // from the newest on
     struct arena *const arena = arena_new(1 << 20);
     struct node_list nodes = {0};
-    for (unsigned i = 0; i < NODE_CHUNK_SIZE * 2 + 1; i++) {
+    for (unsigned i = 0; i < 4 + 8 + 16 + 32 + 64 + 64 + 1; i++) {
         assert_non_null(node_list_add(&nodes, arena));
     }
-    assert_int_equal(nodes.newest->count, 1);
-    assert_int_equal(nodes.newest->older->count, NODE_CHUNK_SIZE);
-    assert_int_equal(nodes.newest->older->older->count, NODE_CHUNK_SIZE);
-    assert_null(nodes.newest->older->older->older);
+    const struct node_chunk *chunk = nodes.newest;
+    for (size_t i = 0; i < COUNT_OF(counts); i++) {
+        assert_int_equal(chunk->count, counts[i]);
+        chunk = chunk->older;
+    }
+    assert_null(chunk);
     arena_free(arena);
 }
 
@@ -77,12 +80,14 @@ static void a_new_node_is_cleared(void **state)
 static void without_memory_no_node_is_added(void **state)
 {
     (void)state;
-    struct arena *const arena = arena_new(sizeof(struct node_chunk) * 2 + 10);
+    enum { ROOM = 4 + 8 };
+    struct arena *const arena =
+        arena_new(sizeof(struct node_chunk) * 2 + sizeof(struct node) * ROOM + 10);
     struct node_list nodes = {0};
     while (node_list_add(&nodes, arena) != NULL) {
     }
-    assert_int_equal(nodes.count, NODE_CHUNK_SIZE * 2);
-    assert_int_equal(nodes.newest->count, NODE_CHUNK_SIZE);
+    assert_int_equal(nodes.count, ROOM);
+    assert_int_equal(nodes.newest->count, 8);
     arena_free(arena);
 }
 
@@ -90,7 +95,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nodes_keep_their_order_and_place_across_chunks),
-        cmocka_unit_test(only_the_newest_chunk_may_have_room),
+        cmocka_unit_test(chunks_grow_and_only_the_newest_may_have_room),
         cmocka_unit_test(the_last_node_is_known),
         cmocka_unit_test(a_new_node_is_cleared),
         cmocka_unit_test(without_memory_no_node_is_added),

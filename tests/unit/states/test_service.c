@@ -610,7 +610,7 @@ static void more_memory_than_allowed_is_500_and_the_next_request_works(void **st
 {
     (void)state;
     arena_free(stage->service.arena);
-    stage->service.arena = arena_new(2000); // enough for the result, not for a chunk of nodes
+    stage->service.arena = arena_new(200); // not enough for a chunk of nodes
     assert_int_equal(get(STAGE_PATH), 500);
     expect_error(50004);
     assert_int_equal(arena_used(stage->service.arena), 0);
