@@ -147,14 +147,16 @@ static bool is_servers(unsigned code)
     return code != 0 && (code < 2000 || code >= 3000);
 }
 
-// Appends a host's answer to the error's detail. A server's code is preferred, because the server
-// was reached.
+// Appends a host's answer to the error's detail, as much as fits. A server's code is preferred,
+// because the server was reached.
 static void add_answer(struct error *err, const struct db_host *host, unsigned code,
                        const char *message)
 {
     const size_t len = strlen(err->detail);
-    snprintf(err->detail + len, sizeof err->detail - len, "%s%s: %s (%u)", len > 0 ? "; " : "",
-             host->shown, message, code);
+    if (snprintf(err->detail + len, sizeof err->detail - len, "%s%s: %s (%u)", len > 0 ? "; " : "",
+                 host->shown, message, code) < 0) {
+        err->detail[len] = '\0';
+    }
     if (!is_servers(err->server_code)) {
         err->server_code = code;
     }
