@@ -88,6 +88,16 @@ class TestRoundTrips:
         request = support.states(world.task(**columns))
         assert self.cost(database, one_worker, request) == {"Com_stmt_execute": statements}
 
+    def test_three_more_for_each_level_of_subtasks(self, database, world, one_worker):
+        """Links, tasks and nodes; of the last level, only its links."""
+        task_id = world.task([support.node(), *(support.node(f"n{i}") for i in range(10))])
+        request = support.states(task_id, query="subtasks=1")
+        assert self.cost(database, one_worker, request) == {"Com_stmt_execute": 4 + 1}
+        children = [world.subtask(task_id, f"n{i}", [support.node(), support.node("x")]) for i in range(10)]
+        assert self.cost(database, one_worker, request) == {"Com_stmt_execute": 4 + 3 + 1}
+        world.subtask(children[3], "x", is_started=False)
+        assert self.cost(database, one_worker, request) == {"Com_stmt_execute": 4 + 3 + 2}
+
     def test_three_for_an_application_that_may_not_see_it(self, database, world, one_worker):
         task_id = world.task([support.node()], template_id=world.template(support.OTHER_APP))
         assert self.cost(database, one_worker, support.states(task_id), 403) == {"Com_stmt_execute": 3}
@@ -224,6 +234,15 @@ class TestPlans:
         assert_indexed(steps)
         assert [step.table for step in steps] == ["a", "u", "t", "p", "s"]
         assert [step.access for step in steps] == ["const", "const", "const", "const", "ref"]
+
+    def test_subtasks(self, plans, world, crowd):
+        assert crowd
+        task_id = world.task([support.node(), support.node("a"), support.node("b")])
+        for name in "ab":
+            world.subtask(task_id, name, [support.node()])
+        steps = plans(support.states(task_id, query="subtasks=1"))
+        assert_indexed(steps)
+        assert [step.table for step in steps] == ["a", "u", "t", "p", "s", "r", "t", "s", "r"]
 
     def test_task_that_was_not_started(self, plans, world, crowd):
         assert crowd
