@@ -849,8 +849,8 @@ static void a_refused_token_is_not_cached(void **state)
     static const char *const claims[] = {
         "{\"exp\":1699999000," PARTIES "}",
         "{\"exp\":1700000100,\"nbf\":1700000050," PARTIES "}",
-        "{\"exp\":1700000100,\"app\":{\"app_code\":\"a\",\"verified\":false},"
-        "\"user\":{\"username\":\"u\",\"verified\":true}}",
+        ("{\"exp\":1700000100,\"app\":{\"app_code\":\"a\",\"verified\":false},"
+         "\"user\":{\"username\":\"u\",\"verified\":true}}"),
     };
     for (size_t i = 0; i < COUNT_OF(claims); i++) {
         for (unsigned k = 0; k < 2; k++) {
