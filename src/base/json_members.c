@@ -345,6 +345,9 @@ static int compare_hashes(const void *left, const void *right)
 
 static bool are_distinct(struct hash *names, size_t count)
 {
+    if (count < 2) {
+        return true; // NAMES may be NULL
+    }
     qsort(names, count, sizeof *names, compare_hashes);
     for (size_t i = 1; i < count; i++) {
         if (compare_hashes(&names[i], &names[i - 1]) == 0) {

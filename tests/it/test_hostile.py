@@ -88,10 +88,10 @@ def ask_at_once(responder, variables, count):
 
 
 def descriptors_at_rest(responder):
-    """Of one that has just started: what is open then, and for each worker later a database connection, of which the
-    deadline has a duplicate."""
+    """Of one that has just started: what is open then, and for each worker later a connection to each of the two
+    databases, of which the deadline has a duplicate."""
     assert responder.ask(client.variables("/healthz")).status == 200  # it listens before all else is open
-    return open_descriptors(responder) + 2 * WORKERS
+    return open_descriptors(responder) + 2 * 2 * WORKERS
 
 
 def open_descriptors(responder):
