@@ -27,7 +27,7 @@ APP, SECRET, USER = "demo_app", "demo-secret", "demo_user"
 GOOD = client.credentials(APP, SECRET, USER)
 GUESSED = client.credentials("guessed_app", "guess", USER)
 # The sample tasks, and what asking for one is answered.
-SAMPLES = {1: 200, 2: 200, 3: 200, 4: 200, 5: 200, 6: 200, 7: 403, 8: 403, 9: 404, 10: 404}
+SAMPLES = {1: 200, 2: 200, 3: 200, 4: 200, 5: 200, 6: 404, 7: 403, 8: 403, 9: 404, 10: 404}
 RUBBISH = (b"GET / HTTP/1.1\r\n\r\n", fcgi.begin(keep=True), fcgi.record(fcgi.GET_VALUES),
            fcgi.request({"REQUEST_METHOD": "GET"}, keep=True)[:-9], fcgi.record(99, request_id=0))
 FOUND = re.compile(r"WARNING: ThreadSanitizer|ERROR: \w+Sanitizer|runtime error:|^==\d+== .*(?:Invalid|lost: [1-9]|"

@@ -123,7 +123,7 @@ static void make(struct db_attempt *attempt)
 static void destroy(struct db_attempt *attempt)
 {
     if (attempt->result.handle != NULL) {
-        mysql_close(attempt->result.handle);
+        db_connect_close(attempt->result.handle);
     }
     if (attempt->over_fd >= 0) {
         close(attempt->over_fd);

@@ -86,7 +86,7 @@ void db_check_connection(struct db_connect_result *result, const struct db_check
 {
     for (size_t i = 0; result->handle != NULL && i < checks->count; i++) {
         if (!run_on_connection(result, &checks->list[i])) {
-            mysql_close(result->handle);
+            db_connect_close(result->handle);
             result->handle = NULL;
         }
     }

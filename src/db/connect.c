@@ -241,9 +241,10 @@ static bool log_in(MYSQL *handle, const struct conf_database *conf, const struct
     const bool is_local = conf_host_is_local(host);
     const unsigned port = is_local ? 0 : host->port;
     const char *const socket = is_local ? or_null(conf->socket) : NULL;
+    // Options are kept if it fails: freed in there, one of them would leak. See db_connect_close.
     return mysql_real_connect(handle, or_null(host->name), or_null(conf->user),
                               or_null(conf->password), or_null(conf->name), port, socket,
-                              0) != NULL;
+                              CLIENT_REMEMBER_OPTIONS) != NULL;
 }
 
 static bool lacks_tls(MYSQL *handle, const struct conf_database *conf)
@@ -301,6 +302,14 @@ static bool make_usable(MYSQL *handle, const struct conf_database *conf,
     return true;
 }
 
+void db_connect_close(MYSQL *handle)
+{
+#ifdef MARIADB_PACKAGE_VERSION
+    mysql_options(handle, MYSQL_SERVER_PUBLIC_KEY, NULL); // Connector/C 3.3 would not free it
+#endif
+    mysql_close(handle);
+}
+
 void db_connect(const struct conf_database *conf, const struct conf_host *host,
                 enum db_connect_use use, struct db_connect_result *result)
 {
@@ -313,12 +322,12 @@ void db_connect(const struct conf_database *conf, const struct conf_host *host,
     set_options(handle, conf);
     if (!has_options(handle, conf)) {
         db_connect_fail(result, CR_OUT_OF_MEMORY, "out of memory");
-        mysql_close(handle);
+        db_connect_close(handle);
         return;
     }
     if (make_usable(handle, conf, host, use, result)) {
         result->handle = handle;
     } else {
-        mysql_close(handle);
+        db_connect_close(handle);
     }
 }

@@ -30,6 +30,9 @@ void db_connect(const struct conf_database *conf, const struct conf_host *host,
 // Makes RESULT a failure.
 void db_connect_fail(struct db_connect_result *result, unsigned code, const char *message) NONNULL;
 
+// Closes a connection and frees all that belongs to it.
+void db_connect_close(MYSQL *handle) NONNULL;
+
 // The descriptor of a connection.
 int db_connect_socket(MYSQL *handle) MUST_CHECK NONNULL;
 

@@ -81,7 +81,7 @@ void db_disconnect(struct db *db)
     db_deadline_detach(&db->deadline);
     db_hosts_end_failback(&db->hosts);
     if (db->connection != NULL) {
-        mysql_close(db->connection);
+        db_connect_close(db->connection);
         db->connection = NULL;
     }
     for (size_t i = 0; i < DB_STATEMENTS_MAX; i++) {

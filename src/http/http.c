@@ -200,12 +200,14 @@ static bool is_coding_mark(struct str mark)
 static bool is_same_tag(struct str candidate, struct str tag)
 {
     const struct str unclosed = {tag.ptr, tag.len - 1};
+    if (str_equal(candidate, tag)) {
+        return true;
+    }
     if (candidate.len < tag.len || !str_starts_with(candidate, unclosed) ||
         candidate.ptr[candidate.len - 1] != '"') {
         return false;
     }
-    const struct str mark = {candidate.ptr + unclosed.len, candidate.len - tag.len};
-    return mark.len == 0 || is_coding_mark(mark);
+    return is_coding_mark((struct str){candidate.ptr + unclosed.len, candidate.len - tag.len});
 }
 
 bool http_tag_matches(struct str if_none_match, struct str tag)

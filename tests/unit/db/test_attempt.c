@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "db/connect_priv.h"
 #include "db/attempt_priv.h"
 
 #include "base/clock.h"
@@ -52,7 +53,7 @@ static void an_attempt_makes_a_connection_for_its_caller(void **state)
     db_attempt_free(attempt);
     attempt = NULL;
     assert_int_equal(mysql_ping(taken), 0);
-    mysql_close(taken);
+    db_connect_close(taken);
 }
 
 static void an_unused_connection_is_closed(void **state)

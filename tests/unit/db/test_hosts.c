@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "db/connect_priv.h"
 #include "db/hosts_priv.h"
 
 #include "base/clock.h"
@@ -52,7 +53,7 @@ static void assert_connects_to(size_t i)
     assert_non_null(handle);
     assert_int_equal(hosts.current, i);
     assert_int_equal(mysql_ping(handle), 0);
-    mysql_close(handle);
+    db_connect_close(handle);
 }
 
 static bool has_failed(size_t i)
@@ -191,7 +192,7 @@ static void failback_follows_the_recovery_of_a_preferred_host(void **state)
     wait_for(fails_back, NULL);
     assert_int_equal(hosts.current, 0);
     assert_int_equal(mysql_ping(better), 0);
-    mysql_close(better);
+    db_connect_close(better);
     assert_false(fails_back(NULL)); // no host precedes the first
     assert_int_equal(tcp_host_logins(places[0]), 1);
 }
@@ -211,7 +212,7 @@ static void failback_to_an_unresponsive_host_costs_nothing(void **state)
     assert_int_equal(hosts.current, 1);
     tcp_host_become(places[0], TCP_HOST_WELL);
     wait_for(fails_back, NULL);
-    mysql_close(better);
+    db_connect_close(better);
     assert_int_equal(tcp_host_logins(places[0]), 1);
 }
 
