@@ -39,27 +39,28 @@ static bool is_same(const struct ctl_check_place *a, const struct ctl_check_plac
 static const char exists_in_both[] =
     "BKFlow makes these tables in both of its databases and uses them in one.";
 
-static void judge_no_tasks(bool is_apart, struct ctl_finding *finding)
+static void report_no_tasks(bool two_databases, struct ctl_finding *finding)
 {
     finding->verdict = CTL_WARNING;
     ctl_report_what(finding, "[database] has templates, but [%s] has no tasks",
-                    is_apart ? "engine_database" : "database");
+                    two_databases ? "engine_database" : "database");
     ctl_report_to_do(
         finding,
         "If BKFlow has run tasks, [engine_database] must name the database of its engine. %s",
         exists_in_both);
 }
 
-static void judge_no_templates(bool is_apart, struct ctl_finding *finding)
+static void report_no_templates(bool two_databases, struct ctl_finding *finding)
 {
     finding->verdict = CTL_WARNING;
     ctl_report_what(finding, "[%s] has tasks, but [database] has no templates",
-                    is_apart ? "engine_database" : "database");
+                    two_databases ? "engine_database" : "database");
     ctl_report_to_do(finding, "[database] must name the database of BKFlow's interface%s. %s",
-                     is_apart ? "" : ", and [engine_database] that of its engine", exists_in_both);
+                     two_databases ? "" : ", and [engine_database] that of its engine",
+                     exists_in_both);
 }
 
-static void judge_nothing(struct ctl_finding *finding)
+static void report_nothing(struct ctl_finding *finding)
 {
     finding->verdict = CTL_WARNING;
     ctl_report_what(finding, "there are no templates and no tasks");
@@ -69,7 +70,7 @@ static void judge_nothing(struct ctl_finding *finding)
                      "read all of both shows which.");
 }
 
-static void judge_exchanged(struct ctl_finding *finding)
+static void report_exchanged(struct ctl_finding *finding)
 {
     finding->verdict = CTL_WRONG;
     ctl_report_what(finding, "[database] and [engine_database] are exchanged");
@@ -78,20 +79,20 @@ static void judge_exchanged(struct ctl_finding *finding)
                               "tasks.");
 }
 
-static void judge_rows(const struct sights *interface, const struct sights *engine, bool is_apart,
-                       struct ctl_finding *finding)
+static void compare_rows(const struct sights *interface, const struct sights *engine,
+                         bool two_databases, struct ctl_finding *finding)
 {
     if (interface->templates < engine->templates && engine->tasks < interface->tasks) {
-        judge_exchanged(finding);
+        report_exchanged(finding);
     } else if (interface->templates == FILLED && engine->tasks == FILLED) {
         ctl_report_what(finding, "[database] has the templates and [%s] the tasks",
-                        is_apart ? "engine_database" : "database");
+                        two_databases ? "engine_database" : "database");
     } else if (interface->templates == FILLED) {
-        judge_no_tasks(is_apart, finding);
+        report_no_tasks(two_databases, finding);
     } else if (engine->tasks == FILLED) {
-        judge_no_templates(is_apart, finding);
+        report_no_templates(two_databases, finding);
     } else {
-        judge_nothing(finding);
+        report_nothing(finding);
     }
 }
 
@@ -111,16 +112,16 @@ static void add_same(const struct ctl_check_place *place, struct ctl_report *rep
 void ctl_check_pair_run(const struct ctl_check_place *interface,
                         const struct ctl_check_place *engine, struct ctl_report *report)
 {
-    const bool is_apart = interface != engine;
+    const bool two_databases = interface != engine;
     const struct sights first = look_around(interface);
-    const struct sights second = is_apart ? look_around(engine) : first;
+    const struct sights second = two_databases ? look_around(engine) : first;
     struct ctl_finding finding = {.topic = {"databases"}};
-    judge_rows(&first, &second, is_apart, &finding);
+    compare_rows(&first, &second, two_databases, &finding);
     // A table that is missing has been reported with the table itself.
     if (finding.verdict == CTL_WRONG || (first.templates != MISSING && second.tasks != MISSING)) {
         ctl_report_add(report, &finding);
     }
-    if (is_apart && is_same(interface, engine)) {
+    if (two_databases && is_same(interface, engine)) {
         add_same(interface, report);
     }
 }

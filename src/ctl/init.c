@@ -47,13 +47,13 @@ static void write_answer(struct ctl *ctl, bool was_there)
 static void print_grants(struct ctl *ctl, const char *section, bool is_engine)
 {
     struct ctl_out *const out = &ctl->out;
-    const bool is_apart = ctl->conf->has_engine_database;
-    if (is_apart) {
+    const bool two_databases = ctl->conf->has_engine_database;
+    if (two_databases) {
         ctl_out_print(out, "  on the server of [%s]:\n", section);
     }
     for (size_t i = 0; i < ctl_tables_count; i++) {
         char grant[CTL_TABLES_SQL_MAX];
-        if (is_apart && ctl_tables_all[i].is_engine != is_engine) {
+        if (two_databases && ctl_tables_all[i].is_engine != is_engine) {
             continue;
         }
         grant_for(ctl, &ctl_tables_all[i], grant);

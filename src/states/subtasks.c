@@ -222,8 +222,8 @@ static void leave_out(const struct task *task)
 
 // Decides about one task and adds it to STARTED if it has nodes to be read. A task that is part of
 // the answer already is not shown again: links in a circle end here.
-static int judge(struct walk *walk, struct task *task, const struct lookup *lookup,
-                 struct level *started)
+static int authorize_task(struct walk *walk, struct task *task, const struct lookup *lookup,
+                          struct level *started)
 {
     const int64_t task_id = task->subtask.task_id;
     if (is_known(walk, task_id)) {
@@ -255,7 +255,7 @@ static int find_tasks(struct walk *walk, const struct batch *batch)
 }
 
 // Sets STARTED to those of the tasks whose nodes are to be read.
-static int judge_all(struct walk *walk, struct task *tasks, struct level *started)
+static int authorize_tasks(struct walk *walk, struct task *tasks, struct level *started)
 {
     struct batch batch;
     level_clear(started);
@@ -264,7 +264,7 @@ static int judge_all(struct walk *walk, struct task *tasks, struct level *starte
             return -1;
         }
         for (size_t i = 0; i < batch.count; i++) {
-            if (judge(walk, batch.tasks[i], &walk->lookups[i], started) != 0) {
+            if (authorize_task(walk, batch.tasks[i], &walk->lookups[i], started) != 0) {
                 return -1;
             }
         }
@@ -348,7 +348,8 @@ static int walk_levels(struct walk *walk, struct task *first)
     struct level with_nodes;
     remember(walk, first);
     for (struct task *parents = first; parents != NULL; parents = with_nodes.first) {
-        if (find_links(walk, parents) != 0 || judge_all(walk, walk->found.first, &started) != 0 ||
+        if (find_links(walk, parents) != 0 ||
+            authorize_tasks(walk, walk->found.first, &started) != 0 ||
             load_all(walk, started.first, &with_nodes) != 0) {
             return -1;
         }
