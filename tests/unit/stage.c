@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "stage.h"
 
+#include "base/log.h"
+
 #include <stdlib.h>
 #include <strings.h>
 
@@ -37,6 +39,11 @@ static void set_up_facts(struct fake_store *fake)
         .failure = ERR_DATABASE_DOWN,
     };
     app_with_secret(&fake->app, STAGE_SECRET);
+}
+
+int stage_discard_log(void)
+{
+    return log_open(&(struct log_options){"file:/dev/null", LOG_LEVEL_DEBUG, LOG_FORMAT_TEXT});
 }
 
 struct stage *stage_new(char *const *environment)

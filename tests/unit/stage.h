@@ -40,6 +40,9 @@ struct stage {
 struct stage *stage_new(char *const *environment);
 void stage_free(struct stage *stage);
 
+// Discards log events from now on. Events of all levels are still formatted. Returns 0 or -1.
+int stage_discard_log(void);
+
 // A variable of a request. A request is an array that ends with a variable without a name.
 struct variable {
     const char *name;

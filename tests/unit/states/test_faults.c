@@ -3,7 +3,6 @@
 // the store - the answer is complete or truncated by the sink's failure, nothing leaks, and the
 // next request works. Each operation is made to fail in turn until none is left.
 #include "alloc.h"
-#include "base/log.h"
 #include "stage.h"
 
 #include <openssl/ec.h>
@@ -111,7 +110,7 @@ static int set_up(void **state)
     stage = stage_new(environment);
     stage->fake.rows = rows;
     stage->fake.row_count = NODES;
-    return log_open(&(struct log_options){"file:/dev/null", LOG_LEVEL_DEBUG, LOG_FORMAT_TEXT});
+    return stage_discard_log();
 }
 
 static int tear_down(void **state)

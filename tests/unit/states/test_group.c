@@ -2,7 +2,6 @@
 // A group of requests: what its requests share, what they must not, and in which order they are
 // answered.
 #include "auth/authorize.h"
-#include "base/log.h"
 #include "stage.h"
 #include "states/loading_priv.h"
 
@@ -210,7 +209,7 @@ static int set_up(void **state)
     ops.find_tasks = find_tasks;
     ops.load_nodes = load_nodes;
     fixture.stage->service.store = (struct store){&ops, &fixture.store};
-    return log_open(&(struct log_options){"file:/dev/null", LOG_LEVEL_DEBUG, LOG_FORMAT_TEXT});
+    return stage_discard_log();
 }
 
 static int tear_down(void **state)

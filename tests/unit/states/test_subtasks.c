@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // subtasks: what is followed, what is left out, and what each failure does.
-#include "base/log.h"
 #include "stage.h"
 
 #include <stdio.h>
@@ -11,7 +10,7 @@ static struct stage *stage;
 static int set_up_with(char *const *environment)
 {
     stage = stage_new(environment);
-    return log_open(&(struct log_options){"file:/dev/null", LOG_LEVEL_DEBUG, LOG_FORMAT_TEXT});
+    return stage_discard_log();
 }
 
 static int set_up(void **state)
