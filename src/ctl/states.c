@@ -172,7 +172,7 @@ static void write_tree(struct view *view)
 {
     struct json_writer json;
     json_write_init(&json, &view->ctl->out.buffer);
-    tree_write(&view->tree, &view->local_time, &json);
+    tree_write(&view->tree, false, &view->local_time, &json);
     ctl_out_print(&view->ctl->out, "\n");
 }
 

@@ -150,7 +150,7 @@ static void write_states_body(struct exchange *exchange, struct outbuf *out)
     struct json_writer json;
     json_write_init(&json, out);
     open_envelope(&json);
-    tree_write(exchange->tree, &exchange->service->local_time, &json);
+    tree_write(exchange->tree, exchange->parameters.failed, &exchange->service->local_time, &json);
     close_envelope(&json, exchange->ids.trace);
     if (!json_write_is_complete(&json)) {
         LOG_EVENT(LOG_LEVEL_ERROR, "the answer is not complete JSON: a defect, please report it",
@@ -162,8 +162,8 @@ static void write_states_body(struct exchange *exchange, struct outbuf *out)
 void answer_states(struct exchange *exchange)
 {
     char tag_text[TREE_TAG_BYTES];
-    const struct str tag =
-        tree_tag(exchange->tree, exchange->service->conf->response.timezone, tag_text);
+    const struct str tag = tree_tag(exchange->tree, exchange->parameters.failed,
+                                    exchange->service->conf->response.timezone, tag_text);
     const bool is_known = http_tag_matches(exchange->request.if_none_match, tag);
     exchange->outcome = is_known ? METRICS_NOT_MODIFIED : METRICS_OK;
     begin_json(exchange, is_known ? 304 : 200);

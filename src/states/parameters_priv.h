@@ -9,6 +9,7 @@
 
 struct parameters {
     bool subtasks; // the states of tasks that nodes have started
+    bool failed;   // the list of failed nodes
 };
 
 // Reads QUERY, which may be absent. Other parameters, and those that cannot be decoded, are

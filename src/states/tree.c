@@ -294,11 +294,15 @@ void tree_tag_subtask(struct tree *tree, const struct subtask *subtask)
     tree->tag[1] += hash.b;
 }
 
-struct str tree_tag(const struct tree *tree, const char *zone_name, char text[TREE_TAG_BYTES])
+struct str tree_tag(const struct tree *tree, bool shows_failed, const char *zone_name,
+                    char text[TREE_TAG_BYTES])
 {
     static const char hex[] = "0123456789abcdef";
     struct hash hash = {tree->tag[0], tree->tag[1]};
     hash_text(&hash, zone_name, strlen(zone_name));
+    if (shows_failed) {
+        hash_words(&hash, 1, 0);
+    }
     text[0] = '"';
     for (unsigned i = 0; i < 16; i++) {
         text[1 + i] = hex[hash.a >> (4 * i) & 15];

@@ -62,7 +62,7 @@ enum { TREE_TAG_BYTES = 34 };
 
 // Returns the entity tag with its quotes. It changes exactly when the output of tree_write would.
 // ZONE_NAME is included.
-struct str tree_tag(const struct tree *tree, const char *zone_name,
+struct str tree_tag(const struct tree *tree, bool shows_failed, const char *zone_name,
                     char text[TREE_TAG_BYTES]) NONNULL;
 
 // Returns the node after NODE in the order parents first: its first child, else the next sibling of
@@ -71,8 +71,9 @@ struct str tree_tag(const struct tree *tree, const char *zone_name,
 const struct node *tree_next(const struct tree *tree, const struct node *node,
                              size_t *left) MUST_CHECK NONNULL;
 
-// Writes the tree, and the subtasks of its nodes, as one JSON object.
-void tree_write(const struct tree *tree, struct local_time *local_time,
+// Writes the tree, and the subtasks of its nodes, as one JSON object. If SHOWS_FAILED, its last
+// member lists the ids of its FAILED nodes, parents first, without those of subtasks.
+void tree_write(const struct tree *tree, bool shows_failed, struct local_time *local_time,
                 struct json_writer *json) NONNULL;
 
 // Returns the seconds that a node has been running, or ran; 0 if it has not started.

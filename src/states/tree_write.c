@@ -17,6 +17,7 @@ _Static_assert((int)NODE_ROOM <= (int)OUTBUF_MIN_CAPACITY, "a node must fit the 
 // Writes nodes directly into the buffer; room for a complete node is reserved first.
 struct writer {
     const struct tree *tree;
+    const struct node *lists_failed; // the root that lists the failed nodes; NULL: none
     struct local_time *local_time;
     struct outbuf *out;
     char *to; // in the reserved room; not committed
@@ -172,6 +173,27 @@ static void enter_child(struct writer *writer, const struct node *node)
     end_writing(writer);
 }
 
+// Writes the ids in the order of the answer.
+static void put_failed_nodes(struct writer *writer, const struct tree *tree)
+{
+    bool has_any = false;
+    size_t left;
+    PUT(writer, ",\"failed_nodes\":[");
+    for (const struct node *node = tree->root; node != NULL; node = tree_next(tree, node, &left)) {
+        if (!str_equal((struct str){node->state, node->state_len}, STR("FAILED"))) {
+            continue;
+        }
+        if (has_any) {
+            PUT(writer, ",");
+        }
+        put_text(writer, node->id, node->id_len);
+        has_any = true;
+        end_writing(writer);
+        begin_writing(writer);
+    }
+    PUT(writer, "]");
+}
+
 static void leave_node(struct writer *writer, const struct node *node)
 {
     begin_writing(writer);
@@ -181,13 +203,26 @@ static void leave_node(struct writer *writer, const struct node *node)
     put_time(writer, node->started_us);
     PUT(writer, ",\"finish_time\":");
     put_time(writer, node->archived_us);
+    if (UNLIKELY(node == writer->lists_failed)) {
+        put_failed_nodes(writer, writer->tree);
+    }
     PUT(writer, "}");
     end_writing(writer);
 }
 
+// The list of a task without nodes.
+static void write_no_failed_nodes(struct json_writer *json)
+{
+    JSON_WRITE_KEY(json, "failed_nodes");
+    if (json_write_begin_value(json)) {
+        outbuf_put(json->out, '[');
+        outbuf_put(json->out, ']');
+        json_write_end_value(json);
+    }
+}
+
 static void write_not_started(struct json_writer *json)
 {
-    json_write_open(json);
     JSON_WRITE_KEY(json, "start_time");
     json_write_null(json);
     JSON_WRITE_KEY(json, "state");
@@ -203,26 +238,29 @@ static void write_not_started(struct json_writer *json)
     JSON_WRITE_KEY(json, "children");
     json_write_open(json);
     json_write_close(json);
-    json_write_close(json);
 }
 
 static void write_created(struct json_writer *json)
 {
-    json_write_open(json);
     JSON_WRITE_KEY(json, "state");
     json_write_string(json, STR("CREATED"));
-    json_write_close(json);
 }
 
 // ---- trees in trees ----
 
-static void write_without_nodes(const struct tree *tree, struct json_writer *json)
+static void write_without_nodes(const struct tree *tree, bool shows_failed,
+                                struct json_writer *json)
 {
+    json_write_open(json);
     if (tree->kind == TREE_NOT_STARTED) {
         write_not_started(json);
     } else {
         write_created(json);
     }
+    if (shows_failed) {
+        write_no_failed_nodes(json);
+    }
+    json_write_close(json);
 }
 
 // Ends the node's children and writes the task that the node started up to its states.
@@ -247,7 +285,7 @@ static const struct node *enter_subtask(struct writer *writer, const struct node
         return enter_tree(writer, &node->subtask->tree);
     }
     json_write_init(&json, writer->out);
-    write_without_nodes(&node->subtask->tree, &json);
+    write_without_nodes(&node->subtask->tree, false, &json);
     return NULL;
 }
 
@@ -300,11 +338,16 @@ static void write_nodes(struct writer *writer, const struct tree *tree)
     }
 }
 
-void tree_write(const struct tree *tree, struct local_time *local_time, struct json_writer *json)
+void tree_write(const struct tree *tree, bool shows_failed, struct local_time *local_time,
+                struct json_writer *json)
 {
-    struct writer writer = {.local_time = local_time, .out = json->out};
+    struct writer writer = {
+        .lists_failed = shows_failed ? tree->root : NULL,
+        .local_time = local_time,
+        .out = json->out,
+    };
     if (tree->kind != TREE_NODES) {
-        write_without_nodes(tree, json);
+        write_without_nodes(tree, shows_failed, json);
     } else if (json_write_begin_value(json)) {
         write_nodes(&writer, tree);
         json_write_end_value(json);

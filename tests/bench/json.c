@@ -103,7 +103,7 @@ static uint64_t run_once(const struct row *rows, struct arena *arena, struct loc
     const double linked = cpu_seconds();
     outbuf_init(&out, buffer, sizeof buffer, drop, NULL);
     json_write_init(&json, &out);
-    tree_write(&tree, local_time, &json);
+    tree_write(&tree, false, local_time, &json);
     const double written = cpu_seconds();
     times[STEP_KEEP] += kept - begin;
     times[STEP_LINK] += linked - kept;

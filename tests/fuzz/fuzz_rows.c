@@ -155,9 +155,9 @@ static void write_answer(const struct tree *tree, struct answer *answer)
     char text[TREE_TAG_BYTES];
     outbuf_init(&out, buffer, sizeof buffer, collect, answer);
     json_write_init(&json, &out);
-    tree_write(tree, &local_time, &json);
+    tree_write(tree, false, &local_time, &json);
     REQUIRE(outbuf_flush(&out) == 0 && json_write_is_complete(&json));
-    const struct str tag = tree_tag(tree, input.zone, text);
+    const struct str tag = tree_tag(tree, false, input.zone, text);
     REQUIRE(tag.len <= sizeof answer->tag);
     memset(answer->tag, 0, sizeof answer->tag);
     memcpy(answer->tag, tag.ptr, tag.len);

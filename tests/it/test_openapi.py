@@ -240,6 +240,13 @@ def test_subtasks(demo, demo_tasks):
     assert_as_documented(response, STATES)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_failed_nodes(demo, kind):
+    response = ask(demo.responder, KINDS[kind], query="failed=1")
+    assert "failed_nodes" in response.json["data"]
+    assert_as_documented(response, STATES)
+
+
 def test_a_started_task_without_nodes(demo, demo_tasks):
     response = ask(demo.responder, demo_tasks.task(template_id=1))
     assert response.json["data"] == {"state": "CREATED"}

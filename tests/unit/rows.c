@@ -71,7 +71,8 @@ static const char *random_parent(size_t index, struct dice *dice)
     }
 }
 
-struct str tree_text(const struct tree *tree, struct local_time *local_time, struct sink *sink)
+static struct str write_tree(const struct tree *tree, bool shows_failed,
+                             struct local_time *local_time, struct sink *sink)
 {
     char buffer[OUTBUF_MIN_CAPACITY];
     struct outbuf out;
@@ -79,10 +80,21 @@ struct str tree_text(const struct tree *tree, struct local_time *local_time, str
     sink_clear(sink);
     outbuf_init(&out, buffer, sizeof buffer, sink_take, sink);
     json_write_init(&json, &out);
-    tree_write(tree, local_time, &json);
+    tree_write(tree, shows_failed, local_time, &json);
     assert_true(json_write_is_complete(&json));
     assert_int_equal(outbuf_flush(&out), 0);
     return sink_text(sink);
+}
+
+struct str tree_text(const struct tree *tree, struct local_time *local_time, struct sink *sink)
+{
+    return write_tree(tree, false, local_time, sink);
+}
+
+struct str tree_text_with_failed(const struct tree *tree, struct local_time *local_time,
+                                 struct sink *sink)
+{
+    return write_tree(tree, true, local_time, sink);
 }
 
 void rows_random(struct row *rows, size_t count, struct dice *dice)

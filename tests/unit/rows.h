@@ -36,6 +36,10 @@ struct node_list rows_load(struct arena *arena, const struct row *rows, size_t c
 // The JSON text of a tree, complete; in the sink, with a NUL behind it.
 struct str tree_text(const struct tree *tree, struct local_time *local_time, struct sink *sink);
 
+// The same with the list of failed nodes.
+struct str tree_text_with_failed(const struct tree *tree, struct local_time *local_time,
+                                 struct sink *sink);
+
 // Makes COUNT random rows: most of them descend from "n0", some are orphans, in cycles, or
 // duplicates.
 void rows_random(struct row *rows, size_t count, struct dice *dice);

@@ -626,6 +626,73 @@ static void unusual_texts_come_back_unchanged(void **state)
     }
 }
 
+// ---- the list of failed nodes ----
+
+static void check_failed(const char *list)
+{
+    struct str plain = write_tree();
+    char *const expected = malloc(plain.len + strlen(list) + 32);
+    sprintf(expected, "%.*s,\"failed_nodes\":%s}", (int)plain.len - 1, plain.ptr, list);
+    assert_text(tree_text_with_failed(&fixture.tree, &fixture.local_time, fixture.sink), expected);
+    free(expected);
+}
+
+static void failed_nodes_are_listed_parents_first_in_the_answers_order(void **state)
+{
+    (void)state;
+    const struct row rows[] = {
+        ROW("lost", "nowhere", .state = "FAILED"), ROW("b1", "b", .state = "FAILED"),
+        ROW("r", "", .state = "RUNNING"),          ROW("a", "r", .state = "FINISHED"),
+        ROW("b", "r", .state = "RUNNING"),         ROW("c", "r", .state = "FAILED"),
+        ROW("b2", "b", .state = "SUSPENDED"),      ROW("a\"1", "a", .state = "FAILED"),
+    };
+    assert_int_equal(build(rows, COUNT_OF(rows), "r", 1), 0);
+    check_failed("[\"r\",\"a\\\"1\",\"b\",\"b1\",\"c\"]");
+}
+
+static void without_failed_nodes_the_list_is_empty(void **state)
+{
+    (void)state;
+    const struct row rows[] = {ROW("r", "", .state = "FAILED_NOT"), ROW("a", "r", .state = "")};
+    assert_int_equal(build(rows, COUNT_OF(rows), "r", 1), 0);
+    check_failed("[]");
+    assert_int_equal(build(rows, 0, "r", 1), 0);
+    check_failed("[]");
+    tree_of_kind(&fixture.tree, TREE_NOT_STARTED);
+    check_failed("[]");
+}
+
+// More ids than the buffer holds, one of them longer than what is written at once.
+static void a_long_list_of_failed_nodes_is_complete(void **state)
+{
+    (void)state;
+    enum { COUNT = 200, ID = 120 };
+    static struct row rows[COUNT];
+    static char ids[COUNT][ID + 1];
+    static char list[COUNT * (ID + 3) + 3];
+    char *at = list;
+    for (int i = 0; i < COUNT; i++) {
+        memset(ids[i], 'a' + i % 26, ID);
+        snprintf(ids[i] + i % ID, sizeof ids[i] - (size_t)(i % ID), "%d", i);
+        rows[i] = (struct row){.id = ids[i], .parent = ids[0], .state = "FAILED", .version = ""};
+        at += sprintf(at, "%c\"%s\"", i == 0 ? '[' : ',', ids[i]);
+    }
+    strcpy(at, "]");
+    assert_int_equal(build(rows, COUNT, ids[0], 1), 0);
+    check_failed(list);
+}
+
+static void the_tag_tells_answers_with_the_list_from_those_without(void **state)
+{
+    (void)state;
+    const struct row rows[] = {ROW("r", "", .state = "RUNNING")};
+    char plain[TREE_TAG_BYTES];
+    char with_list[TREE_TAG_BYTES];
+    assert_int_equal(build(rows, COUNT_OF(rows), "r", 1), 0);
+    assert_false(str_equal(tree_tag(&fixture.tree, false, "UTC", plain),
+                           tree_tag(&fixture.tree, true, "UTC", with_list)));
+}
+
 static void the_seed_changes_nothing_visible(void **state)
 {
     (void)state;
@@ -635,12 +702,12 @@ static void the_seed_changes_nothing_visible(void **state)
     char tag[TREE_TAG_BYTES];
     rows_random(rows, COUNT_OF(rows), &dice);
     assert_int_equal(build(rows, COUNT_OF(rows), "n0", 0), 0);
-    const struct str first = tree_tag(&fixture.tree, "UTC", first_tag);
+    const struct str first = tree_tag(&fixture.tree, false, "UTC", first_tag);
     char *const expected = strdup(write_tree().ptr);
     for (unsigned round = 0; round < 500; round++) {
         assert_int_equal(build(rows, COUNT_OF(rows), "n0", dice_roll(&dice)), 0);
         assert_text(write_tree(), expected);
-        assert_true(str_equal(tree_tag(&fixture.tree, "UTC", tag), first));
+        assert_true(str_equal(tree_tag(&fixture.tree, false, "UTC", tag), first));
     }
     free(expected);
 }
@@ -689,6 +756,10 @@ int main(void)
         WITH_FIXTURE(times_are_in_the_zone_of_the_process),
         WITH_FIXTURE(random_trees_match_the_reference),
         WITH_FIXTURE(unusual_texts_come_back_unchanged),
+        WITH_FIXTURE(failed_nodes_are_listed_parents_first_in_the_answers_order),
+        WITH_FIXTURE(without_failed_nodes_the_list_is_empty),
+        WITH_FIXTURE(a_long_list_of_failed_nodes_is_complete),
+        WITH_FIXTURE(the_tag_tells_answers_with_the_list_from_those_without),
         WITH_FIXTURE(the_seed_changes_nothing_visible),
         WITH_FIXTURE(without_memory_there_is_no_tree),
     };

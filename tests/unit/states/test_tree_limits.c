@@ -127,7 +127,7 @@ static bool is_written_whole(const struct job *job, const struct tree *tree)
     struct json_writer json;
     outbuf_init(&out, buffer, sizeof buffer, look, &passing);
     json_write_init(&json, &out);
-    tree_write(tree, &local_time, &json);
+    tree_write(tree, false, &local_time, &json);
     return outbuf_flush(&out) == 0 && json_write_is_complete(&json) && passing.depth == 0 &&
            passing.objects == 2 * job->count && passing.deepest == 2 * job->expected_depth;
 }

@@ -42,7 +42,7 @@ struct view {
 static struct view view_of_tree(const struct tree *tree)
 {
     struct view view = {.json = NULL};
-    const struct str tag = tree_tag(tree, "Asia/Shanghai", view.tag);
+    const struct str tag = tree_tag(tree, false, "Asia/Shanghai", view.tag);
     assert_ptr_equal(tag.ptr, view.tag);
     assert_int_equal(tag.len, TREE_TAG_BYTES);
     view.json = strdup(tree_text(tree, &fixture.local_time, fixture.sink).ptr);
@@ -353,7 +353,7 @@ static void the_zone_is_part_of_the_tag(void **state)
     const struct node_list nodes = rows_load(fixture.arena, family, COUNT_OF(family));
     assert_int_equal(tree_build(&tree, &nodes, STR("n0"), NOW_US, 1, fixture.arena, &err), 0);
     for (size_t i = 0; i < COUNT_OF(zones); i++) {
-        (void)tree_tag(&tree, zones[i], tags[i]);
+        (void)tree_tag(&tree, false, zones[i], tags[i]);
         for (size_t k = 0; k < i; k++) {
             assert_memory_not_equal(tags[i], tags[k], TREE_TAG_BYTES);
         }
