@@ -7,42 +7,68 @@ invoking user. Ctrl-C ends and removes everything.
 """
 
 import argparse
+import dataclasses
 import json
-import shlex
 import signal
 import subprocess
 import sys
 import time
 
-from lab import client, mariadb, responder, scratch, webserver
+from lab import mariadb, responder, scratch, webserver
 
 APP, SECRET, USER = "demo_app", "demo-secret", "demo_user"
-SHOWN_TASK = 2
-# Where the sample configuration expects the window for people, and where it is here.
+# Where the sample configuration expects the web page, and where it is here.
 PAGE_HERE = {"/usr/local/share/bkflow-states/web": webserver.CONF / "web"}
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-# task, what it is, HTTP status, state of the root (or the error's code)
-SAMPLES = (
-    (1, "finished", 200, "FINISHED"),
-    (2, "running, a sub-process inside a sub-process", 200, "RUNNING"),
-    (3, "a failed step below a running sub-process", 200, "FAILED"),
-    (4, "a suspended step below a running sub-process", 200, "RUNNING"),
-    (5, "not started", 200, "CREATED"),
-    (6, "expired", 404, 40402),
-    (7, "another application's", 403, 40303),
-    (8, "its template is bound to no application", 403, 40302),
-    (9, "its template is deleted", 404, 40403),
-    (10, "no such task", 404, 40402),
-)
+# Typed once, before any of the commands below. Each line fits into 100 columns.
+SHELL = """\
+H='X-Bkapi-Authorization: {{"bk_app_code":"{app}",'\\
+'"bk_app_secret":"{secret}","bk_username":"{user}"}}'
+B={url} S=get_task_states_by_app/
+"""
 
-# The states of the nested task from the root down, a level each.
-SHOWN_LEVELS = (
-    ["RUNNING"],
-    ["FINISHED", "FINISHED", "RUNNING"],
-    ["FINISHED", "RUNNING"],
-    ["FINISHED", "RUNNING"],
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """A request, and what its answer must be: the HTTP status, and the states in the order of the answer or the
+    error's code."""
+
+    path: str
+    shows: str
+    status: int
+    expected: object
+
+    @property
+    def command(self):
+        url = f"$B/{self.path}"
+        return f'curl -H "$H" "{url}"' if "?" in url else f'curl -H "$H" {url}'
+
+    @property
+    def row(self):
+        answer = self.expected[0] if self.status == 200 else self.expected
+        return f"{self.command:<44} {self.status} {answer:<14}  {self.shows}"
+
+
+RUNNING_STATES = ["RUNNING", "FINISHED", "FINISHED", "RUNNING"]
+SAMPLES = (
+    Sample("task/1/$S", "all four steps are done", 200, ["FINISHED"] * 5),
+    Sample("task/2/$S", "its last step runs a sub-process", 200, RUNNING_STATES),
+    Sample("task/2/$S?subtasks=1", "... and what that one's steps do", 200, RUNNING_STATES + RUNNING_STATES),
+    Sample("task/12/$S", "that sub-process, itself a task", 200, RUNNING_STATES),
+    Sample("task/3/$S", "a step failed", 200, ["FAILED", "FINISHED", "FINISHED", "FAILED"]),
+    Sample("task/4/$S", "a step waits for approval", 200,
+           ["NODE_SUSPENDED", "FINISHED", "FINISHED", "RUNNING", "SUSPENDED"]),
+    Sample("task/5/$S", "not started", 200, ["CREATED"]),
+    Sample("task/11/$S", "older: sub-processes in its tree", 200,
+           ["RUNNING", "FINISHED", "FINISHED", "RUNNING", "FINISHED", "RUNNING", "FINISHED", "RUNNING"]),
+    Sample("task/6/$S", "expired", 404, 40402),
+    Sample("task/7/$S", "another application's", 403, 40303),
+    Sample("task/8/$S", "bound to no application", 403, 40302),
+    Sample("task/9/$S", "its template is deleted", 404, 40403),
+    Sample("task/10/$S", "no such task", 404, 40402),
 )
+SHOWN = SAMPLES[1]
 
 
 def main():
@@ -52,16 +78,14 @@ def main():
     try:
         with scratch.Scratch() as folder:
             url = start_everything(folder, options.builddir)
-            show(url)
-            mistakes = check_samples(url)
+            show(url, options.verbose)
+            mistakes = [mistake for sample in SAMPLES for mistake in check(url, sample)]
+            report(mistakes, options.once)
             if not options.once and not mistakes:
-                wait_for_ctrl_c()
+                wait_for_end()
     except KeyboardInterrupt:
         print("\nEnded before it was done.", file=sys.stderr)
         return 130
-    for mistake in mistakes:
-        print(f"WRONG: {mistake}", file=sys.stderr)
-    print("All sample tasks are answered as they should be." if not mistakes else "The demo failed.")
     return 1 if mistakes else 0
 
 
@@ -69,6 +93,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--builddir", required=True, help="the folder with the built bkflow-states")
     parser.add_argument("--once", action="store_true", help="check all answers and end")
+    parser.add_argument("--verbose", action="store_true", help="show the complete answer for one task")
     return parser.parse_args()
 
 
@@ -80,91 +105,84 @@ def end_orderly(*_):
 
 
 def start_everything(folder, builddir):
-    """Returns the URL under which the answers stand."""
+    """Returns the URL under which the answers are."""
     program = responder.Program(folder, builddir)
-    with step("MariaDB with BKFlow's two databases and sample data"):
+    print("Starting", end="", flush=True)
+    with step("MariaDB with BKFlow's two databases", ","):
         database = mariadb.MariaDB(folder).start()
         database.create_databases()
         database.load_samples()
-    with step("bkflow-states"):
+    with step("bkflow-states", ","):
         service = program.listen(responder.settings_for(database))
-    with step("lighttpd"):
+    with step("lighttpd", ".\n\n"):
         server = webserver.WebServer(folder, "lighttpd", service.address, replacing=PAGE_HERE)
-    print(f"Everything lives in {folder.folder}\n")
     return server.url
 
 
 class step:
     """Says what is being started, and how long that took."""
 
-    def __init__(self, what):
+    def __init__(self, what, end):
         self._what = what
+        self._end = end
 
     def __enter__(self):
         self._started = time.monotonic()
-        print(f"Starting {self._what} ... ", end="", flush=True)
+        print(f" {self._what} ", end="", flush=True)
 
     def __exit__(self, failure, *_):
-        print("failed" if failure else f"{time.monotonic() - self._started:.1f} s", flush=True)
+        print("failed" if failure else f"{time.monotonic() - self._started:.1f} s", end=self._end, flush=True)
 
 
-def show(url):
-    print(f"Task {SHOWN_TASK} is running. Ask for its states:\n")
-    print(f"  {curl_line(url, SHOWN_TASK)}\n")
-    _status, answer = ask(url, SHOWN_TASK)
-    print(json.dumps(answer, indent=2, ensure_ascii=False))
-    print("\nThe other sample tasks:\n")
-    for task_id, description, status, _state in SAMPLES:
-        if task_id != SHOWN_TASK:
-            print(f"  # {description}: {status}\n  {curl_line(url, task_id)}")
-    print(f"\nFor people, with application {APP}, secret {SECRET}, user {USER}:\n\n  {page_url(url)}\n", flush=True)
+def show(url, is_verbose):
+    print(table(url))
+    if is_verbose:
+        print(f"\n{SHOWN.command}")
+        print(json.dumps(ask(url, SHOWN)[1], indent=2, ensure_ascii=False))
+    print(f"\nWeb page: {url.removesuffix(webserver.MOUNT)}/bkflow-web/#task=2 ({APP}, {SECRET}, {USER})", flush=True)
 
 
-def page_url(url):
-    return f"{url.removesuffix(webserver.MOUNT)}/bkflow-web/#task={SHOWN_TASK}"
+def table(url):
+    """What can be typed, and what each sample task shows."""
+    return "\n".join([shell(url), *(sample.row for sample in SAMPLES)])
 
 
-def curl_arguments(url, task_id):
-    header = f"X-Bkapi-Authorization: {client.authorization(APP, SECRET, USER)}"
-    return ["curl", "-sS", "--noproxy", "*", "-H", header, url + client.states_path(task_id)]
+def shell(url):
+    return SHELL.format(app=APP, secret=SECRET, user=USER, url=url)
 
 
-def curl_line(url, task_id):
-    return shlex.join(curl_arguments(url, task_id))
-
-
-def ask(url, task_id):
-    """The very command that is printed, with the HTTP status written behind the answer."""
-    done = subprocess.run([*curl_arguments(url, task_id), "-w", "\n%{http_code}"],
-                          capture_output=True, text=True, timeout=30, check=True)
+def ask(url, sample):
+    """The very commands that are printed; gives status and answer."""
+    script = f"{shell(url)}{sample.command} -sS --noproxy '*' -w '\\n%{{http_code}}'"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=30, check=True)
     body, status = done.stdout.rsplit("\n", 1)
     return int(status), json.loads(body)
 
 
-def check_samples(url):
-    """What is wrong with the answers, in words."""
-    mistakes = []
-    for task_id, _description, status, expected in SAMPLES:
-        got_status, answer = ask(url, task_id)
-        got = answer["data"]["state"] if answer["result"] else answer["code"]
-        if (got_status, got) != (status, expected):
-            mistakes.append(f"task {task_id}: expected {status} {expected}, got {got_status} {got}")
-    levels = states_by_level(ask(url, SHOWN_TASK)[1]["data"])
-    if levels != list(SHOWN_LEVELS):
-        mistakes.append(f"task {SHOWN_TASK}: expected the states {list(SHOWN_LEVELS)}, got {levels}")
-    return mistakes
+def check(url, sample):
+    """What is wrong with the answer, in words."""
+    status, answer = ask(url, sample)
+    got = states(answer["data"]) if answer["result"] else answer["code"]
+    if (status, got) != (sample.status, sample.expected):
+        yield f"{sample.command}: expected {sample.status} {sample.expected}, got {status} {got}"
 
 
-def states_by_level(root):
-    levels, nodes = [], [root]
-    while nodes:
-        levels.append([node["state"] for node in nodes])
-        nodes = [child for node in nodes for child in node["children"].values()]
-    return levels
+def states(node):
+    """Of a node and all below it, in the order of the answer."""
+    below = list(node.get("children", {}).values())
+    if "subtask" in node:
+        below.append(node["subtask"]["states"])
+    return [node["state"], *(state for child in below for state in states(child))]
 
 
-def wait_for_ctrl_c():
-    print("Ctrl-C ends the demo.", flush=True)
+def report(mistakes, is_once):
+    for mistake in mistakes:
+        print(f"WRONG: {mistake}", file=sys.stderr)
+    good = "All answers are as they should be." + ("" if is_once else " Ctrl-C ends the demo.")
+    print("The demo failed." if mistakes else good, flush=True)
+
+
+def wait_for_end():
     try:
         while True:
             signal.pause()

@@ -18,4 +18,5 @@ INSERT INTO template_template (id, is_deleted, bk_app_code) VALUES
   (1, 0, 'demo_app'),
   (2, 0, 'other_app'),
   (3, 0, NULL),
-  (4, 1, 'demo_app');
+  (4, 1, 'demo_app'),
+  (5, 0, 'demo_app');
