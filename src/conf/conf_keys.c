@@ -48,8 +48,10 @@ const struct conf_key conf_keys[] = {
      "unix:/path[,mode=0660] or tcp:host:port",
      "Where to listen. Empty: systemd's LISTEN_FDS, else the socket on descriptor 0 that spawn-fcgi "
      "or a web server gives, else one plain CGI request."},
-    {"server", "workers", conf_parse_number, MEMBER(server.workers), "4", 1, 256, CONF_KEY_RESTART, "1 to 256",
-     "Threads that answer requests, each with a database connection of its own."},
+    {"server", "workers", conf_parse_workers, MEMBER(server.workers), "auto", 1, 256, CONF_KEY_RESTART,
+     "auto, or 1 to 256",
+     "Threads that answer requests, each with connections of its own to the databases. auto: as many "
+     "as processors, from 2 to 4."},
     {"server", "max_request_bytes", conf_parse_size, MEMBER(server.max_request_bytes), "64k", 4096,
      INT64_C(16) * 1024 * 1024, CONF_KEY_RESTART, "4k to 16m",
      "Bound on one request's variables (path, query, headers: 431 above) and on its body (413)."},

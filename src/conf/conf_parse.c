@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,6 +115,25 @@ int conf_parse_number(const struct conf_value *value)
 {
     static const struct unit none[] = {{"", 1}};
     return parse_scaled(value, none, COUNT_OF(none));
+}
+
+// The processors that this process may use, as far as more workers pay off: with more workers than
+// that, groups are smaller and each request costs more.
+static int64_t default_workers(void)
+{
+    enum { FEWEST = 2, MOST = 4 };
+    cpu_set_t set;
+    const int64_t processors = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
+    return processors < FEWEST ? FEWEST : processors > MOST ? MOST : processors;
+}
+
+int conf_parse_workers(const struct conf_value *value)
+{
+    if (strcmp(value->text, "auto") == 0) {
+        *(int64_t *)value->member = default_workers();
+        return 0;
+    }
+    return conf_parse_number(value);
 }
 
 int conf_parse_size(const struct conf_value *value)

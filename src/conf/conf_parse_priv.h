@@ -15,6 +15,8 @@ int conf_parse_bool(const struct conf_value *value) MUST_CHECK NONNULL;
 
 // int64_t within the key's bounds: a number, bytes or milliseconds.
 int conf_parse_number(const struct conf_value *value) MUST_CHECK NONNULL;
+// A number, or "auto".
+int conf_parse_workers(const struct conf_value *value) MUST_CHECK NONNULL;
 int conf_parse_size(const struct conf_value *value) MUST_CHECK NONNULL;
 int conf_parse_duration(const struct conf_value *value) MUST_CHECK NONNULL;
 

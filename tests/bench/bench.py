@@ -223,7 +223,7 @@ class Bench:
     def _floor(self, statement_file, nodes):
         watched = {"database": [self.database_pid]}
         return lambda seconds: self.floor.run(statement_file, nodes, self.tasks[nodes], seconds, watched,
-                                              services.WORKERS)
+                                              self.options.workers)
 
     def _direct(self, nodes, tasks=None, connections=None, options=(), databases=DATABASES[0]):
         connections = connections or (CONNECTIONS_LARGE if nodes >= LARGE_NODES else CONNECTIONS)

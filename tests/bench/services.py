@@ -14,7 +14,7 @@ from lab import galera, mariadb, responder
 from lab import scratch as lab
 
 HERE = pathlib.Path(__file__).resolve().parent
-WORKERS = 4
+WORKERS = max(2, min(4, len(os.sched_getaffinity(0))))  # as the responder chooses
 NULL_THREADS = 80  # libfcgi holds a thread for every kept connection
 # Behind PHP-FPM the connections are not kept: a kept one holds a child, so that 16 clients would take at least 16
 # children; with 32 of them (no connection of nginx's ever waits for a child) PHP was no faster, and p99 far worse.

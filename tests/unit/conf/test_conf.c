@@ -4,6 +4,7 @@
 #include "support.h"
 
 #include <ctype.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,12 +105,40 @@ static struct str printed_value(const char *text, const char *section, const cha
     return STR_ABSENT;
 }
 
+static int64_t automatic_workers(void)
+{
+    struct conf *const conf = conf_case_load_good("[server]\nworkers = auto\n", NULL);
+    const int64_t workers = conf->server.workers;
+    conf_free(conf);
+    return workers;
+}
+
+static void there_are_as_many_workers_as_processors_but_at_least_two(void **state)
+{
+    (void)state;
+    cpu_set_t before;
+    cpu_set_t one;
+    assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
+    const int processors = CPU_COUNT(&before);
+    const int workers = processors < 2 ? 2 : processors > 4 ? 4 : processors;
+    assert_int_equal(automatic_workers(), workers);
+    CPU_ZERO(&one);
+    for (int i = 0; CPU_COUNT(&one) == 0; i++) {
+        if (CPU_ISSET(i, &before)) {
+            CPU_SET(i, &one);
+        }
+    }
+    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    assert_int_equal(automatic_workers(), 2);
+    assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
+}
+
 static void the_defaults_are_the_documented_ones(void **state)
 {
     (void)state;
     struct conf *const conf = conf_case_load_good(NULL, NULL);
     assert_int_equal(conf->server.listen.kind, CONF_LISTEN_INHERITED);
-    assert_int_equal(conf->server.workers, 4);
+    assert_in_range(conf->server.workers, 2, 4); // it depends on the machine
     assert_int_equal(conf->server.max_request_bytes, 65536);
     assert_int_equal(conf->server.client_timeout_ms, 10000);
     assert_int_equal(conf->server.drain_timeout_ms, 10000);
@@ -857,7 +886,7 @@ static void each_of_several_keys_that_need_a_restart_is_named(void **state)
     assert_string_equal(names, "[server] listen\n[server] workers\n[server] max_request_bytes\n"
                                "[response] timezone\n[response] max_nodes\n");
     assert_int_equal(fresh->server.listen.kind, CONF_LISTEN_INHERITED);
-    assert_int_equal(fresh->server.workers, 4);
+    assert_int_equal(fresh->server.workers, running->server.workers);
     assert_int_equal(fresh->server.max_request_bytes, 65536);
     assert_int_equal(fresh->server.drain_timeout_ms, 1000);
     assert_string_equal(fresh->response.timezone, "Asia/Shanghai");
@@ -951,6 +980,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_FIXTURE(the_defaults_are_the_documented_ones),
+        WITH_FIXTURE(there_are_as_many_workers_as_processors_but_at_least_two),
         WITH_FIXTURE(every_key_accepts_its_own_default),
         WITH_FIXTURE(these_tests_know_every_key),
         WITH_FIXTURE(every_key_can_be_set_in_the_file),

@@ -33,7 +33,7 @@ static void an_empty_file_means_all_defaults(void **state)
 {
     (void)state;
     struct conf *const conf = conf_case_load_good("", NULL);
-    assert_int_equal(conf->server.workers, 4);
+    assert_int_equal(conf->server.drain_timeout_ms, 10000);
     conf_free(conf);
 }
 
@@ -46,7 +46,7 @@ static void a_mistake_is_named_with_file_line_and_key(void **state)
         const char *expected;
     } rows[] = {
         {"a bad value", "[server]\n\nworkers = 0\n",
-         ":3: [server] workers: expected 1 to 256, not \"0\""},
+         ":3: [server] workers: expected auto, or 1 to 256, not \"0\""},
         {"an unknown key", "[server]\nworker = 4\n",
          ":2: [server] worker: unknown key; bkflow-states.conf(5) lists what there is"},
         {"an unknown section", "[servers]\nworkers = 4\n",
@@ -239,7 +239,7 @@ static void a_bad_variable_is_named(void **state)
         const char *expected;
     } rows[] = {
         {"BKFLOW_STATES_SERVER_WORKERS=0",
-         "environment: BKFLOW_STATES_SERVER_WORKERS: expected 1 to 256, not \"0\"\n"},
+         "environment: BKFLOW_STATES_SERVER_WORKERS: expected auto, or 1 to 256, not \"0\"\n"},
         {"BKFLOW_STATES_SERVER_WORKER=1",
          "environment: BKFLOW_STATES_SERVER_WORKER: no such key; bkflow-states.conf(5) lists what "
          "there is\n"},
