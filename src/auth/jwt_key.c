@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "auth/jwt_key_priv.h"
+#include "base/regular_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum {
     RSA_BITS_MIN = 2048, // RFC 7518, section 3.3
@@ -204,22 +203,18 @@ static int take_lines(struct key_file *file)
 
 // ---- the file ----
 
-// Reads up to SIZE bytes; -1 with errno. Does not block if the file is a pipe.
-static ssize_t read_file(const char *path, char *text, size_t size)
+// Reads up to SIZE bytes and returns their number. *WHY is the reason if the file cannot be read,
+// else NULL.
+static size_t read_file(const char *path, char *text, size_t size, const char **why)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    size_t len = 0;
-    ssize_t got = fd < 0 ? -1 : 1;
-    while (got > 0 && len < size) {
-        got = read(fd, text + len, size - len);
-        len += got > 0 ? (size_t)got : 0;
+    FILE *const file = regular_file_open(path, why);
+    if (file == NULL) {
+        return 0;
     }
-    const int error = errno;
-    if (fd >= 0) {
-        close(fd);
-    }
-    errno = error;
-    return got < 0 ? -1 : (ssize_t)len;
+    const size_t len = fread(text, 1, size, file);
+    *why = ferror(file) != 0 ? strerror(errno) : NULL;
+    fclose(file);
+    return len;
 }
 
 size_t jwt_key_load_text(struct str text, struct jwt_key *keys[JWT_KEYS_PER_FILE],
@@ -240,14 +235,15 @@ size_t jwt_key_load_file(const char *path, struct jwt_key *keys[JWT_KEYS_PER_FIL
                          char why[JWT_KEY_WHY_BYTES])
 {
     size_t count = 0;
+    const char *mistake = "out of memory";
     char *const text = malloc(FILE_MAX);
-    const ssize_t len = text == NULL ? -1 : read_file(path, text, FILE_MAX);
-    if (len < 0) {
-        snprintf(why, JWT_KEY_WHY_BYTES, "it cannot be read: %s", strerror(errno));
+    const size_t len = text == NULL ? 0 : read_file(path, text, FILE_MAX, &mistake);
+    if (mistake != NULL) {
+        snprintf(why, JWT_KEY_WHY_BYTES, "it cannot be read: %s", mistake);
     } else if (len == FILE_MAX) {
         snprintf(why, JWT_KEY_WHY_BYTES, "it is larger than a file of four keys");
     } else {
-        count = jwt_key_load_text((struct str){text, (size_t)len}, keys, why);
+        count = jwt_key_load_text((struct str){text, len}, keys, why);
     }
     free(text);
     return count;

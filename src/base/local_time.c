@@ -2,6 +2,7 @@
 #include "base/local_time.h"
 
 #include "base/clock.h"
+#include "base/regular_file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -31,7 +32,8 @@ bool local_time_zone_exists(const char *name)
     if (!is_zone_name(name) || len < 0 || (size_t)len >= sizeof path) {
         return false;
     }
-    FILE *const file = fopen(path, "re");
+    const char *why;
+    FILE *const file = regular_file_open(path, &why);
     if (file == NULL) {
         return false;
     }

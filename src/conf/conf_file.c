@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Reads the configuration file. inih splits it into sections, keys and values. This file detects
 // and reports what inih would silently accept or truncate.
+#include "base/regular_file.h"
 #include "conf/conf_keys_priv.h"
 #include "conf/conf_load_priv.h"
 
@@ -247,10 +248,11 @@ static void parse(struct reader *reader)
 
 void conf_load_file(struct conf_load *load, const char *path)
 {
+    const char *why;
     struct reader reader = {
-        .load = load, .path = path, .file = fopen(path, "re"), .list = CONF_NO_KEY};
+        .load = load, .path = path, .file = regular_file_open(path, &why), .list = CONF_NO_KEY};
     if (reader.file == NULL) {
-        conf_mistake(&load->mistakes, "%s: cannot be read: %s", path, strerror(errno));
+        conf_mistake(&load->mistakes, "%s: cannot be read: %s", path, why);
         return;
     }
     parse(&reader);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Passwords stored in files: password_file, and systemd's credentials.
+#include "base/regular_file.h"
 #include "conf/conf_load_priv.h"
 
 #include <errno.h>
@@ -62,9 +63,8 @@ static char *read_line(FILE *file, const char **why)
 
 static char *read_password(const char *path, const char **why)
 {
-    FILE *const file = fopen(path, "re");
+    FILE *const file = regular_file_open(path, why);
     if (file == NULL) {
-        *why = strerror(errno);
         return NULL;
     }
     char *const password = read_line(file, why);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Checks what the configuration refers to: the account, and files that must be readable.
+#include "base/regular_file.h"
 #include "conf/conf.h"
 
 #include <errno.h>
@@ -49,38 +50,32 @@ static void check_tls_ca(const struct reach *reach)
     if (path[0] == '\0' || IS_REPORTED(reach, tls_ca)) {
         return;
     }
-    FILE *const file = fopen(path, "re");
-    const char *const mistake = file == NULL ? strerror(errno) : certificate_mistake(file);
+    const char *mistake;
+    FILE *const file = regular_file_open(path, &mistake);
+    if (file != NULL) {
+        mistake = certificate_mistake(file);
+        fclose(file);
+    }
     if (mistake != NULL) {
         conf_mistake(reach->mistakes, "[%s] tls_ca: %s cannot be used: %s", reach->section, path,
                      mistake);
     }
-    if (file != NULL) {
-        fclose(file);
-    }
-}
-
-static bool is_readable(const char *path)
-{
-    FILE *const file = fopen(path, "re");
-    if (file == NULL) {
-        return false;
-    }
-    errno = 0;
-    (void)getc(file); // directories can be opened, but not read
-    const int error = errno;
-    fclose(file);
-    errno = error;
-    return error == 0;
 }
 
 static void check_option_file(const struct reach *reach)
 {
     const char *const path = reach->database->option_file;
-    if (path[0] != '\0' && !IS_REPORTED(reach, option_file) && !is_readable(path)) {
-        conf_mistake(reach->mistakes, "[%s] option_file: %s cannot be read: %s", reach->section,
-                     path, strerror(errno));
+    if (path[0] == '\0' || IS_REPORTED(reach, option_file)) {
+        return;
     }
+    const char *mistake;
+    FILE *const file = regular_file_open(path, &mistake);
+    if (file == NULL) {
+        conf_mistake(reach->mistakes, "[%s] option_file: %s cannot be read: %s", reach->section,
+                     path, mistake);
+        return;
+    }
+    fclose(file);
 }
 
 // An option file may name the account and the database.

@@ -96,6 +96,46 @@ def test_a_file_that_is_not_there(program):
     assert b"/nonexistent/file.conf" in done.stderr
 
 
+@pytest.fixture(params=["FIFO", "device"])
+def endless(request, lab):
+    """Reading it would never end, or not even begin."""
+    if request.param == "device":
+        return "/dev/zero"
+    path = lab.path("nobody-writes", ".fifo")
+    os.mkfifo(path)
+    return path
+
+
+class TestFilesThatAreNoFiles:
+    """They are refused by name, and nothing waits for them."""
+
+    def test_as_the_configuration(self, program, endless):
+        done = program.run("--check-config", "--config", endless)
+        assert done.returncode == CONFIGURATION
+        assert f"{endless}: cannot be read: it is not a regular file" in done.stderr.decode()
+
+    @pytest.mark.parametrize("key", ["database.tls_ca", "database.option_file", "database.password_file",
+                                     "engine_database.password_file", "auth.gateway_key_g"])
+    def test_as_what_a_key_names(self, program, settings, endless, key):
+        others = {name: text for name, text in settings.items() if name != "database.password"}
+        done = check(program, others | {"auth.gateway": "on", key: endless})
+        assert done.returncode == CONFIGURATION
+        assert f"{endless}" in done.stderr.decode()
+        assert "it is not a regular file" in done.stderr.decode()
+
+    def test_no_reload_waits_for_one(self, program, settings, endless, finished_task):
+        responder = program.listen(settings)
+        responder.reload(responder.settings | {"database.tls_ca": endless})
+        responder.wait_for_log("reload refused, the old configuration stays")
+        support.success(responder.ask(support.states(finished_task)))
+        assert responder.stop() == 0
+
+    def test_no_configuration_at_all_is_the_null_device(self, program, settings):
+        environment = {f"BKFLOW_STATES_{key.replace('.', '_').upper()}": str(text) for key, text in settings.items()}
+        done = program.run("--check-config", "--config", "/dev/null", env=environment)
+        assert done.returncode == 0, done.stderr
+
+
 def test_an_unreadable_password_is_not_shown_in_an_error(program, settings):
     done = check(program, settings | {"database.password": "hunter2-secret", "database.port": "x"})
     assert b"hunter2-secret" not in done.stderr + done.stdout
