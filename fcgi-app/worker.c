@@ -241,6 +241,13 @@ static void end_request(void *context)
     }
 }
 
+// Nobody can wait yet: every request is answered at once.
+static bool park_request(void *context, const struct service_parking *parking)
+{
+    (void)context, (void)parking;
+    return false;
+}
+
 static void add_to_group(struct worker *worker, struct fcgi_conn *records,
                          struct service_client client)
 {
@@ -268,7 +275,7 @@ static void add_request(struct turn *turn)
     atomic_store(&conn->deadline_us, 0); // the request is complete in time
     conn->has_served = true;
     add_to_group(turn->worker, &conn->records,
-                 (struct service_client){open_response, is_ready, end_request, turn});
+                 (struct service_client){open_response, is_ready, end_request, turn, park_request});
 }
 
 // Consumes the turn's bytes up to the next complete request, which is added to the group, or to

@@ -90,6 +90,20 @@ static int check_access(struct exchange *exchange)
     return read_credentials(exchange);
 }
 
+static int read_parameters(struct exchange *exchange)
+{
+    if (parameters_read(exchange->match.route, exchange->request.query, exchange->arena,
+                        &exchange->parameters, &exchange->err) != 0) {
+        return -1;
+    }
+    if (exchange->parameters.wait_ms > 0 && exchange->client.park == NULL) {
+        return error_set_subject(&exchange->err, ERR_BAD_REQUEST,
+                                 STR("wait is not possible in plain CGI"),
+                                 "wait: the client cannot be parked");
+    }
+    return 0;
+}
+
 int admission_read(struct exchange *exchange)
 {
     if (routes_find(exchange->service->conf, exchange->request.path_info, &exchange->match,
@@ -99,10 +113,7 @@ int admission_read(struct exchange *exchange)
     if (check_method(exchange) != 0 || check_access(exchange) != 0) {
         return -1;
     }
-    return exchange->match.route->id == ROUTE_STATES
-               ? parameters_read(exchange->request.query, exchange->arena, &exchange->parameters,
-                                 &exchange->err)
-               : 0;
+    return read_parameters(exchange);
 }
 
 // ---- who is asking, and may they ----

@@ -161,6 +161,7 @@ static void write_states_body(struct exchange *exchange, struct outbuf *out)
 
 void answer_states(struct exchange *exchange)
 {
+    char version_text[TREE_VERSION_BYTES];
     char tag_text[TREE_TAG_BYTES];
     const struct str tag = tree_tag(exchange->tree, exchange->parameters.failed,
                                     exchange->service->conf->response.timezone, tag_text);
@@ -168,6 +169,7 @@ void answer_states(struct exchange *exchange)
     exchange->outcome = is_known ? METRICS_NOT_MODIFIED : METRICS_OK;
     begin_json(exchange, is_known ? 304 : 200);
     http_header(exchange->response, "ETag", tag);
+    http_header(exchange->response, "X-States-Version", tree_version(exchange->tree, version_text));
     struct outbuf *const body = http_body(exchange->response);
     if (body != NULL) {
         write_states_body(exchange, body);

@@ -6,16 +6,25 @@
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/error.h"
+#include "states/routes.h"
 
-struct parameters {
-    bool subtasks; // the states of tasks that nodes have started
-    bool failed;   // the list of failed nodes
+enum {
+    PARAMETERS_VERSION_MAX = 128,            // bytes
+    PARAMETERS_WAIT_MAX_MS = 60 * 60 * 1000, // a longer wait is a mistake
 };
 
-// Reads QUERY, which may be absent. Other parameters, and those that cannot be decoded, are
-// ignored. Fails with ERR_BAD_REQUEST if a known one has another value than 0 or 1, or is given
-// twice.
-int parameters_read(struct str query, struct arena *arena, struct parameters *parameters,
-                    struct error *err) MUST_CHECK NONNULL;
+// The strings are in the arena.
+struct parameters {
+    bool subtasks;      // the states of tasks that nodes have started
+    bool failed;        // the list of failed nodes
+    int64_t wait_ms;    // how long the answer may wait for a change; 0: not at all
+    struct str version; // what the caller has; absent or empty: nothing
+};
+
+// Reads QUERY, which may be absent. Ignores parameters that ROUTE does not take, and those that
+// cannot be decoded. Fails with ERR_BAD_REQUEST if one has a value that it cannot have or is given
+// twice, and if the caller wants to wait for a route that cannot.
+int parameters_read(const struct route *route, struct str query, struct arena *arena,
+                    struct parameters *parameters, struct error *err) MUST_CHECK NONNULL;
 
 #endif

@@ -23,10 +23,12 @@ static bool is_metrics_on(const struct conf *conf)
 }
 
 static const struct route routes[] = {
-    {ROUTE_STATES, ACCESS_BOUND_APPLICATION, true, STR("/get_task_states_by_app"), is_always_on},
-    {ROUTE_HEALTHZ, ACCESS_ANYBODY, false, STR("/healthz"), is_healthz_on},
-    {ROUTE_READYZ, ACCESS_ANYBODY, false, STR("/readyz"), is_readyz_on},
-    {ROUTE_METRICS, ACCESS_STATUS_ADDRESS, false, STR("/metrics"), is_metrics_on},
+    {ROUTE_STATES, ACCESS_BOUND_APPLICATION,
+     ROUTE_TAKES_SUBTASKS | ROUTE_TAKES_FAILED | ROUTE_TAKES_WAIT | ROUTE_TAKES_VERSION, true,
+     STR("/get_task_states_by_app"), is_always_on},
+    {ROUTE_HEALTHZ, ACCESS_ANYBODY, ROUTE_TAKES_NONE, false, STR("/healthz"), is_healthz_on},
+    {ROUTE_READYZ, ACCESS_ANYBODY, ROUTE_TAKES_NONE, false, STR("/readyz"), is_readyz_on},
+    {ROUTE_METRICS, ACCESS_STATUS_ADDRESS, ROUTE_TAKES_NONE, false, STR("/metrics"), is_metrics_on},
 };
 
 int64_t routes_parse_task_id(struct str digits)

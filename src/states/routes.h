@@ -15,9 +15,19 @@ enum route_access {
     ACCESS_BOUND_APPLICATION, // only for callers whose application the path's task is bound to
 };
 
+// The parameters of the query string that a route takes.
+enum route_parameter {
+    ROUTE_TAKES_NONE = 0,
+    ROUTE_TAKES_SUBTASKS = 1,
+    ROUTE_TAKES_WAIT = 2, // the answer may wait for a change
+    ROUTE_TAKES_VERSION = 4,
+    ROUTE_TAKES_FAILED = 8,
+};
+
 struct route {
     enum route_id id;
     enum route_access access;
+    unsigned parameters; // ROUTE_TAKES_*
     bool is_of_task;
     struct str path; // complete; for a task's route, what follows the id
     bool (*is_on)(const struct conf *conf);

@@ -283,7 +283,8 @@ static void do_nothing(void *context)
 void service_handle(struct service *service, const struct http_var *vars, size_t count,
                     struct http_response *response)
 {
-    service_add(service, vars, count,
-                (struct service_client){open_response, is_always_ready, do_nothing, response});
+    service_add(
+        service, vars, count,
+        (struct service_client){open_response, is_always_ready, do_nothing, response, NULL});
     service_run(service);
 }

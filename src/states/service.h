@@ -51,6 +51,15 @@ struct service {
     struct request_id_source random;
 };
 
+// A request that waits until the states of its tasks change.
+struct service_parking {
+    const struct str *roots; // the tasks' root nodes
+    size_t root_count;       // at least 1
+    struct str app_code;     // of the caller
+    int64_t until_us;        // monotonic; end of the wait
+    int64_t read_us;         // monotonic; the tasks' rows were read after this time
+};
+
 // The client of one request.
 struct service_client {
     // Called once when the answer begins. Returns a response with an initialized, empty buffer.
@@ -60,6 +69,11 @@ struct service_client {
     // Called once when the request is finished and nothing of it is needed any more.
     void (*end)(void *context);
     void *context;
+    // Called instead of the others if the states are still those that the client has. Returns
+    // whether the request waits; it must then be added again when the wait is over. If it returns
+    // false, the request is answered at once. Everything passed is valid during the call. NULL:
+    // this client cannot wait.
+    bool (*park)(void *context, const struct service_parking *parking);
 };
 
 // Adds a request to the group, which has room for SERVICE_GROUP_MAX, and does everything that needs

@@ -36,6 +36,17 @@ struct store_link_reader {
     void *context;
 };
 
+// The maximum number of tasks in one call of find_digests.
+enum { STORE_DIGESTS_MAX = 256 };
+
+// A digest of everything in a task's rows that its answer shows. Two digests are equal if the rows
+// are; otherwise they differ, except with a probability of at most 2^-60.
+struct store_digest {
+    bool has_rows;
+    uint64_t a; // 0 without rows, as B is
+    uint64_t b;
+};
+
 // Each function gets the store's context first. COUNT is 1 to STORE_GROUP_MAX. A failure applies to
 // the whole group. Missing rows are not an error; a database that cannot answer is.
 struct store_ops {
@@ -58,6 +69,10 @@ struct store_ops {
     // rows.
     int (*load_nodes)(void *store, struct node_query queries[], size_t count, size_t row_limit,
                       struct arena *arena, struct error *err);
+    // Sets DIGESTS[i] to the digest of the rows whose root_id is ROOTS[i]. All of ROOTS are
+    // different. COUNT is 1 to STORE_DIGESTS_MAX.
+    int (*find_digests)(void *store, const struct str roots[], size_t count,
+                        struct store_digest digests[], struct error *err);
     // Checks that every database answers.
     int (*ping)(void *store, struct error *err);
     // Replaces the configuration, which is borrowed until the next call or the end.

@@ -325,6 +325,13 @@ static int load_nodes(void *context, struct node_query queries[], size_t count, 
     return store_nodes_load(engine_of(context), queries, count, row_limit, arena, err);
 }
 
+static int find_digests(void *context, const struct str roots[], size_t count,
+                        struct store_digest digests[], struct error *err)
+{
+    (void)context, (void)roots, (void)count, (void)digests;
+    return error_set(err, ERR_INTERNAL, "there is no statement for digests");
+}
+
 // ---- the rest of the seam ----
 
 // Checks with the statements that requests use.
@@ -344,6 +351,7 @@ static const struct store_ops mysql_ops = {
     .find_only_tasks = find_only_tasks,
     .find_links = find_links,
     .load_nodes = load_nodes,
+    .find_digests = find_digests,
     .ping = ping,
     .reconfigure = reconfigure,
     .failback = failback,

@@ -26,6 +26,13 @@ static int load_nodes(void *store, struct node_query queries[], size_t count, si
     return refuse(err);
 }
 
+static int find_digests(void *store, const struct str roots[], size_t count,
+                        struct store_digest digests[], struct error *err)
+{
+    (void)store, (void)roots, (void)count, (void)digests;
+    return refuse(err);
+}
+
 static int ping(void *store, struct error *err)
 {
     (void)store;
@@ -48,6 +55,7 @@ static const struct store_ops overloaded_ops = {
     .find_only_tasks = find,
     .find_links = find_links,
     .load_nodes = load_nodes,
+    .find_digests = find_digests,
     .ping = ping,
     .reconfigure = reconfigure,
     .failback = do_nothing,

@@ -205,7 +205,7 @@ static int spend_nodes(struct walk *walk, size_t count)
 static void show(struct walk *walk, struct task *task)
 {
     task->tree->of = &task->subtask;
-    tree_tag_subtask(walk->tree, &task->subtask);
+    tree_add_subtask(walk->tree, &task->subtask);
 }
 
 static int show_not_started(struct walk *walk, struct task *task)

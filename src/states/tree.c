@@ -214,42 +214,73 @@ static uint64_t shown_second(int64_t us)
     return (uint64_t)(us == CLOCK_NO_TIME ? CLOCK_NO_TIME : clock_floor_div(us, US_PER_SECOND));
 }
 
+// The hashes of a tree: of its states, and of the elapsed times of nodes that are running.
+struct digests {
+    struct hash states;
+    struct hash clock;
+};
+
+// The two must not start alike: the tag folds one into the other, and equal words would cancel.
+static struct digests start_digests(enum tree_kind kind)
+{
+    return (struct digests){hash_start(kind), hash_start(UINT64_MAX)};
+}
+
+static bool is_running(const struct node *node)
+{
+    return node->started_us != CLOCK_NO_TIME && node->archived_us == CLOCK_NO_TIME;
+}
+
 // Hashes exactly what tree_write shows; fractions of seconds are not shown. The order, children
 // first, and the depths determine the parents.
-static void hash_node(struct hash *hash, const struct tree *tree, const struct node *node,
+static void hash_node(struct digests *digests, const struct tree *tree, const struct node *node,
                       uint32_t depth)
 {
+    struct hash *const hash = &digests->states;
     const uint8_t shown_flags = node->flags & (NODE_SKIP | NODE_ERROR_IGNORED);
+    const uint64_t elapsed = (uint64_t)tree_node_elapsed(tree, node);
     hash_text(hash, node->id, node->id_len);
     hash_text(hash, node->version, node->version_len);
     hash_text(hash, node->state, node->state_len);
     hash_words(hash, (uint64_t)(uint32_t)node->loop << 32 | (uint32_t)node->retry,
                (uint64_t)depth << 8 | shown_flags);
     hash_words(hash, shown_second(node->started_us), shown_second(node->archived_us));
-    hash_words(hash, (uint64_t)tree_node_elapsed(tree, node), 0);
+    if (is_running(node)) {
+        hash_words(&digests->clock, elapsed, 0);
+    } else {
+        hash_words(hash, elapsed, 0);
+    }
+}
+
+static void keep_digests(struct tree *tree, const struct digests *digests)
+{
+    tree->states[0] = digests->states.a;
+    tree->states[1] = digests->states.b;
+    tree->clock[0] = digests->clock.a;
+    tree->clock[1] = digests->clock.b;
 }
 
 static void finish_nodes(struct tree *tree)
 {
-    struct hash hash = hash_start(TREE_NODES);
+    struct digests digests = start_digests(TREE_NODES);
     uint32_t depth = 0;
     struct node *node = first_leaf(tree->root, &depth);
     while (node != NULL) {
         node->flags |= NODE_REACHABLE;
         roll_up(node);
-        hash_node(&hash, tree, node, depth);
+        hash_node(&digests, tree, node, depth);
         node = next_upwards(node, tree->root, &depth);
     }
-    tree->tag[0] = hash.a;
-    tree->tag[1] = hash.b;
+    keep_digests(tree, &digests);
 }
 
 // ---- building ----
 
 void tree_of_kind(struct tree *tree, enum tree_kind kind)
 {
-    const struct hash hash = hash_start(kind);
-    *tree = (struct tree){.kind = kind, .tag = {hash.a, hash.b}};
+    const struct digests digests = start_digests(kind);
+    *tree = (struct tree){.kind = kind};
+    keep_digests(tree, &digests);
 }
 
 int tree_build(struct tree *tree, const struct node_list *nodes, struct str root_id, int64_t now_us,
@@ -285,29 +316,48 @@ struct node *tree_find(const struct tree *tree, struct str id)
     return node != NULL && (node->flags & NODE_REACHABLE) != 0 ? node : NULL;
 }
 
-void tree_tag_subtask(struct tree *tree, const struct subtask *subtask)
+// Adds one digest of a subtask to that of the answer's tree.
+static void add_digest(uint64_t digest[2], const uint64_t added[2], const struct subtask *subtask)
 {
     struct hash hash = hash_start((uint64_t)subtask->task_id);
     hash_text(&hash, subtask->starter->id, subtask->starter->id_len);
-    hash_words(&hash, subtask->tree.tag[0], subtask->tree.tag[1]);
-    tree->tag[0] += hash.a;
-    tree->tag[1] += hash.b;
+    hash_words(&hash, added[0], added[1]);
+    digest[0] += hash.a;
+    digest[1] += hash.b;
+}
+
+void tree_add_subtask(struct tree *tree, const struct subtask *subtask)
+{
+    add_digest(tree->states, subtask->tree.states, subtask);
+    add_digest(tree->clock, subtask->tree.clock, subtask);
+}
+
+static void put_hex(char text[TREE_VERSION_BYTES], uint64_t a, uint64_t b)
+{
+    static const char hex[] = "0123456789abcdef";
+    for (unsigned i = 0; i < 16; i++) {
+        text[i] = hex[a >> (4 * i) & 15];
+        text[16 + i] = hex[b >> (4 * i) & 15];
+    }
 }
 
 struct str tree_tag(const struct tree *tree, bool shows_failed, const char *zone_name,
                     char text[TREE_TAG_BYTES])
 {
-    static const char hex[] = "0123456789abcdef";
-    struct hash hash = {tree->tag[0], tree->tag[1]};
+    struct hash hash = {tree->states[0], tree->states[1]};
+    hash_words(&hash, tree->clock[0], tree->clock[1]);
     hash_text(&hash, zone_name, strlen(zone_name));
     if (shows_failed) {
         hash_words(&hash, 1, 0);
     }
     text[0] = '"';
-    for (unsigned i = 0; i < 16; i++) {
-        text[1 + i] = hex[hash.a >> (4 * i) & 15];
-        text[17 + i] = hex[hash.b >> (4 * i) & 15];
-    }
-    text[33] = '"';
+    put_hex(text + 1, hash.a, hash.b);
+    text[TREE_TAG_BYTES - 1] = '"';
     return (struct str){text, TREE_TAG_BYTES};
+}
+
+struct str tree_version(const struct tree *tree, char text[TREE_VERSION_BYTES])
+{
+    put_hex(text, tree->states[0], tree->states[1]);
+    return (struct str){text, TREE_VERSION_BYTES};
 }

@@ -25,10 +25,11 @@ struct tree_table {
 
 struct tree {
     enum tree_kind kind;
-    struct node *root;       // NULL unless TREE_NODES
-    struct tree_table table; // likewise
-    int64_t now_us;          // the end for the elapsed time of running nodes
-    uint64_t tag[2];
+    struct node *root;        // NULL unless TREE_NODES
+    struct tree_table table;  // likewise
+    int64_t now_us;           // the end for the elapsed time of running nodes
+    uint64_t states[2];       // digest of what is shown, without elapsed times of running nodes
+    uint64_t clock[2];        // digest of these times
     const struct subtask *of; // the tree's place in another one; NULL: it is the answer's own
 };
 
@@ -54,9 +55,9 @@ int tree_build(struct tree *tree, const struct node_list *nodes, struct str root
 // Returns the node with this id; NULL if there is none that can be reached from the root.
 struct node *tree_find(const struct tree *tree, struct str id) MUST_CHECK NONNULL;
 
-// Adds a subtask, whose tree is complete, to the tag of the answer's tree. The order of subtasks
-// does not matter.
-void tree_tag_subtask(struct tree *tree, const struct subtask *subtask) NONNULL;
+// Adds a subtask, whose tree is complete, to the tag and the version of the answer's tree. The
+// order of subtasks does not matter.
+void tree_add_subtask(struct tree *tree, const struct subtask *subtask) NONNULL;
 
 enum { TREE_TAG_BYTES = 34 };
 
@@ -64,6 +65,13 @@ enum { TREE_TAG_BYTES = 34 };
 // ZONE_NAME is included.
 struct str tree_tag(const struct tree *tree, bool shows_failed, const char *zone_name,
                     char text[TREE_TAG_BYTES]) NONNULL;
+
+enum { TREE_VERSION_BYTES = 32 };
+
+// Returns the version of the states. It changes when the output of tree_write would, except for the
+// elapsed times of running nodes: it stays the same while nothing happens. It does not depend on
+// the time zone.
+struct str tree_version(const struct tree *tree, char text[TREE_VERSION_BYTES]) NONNULL;
 
 // Returns the node after NODE in the order parents first: its first child, else the next sibling of
 // NODE or of the nearest ancestor that has one. NULL if NODE was the last. *LEFT is the number of

@@ -33,9 +33,9 @@ static struct str last_of(const struct http_var *vars, size_t count, const char 
 static void check_head(const struct stage *stage)
 {
     static const char *const names[] = {
-        "Status",       "Content-Type", "Cache-Control", "X-Content-Type-Options",
-        "X-Request-Id", "Retry-After",  "Allow",         "WWW-Authenticate",
-        "ETag",
+        "Status",       "Content-Type",     "Cache-Control", "X-Content-Type-Options",
+        "X-Request-Id", "Retry-After",      "Allow",         "WWW-Authenticate",
+        "ETag",         "X-States-Version",
     };
     unsigned found = 0;
     unsigned lines = 0;

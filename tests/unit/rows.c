@@ -249,6 +249,19 @@ static int fake_load_nodes(void *store, struct node_query queries[], size_t coun
     return 0;
 }
 
+// Of the fake's task, DIGEST; all others have no rows.
+static int fake_find_digests(void *store, const struct str roots[], size_t count,
+                             struct store_digest digests[], struct error *err)
+{
+    struct fake_store *const fake = store;
+    fake->digest_look_ups++;
+    for (size_t i = 0; i < count; i++) {
+        const bool is_task = str_equal(roots[i], fake->task.instance_id);
+        digests[i] = is_task ? fake->digest : (struct store_digest){.has_rows = false};
+    }
+    return count_call(fake, err);
+}
+
 static int fake_ping(void *store, struct error *err)
 {
     struct fake_store *const fake = store;
@@ -262,6 +275,7 @@ const struct store_ops fake_store_ops = {
     .find_only_tasks = fake_find_only_tasks,
     .find_links = fake_find_links,
     .load_nodes = fake_load_nodes,
+    .find_digests = fake_find_digests,
     .ping = fake_ping,
 };
 

@@ -71,6 +71,8 @@ struct fake_store {
     const struct fake_subtask *subtasks; // further tasks, with their links
     size_t subtask_count;
 
+    struct store_digest digest; // of the existing task
+
     unsigned calls;          // of any of its functions
     unsigned fail_at;        // the call that fails, counted from 1; 0: none
     enum error_kind failure; // how it fails
@@ -78,6 +80,7 @@ struct fake_store {
     unsigned task_look_ups;
     unsigned loads;
     unsigned link_look_ups;
+    unsigned digest_look_ups;
     unsigned pings;
     size_t limit;           // row limit of the last load
     int64_t permitted_task; // of the last load

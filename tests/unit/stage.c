@@ -131,8 +131,9 @@ static void end(void *context)
 
 void stage_refuse(struct stage *stage, enum error_kind kind)
 {
-    service_add_refused(&stage->service, kind,
-                        (struct service_client){open_response, is_ready, end, &stage->response});
+    service_add_refused(
+        &stage->service, kind,
+        (struct service_client){open_response, is_ready, end, &stage->response, NULL});
     service_run(&stage->service);
 }
 

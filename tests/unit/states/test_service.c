@@ -133,12 +133,13 @@ static void an_answer_has_its_headers_and_no_others(void **state)
     assert_text(stage_header(stage, "X-Content-Type-Options"), "nosniff");
     assert_text(stage_header(stage, "X-Request-Id"), "id-1");
     assert_int_equal(stage_header(stage, "ETag").len, 34);
+    assert_int_equal(stage_header(stage, "X-States-Version").len, 32);
     unsigned lines = 0;
     const char *const body = stage_body(stage).ptr;
     for (const char *c = stage->sink->bytes; c < body; c++) {
         lines += *c == '\n';
     }
-    assert_int_equal(lines, 7); // these six and the empty one
+    assert_int_equal(lines, 8); // these seven and the empty one
 }
 
 static void a_task_that_has_not_started_is_created(void **state)

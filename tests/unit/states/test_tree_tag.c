@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The entity tag of a tree changes exactly when the JSON does.
+// The entity tag of a tree changes exactly when the JSON does, and its version exactly when the
+// JSON without the elapsed times of running nodes does.
 #include "base/clock.h"
 #include "rows.h"
 #include "support.h"
@@ -36,6 +37,7 @@ static int tear_down(void **state)
 // What a client sees of a tree.
 struct view {
     char tag[TREE_TAG_BYTES + 1];
+    char version[TREE_VERSION_BYTES + 1];
     char *json; // to be freed
 };
 
@@ -45,6 +47,7 @@ static struct view view_of_tree(const struct tree *tree)
     const struct str tag = tree_tag(tree, false, "Asia/Shanghai", view.tag);
     assert_ptr_equal(tag.ptr, view.tag);
     assert_int_equal(tag.len, TREE_TAG_BYTES);
+    assert_int_equal(tree_version(tree, view.version).len, TREE_VERSION_BYTES);
     view.json = strdup(tree_text(tree, &fixture.local_time, fixture.sink).ptr);
     return view;
 }
@@ -68,6 +71,46 @@ static bool is_same_tag(const struct view *a, const struct view *b)
     return memcmp(a->tag, b->tag, TREE_TAG_BYTES) == 0;
 }
 
+static bool is_same_version(const struct view *a, const struct view *b)
+{
+    return memcmp(a->version, b->version, TREE_VERSION_BYTES) == 0;
+}
+
+// Returns the JSON with the elapsed time of each node that has not finished as zeros, in as many
+// digits as another's: "9" and "10" become the same.
+static char *without_clock(const char *json)
+{
+    static const char elapsed[] = "\"elapsed_time\":";
+    static const char unfinished[] = "\"finish_time\":\"\"";
+    char *const text = calloc(1, strlen(json) + 1);
+    char *to = text;
+    assert_non_null(text);
+    while (*json != '\0') {
+        const bool is_elapsed = strncmp(json, elapsed, strlen(elapsed)) == 0;
+        const char *const finish = is_elapsed ? strstr(json, "\"finish_time\":") : NULL;
+        *to++ = *json++;
+        if (finish != NULL && strncmp(finish, unfinished, strlen(unfinished)) == 0) {
+            json += strlen(elapsed) - 1;
+            json += strspn(json, "-0123456789");
+        }
+    }
+    return text;
+}
+
+static void compare_versions(const struct view *before, const struct view *after)
+{
+    char *const first = without_clock(before->json);
+    char *const second = without_clock(after->json);
+    const bool is_same = strcmp(first, second) == 0;
+    if (is_same != is_same_version(before, after)) {
+        print_error("%s, versions %.32s and %.32s\n%s\n%s\n", is_same ? "same" : "different",
+                    before->version, after->version, first, second);
+        fail();
+    }
+    free(first);
+    free(second);
+}
+
 // Counts the cases of a property test, to detect that it only meets one kind.
 struct tally {
     unsigned same;
@@ -85,6 +128,7 @@ static void compare_views(struct tally *tally, const struct view *before, const 
                     before->tag, after->tag, before->json, after->json);
         fail();
     }
+    compare_versions(before, after);
     *(is_same_json ? &tally->same : &tally->different) += 1;
 }
 
@@ -194,6 +238,19 @@ static void passing_time_changes_the_tag_exactly_if_visible(void **state)
     assert_true(tally.same > 500 && tally.different > 500);
 }
 
+static void passing_time_does_not_change_the_version(void **state)
+{
+    (void)state;
+    static const struct row running[] = {
+        ROW("n0", "", .state = "RUNNING", .started = NOW_US - 9 * US_PER_SECOND)};
+    const struct view before = view_of(running, COUNT_OF(running), NOW_US);
+    const struct view after = view_of(running, COUNT_OF(running), NOW_US + US_PER_SECOND);
+    assert_false(is_same_tag(&before, &after));
+    assert_true(is_same_version(&before, &after));
+    free(before.json);
+    free(after.json);
+}
+
 // ---- every bit ----
 
 static const struct row family[] = {
@@ -208,6 +265,7 @@ static void expect_change(const struct row *changed, const char *name)
     const struct view after = view_of(changed, COUNT_OF(family), NOW_US);
     check(name, strcmp(before.json, after.json) != 0);
     check(name, !is_same_tag(&before, &after));
+    check(name, !is_same_version(&before, &after));
     free(before.json);
     free(after.json);
 }
@@ -335,6 +393,7 @@ static void each_kind_has_its_own_constant_tag(void **state)
     for (size_t i = 0; i < COUNT_OF(views); i++) {
         for (size_t k = i + 1; k < COUNT_OF(views); k++) {
             assert_false(is_same_tag(&views[i], &views[k]));
+            assert_false(is_same_version(&views[i], &views[k]));
         }
     }
     for (size_t i = 0; i < COUNT_OF(views); i++) {
@@ -396,6 +455,7 @@ int main(void)
         WITH_FIXTURE(changing_a_field_changes_the_tag_exactly_if_visible),
         WITH_FIXTURE(changing_the_rows_changes_the_tag_exactly_if_visible),
         WITH_FIXTURE(passing_time_changes_the_tag_exactly_if_visible),
+        WITH_FIXTURE(passing_time_does_not_change_the_version),
         WITH_FIXTURE(every_bit_of_the_numbers_changes_the_tag),
         WITH_FIXTURE(every_bit_of_the_times_seconds_changes_the_tag),
         WITH_FIXTURE(every_bit_of_the_texts_changes_the_tag),
