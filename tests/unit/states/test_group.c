@@ -32,6 +32,7 @@ static const struct {
 struct store_of_tasks {
     struct fake_store fake; // first: its own functions take this as context
     size_t queries;         // of the last load
+    bool is_slow;           // the large task alone takes too long
     struct row rows[LARGE_ROWS];
     char ids[LARGE_ROWS][8];
 };
@@ -93,6 +94,9 @@ static int load_nodes(void *context, struct node_query queries[], size_t count, 
     const struct store_ops *const one = &fake_store_ops;
     size_t left = row_limit;
     store->queries = count;
+    if (store->is_slow && count == 1 && permit_task_id(queries[0].permit) == LARGE) {
+        return error_set(err, ERR_QUERY_TIMEOUT, "too slow");
+    }
     const unsigned loads = store->fake.loads;
     for (size_t i = 0; i < count; i++) {
         store->fake.row_count = rows_of(permit_task_id(queries[i].permit));
@@ -349,6 +353,20 @@ static void a_task_beyond_the_groups_rows_is_loaded_alone_after_the_others(void 
     assert_int_equal(fixture.store.fake.limit, fixture.stage->conf->response.max_nodes);
 }
 
+static void a_large_task_that_takes_too_long_fails_alone(void **state)
+{
+    (void)state;
+    fixture.store.is_slow = true;
+    const struct guest *const small = add_get(PATH_SMALL);
+    const struct guest *const large = add_get(PATH_LARGE);
+    const struct guest *const middle = add_get(PATH_MIDDLE);
+    run();
+    assert_int_equal(children_of(small), 2);
+    assert_int_equal(children_of(middle), 4);
+    assert_int_equal(large->response.status, 504);
+    assert_int_equal(large->place, 3);
+}
+
 static void a_task_alone_is_limited_by_the_configuration_only(void **state)
 {
     (void)state;
@@ -372,6 +390,7 @@ int main(void)
         CASE(small_answers_go_first),
         CASE(a_client_that_is_not_ready_goes_last),
         CASE(a_task_beyond_the_groups_rows_is_loaded_alone_after_the_others),
+        CASE(a_large_task_that_takes_too_long_fails_alone),
         CASE(a_task_alone_is_limited_by_the_configuration_only),
     };
     return cmocka_run_group_tests_name("group", tests, NULL, NULL);
