@@ -358,8 +358,8 @@ static void a_large_task_that_takes_too_long_fails_alone(void **state)
     (void)state;
     fixture.store.is_slow = true;
     const struct guest *const small = add_get(PATH_SMALL);
-    const struct guest *const large = add_get(PATH_LARGE);
     const struct guest *const middle = add_get(PATH_MIDDLE);
+    const struct guest *const large = add_get(PATH_LARGE);
     run();
     assert_int_equal(children_of(small), 2);
     assert_int_equal(children_of(middle), 4);
