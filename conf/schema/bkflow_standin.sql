@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- A stand-in for the BKFlow tables that bkflow-states reads, for demo and tests: the columns it uses,
 -- with BKFlow's types, indexes and collation. It is loaded into the interface's and the engine's
--- database, as BKFlow makes its tables in both. In production these tables are BKFlow's own; never
--- load this file there. All times are UTC.
+-- database; BKFlow itself makes in each what that module uses, and a few tables more. In production
+-- these tables are BKFlow's own; never load this file there. All times are UTC.
 
 CREATE TABLE `template_template` (
   `id`          bigint       NOT NULL AUTO_INCREMENT,

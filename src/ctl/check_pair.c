@@ -36,9 +36,6 @@ static bool is_same(const struct ctl_check_place *a, const struct ctl_check_plac
 
 // ---- the rows ----
 
-static const char exists_in_both[] =
-    "BKFlow makes these tables in both of its databases and uses them in one.";
-
 static void report_no_tasks(bool two_databases, struct ctl_finding *finding)
 {
     finding->verdict = CTL_WARNING;
@@ -46,8 +43,7 @@ static void report_no_tasks(bool two_databases, struct ctl_finding *finding)
                     two_databases ? "engine_database" : "database");
     ctl_report_to_do(
         finding,
-        "If BKFlow has run tasks, [engine_database] must name the database of its engine. %s",
-        exists_in_both);
+        "If BKFlow has run tasks, [engine_database] must name the database of its engine.");
 }
 
 static void report_no_templates(bool two_databases, struct ctl_finding *finding)
@@ -55,9 +51,8 @@ static void report_no_templates(bool two_databases, struct ctl_finding *finding)
     finding->verdict = CTL_WARNING;
     ctl_report_what(finding, "[%s] has tasks, but [database] has no templates",
                     two_databases ? "engine_database" : "database");
-    ctl_report_to_do(finding, "[database] must name the database of BKFlow's interface%s. %s",
-                     two_databases ? "" : ", and [engine_database] that of its engine",
-                     exists_in_both);
+    ctl_report_to_do(finding, "[database] must name the database of BKFlow's interface%s.",
+                     two_databases ? "" : ", and [engine_database] that of its engine");
 }
 
 static void report_nothing(struct ctl_finding *finding)
@@ -96,6 +91,17 @@ static void compare_rows(const struct sights *interface, const struct sights *en
     }
 }
 
+// A table that is missing has been reported with the table itself. If it is missing in the only
+// database, that one is probably one of BKFlow's two.
+static bool is_worth_saying(const struct sights *interface, const struct sights *engine,
+                            bool two_databases, enum ctl_verdict verdict)
+{
+    const bool has_templates = interface->templates != MISSING;
+    const bool has_tasks = engine->tasks != MISSING;
+    return verdict == CTL_WRONG || (has_templates && has_tasks) ||
+           (!two_databases && (has_templates || has_tasks));
+}
+
 // ---- the two ----
 
 static void add_same(const struct ctl_check_place *place, struct ctl_report *report)
@@ -117,8 +123,7 @@ void ctl_check_pair_run(const struct ctl_check_place *interface,
     const struct sights second = two_databases ? look_around(engine) : first;
     struct ctl_finding finding = {.topic = {"databases"}};
     compare_rows(&first, &second, two_databases, &finding);
-    // A table that is missing has been reported with the table itself.
-    if (finding.verdict == CTL_WRONG || (first.templates != MISSING && second.tasks != MISSING)) {
+    if (is_worth_saying(&first, &second, two_databases, finding.verdict)) {
         ctl_report_add(report, &finding);
     }
     if (two_databases && is_same(interface, engine)) {

@@ -37,8 +37,9 @@ static const char check_login[] =
     "in; --user NAME --password-file FILE takes another account. An account that must use TLS needs "
     "tls_ca. bkflow-statesctl init-db prints what the configured one has to be granted.";
 static const char check_name[] =
-    "name in [database] and [engine_database] must be BKFlow's databases, and the account must be "
-    "granted their tables: bkflow-statesctl init-db prints the statements.";
+    "name in [database] must be the database of BKFlow's interface, in [engine_database] that of its "
+    "engine, and the account must be granted their tables: bkflow-statesctl init-db prints the "
+    "statements.";
 static const char check_certificate[] =
     "tls_ca in [database] and [engine_database] must hold the authority that signed the server's "
     "certificate; with tls_verify, the certificate must be for the configured host and be valid now.";

@@ -78,10 +78,15 @@ class Installation:
         self.server.sql(mariadb.grants("grants_interface.sql", self.user(self.interface), PASSWORD), self.interface)
         self.server.sql(mariadb.grants("grants_engine.sql", self.user(self.engine), PASSWORD), self.engine)
 
-    def tool(self, *arguments):
-        config = self.lab.write("whole-tables", ".conf", lab_responder.config_text(self.settings()))
+    def tool(self, *arguments, **others):
+        settings = self.settings() | {key.replace("__", "."): value for key, value in others.items()}
+        config = self.lab.write("whole-tables", ".conf", lab_responder.config_text(settings))
         config.chmod(0o600)
         return ctl.execute(["--config", config, *arguments])
+
+    def check(self, *arguments, **others):
+        """What `check` finds, by topic, where it finds something wrong."""
+        return ctl.parsed(self.tool("--json", *arguments, "check", **others), ctl.FAILED)["checks"]
 
 
 @pytest.fixture(params=["two databases", "one database"])
@@ -91,7 +96,10 @@ def number(request):
 
 @pytest.fixture(params=COLLATIONS)
 def installation(request, database, lab, number):
-    collation, others = COLLATIONS[request.param]
+    return installed(database, lab, number, *COLLATIONS[request.param])
+
+
+def installed(database, lab, number, collation, others):
     name = f"whole_{next(_numbers)}"
     made = Installation(database, lab, name, f"{name}_engine" if number == "two databases" else name)
     made.make(made.interface, collation, [TABLES / "interface.sql", mariadb.SCHEMA / "bkflow_states.sql"])
@@ -142,3 +150,39 @@ def test_so_do_those_that_init_db_prints(program, installation):
     assert printed["created"] is False
     installation.server.sql("".join(printed["grants"].values()), None)
     assert program.cgi(installation.settings(), support.states(TASK)).status == 200
+
+
+ROOT = ("--user", "root")
+
+
+class TestWrongDatabases:
+    """Which one is taken for another shows in what is missing: BKFlow makes only eri_state in both."""
+
+    @pytest.fixture
+    def two(self, database, lab):
+        made = installed(database, lab, "two databases", *COLLATIONS["utf8mb4"])
+        made.grant()
+        return made
+
+    def test_exchanged(self, two):
+        names = {"database__name": two.engine, "engine_database__name": two.interface}
+        assert "exchanged" in two.check(*ROOT, **names)["databases"]["what"]
+        accounts = {"database__user": two.user(two.engine), "engine_database__user": two.user(two.interface)}
+        assert "exchanged" in two.check(**names, **accounts)["databases"]["what"]
+
+    def test_exchanged_names_alone(self, two):
+        """Neither account may use the other's database."""
+        checks = two.check(database__name=two.engine, engine_database__name=two.interface)
+        assert "in [engine_database] that of its engine" in checks["connection.database"]["to_do"]
+
+    @pytest.mark.parametrize("account", [(), ROOT], ids=["reader", "administrator"])
+    def test_the_interface_for_both(self, two, account):
+        checks = two.check(*account, engine_database__name=two.interface, engine_database__user=two.user(two.interface))
+        assert "no tasks" in checks["databases"]["what"]
+        assert checks["table.task_taskinstance"]["verdict"] == "wrong"
+
+    @pytest.mark.parametrize("account", [(), ROOT], ids=["reader", "administrator"])
+    def test_the_engine_for_both(self, two, account):
+        checks = two.check(*account, database__name=two.engine, database__user=two.user(two.engine))
+        assert "no templates" in checks["databases"]["what"]
+        assert "[database] must name the database of BKFlow's interface" in checks["databases"]["to_do"]

@@ -105,7 +105,8 @@ class TestGood:
 
 
 class Pair:
-    """BKFlow's two databases, with an account each; both have all tables, as BKFlow makes them, and each uses some."""
+    """BKFlow's two databases, with an account each; both have all tables, and each uses some.
+    test_bkflow_tables.py has the tables that BKFlow makes."""
 
     def __init__(self, server, lab):
         self.interface, self.engine = ctl.Site(server, lab), ctl.Site(server, lab, bare=True)

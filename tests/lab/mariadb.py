@@ -14,7 +14,8 @@ import subprocess
 from . import scratch as lab
 
 DATABASE, ENGINE_DATABASE = "bkflow", "bkflow_engine"
-# In BKFlow's engine database; in that of its interface they exist too, and stay empty.
+# Used in BKFlow's engine database. Here they exist in that of its interface too, and stay empty; in BKFlow only
+# eri_state does.
 ENGINE_TABLES = ("task_taskinstance", "eri_state", "task_taskflowrelation")
 SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "conf" / "schema"
 RESPONDER_USER, ENGINE_USER = "bkflow_states", "bkflow_states_engine"
