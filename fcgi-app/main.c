@@ -104,15 +104,15 @@ static void complain_to_stderr(void *context, const char *sentence)
     fprintf(stderr, "bkflow-states: %s\n", sentence);
 }
 
-static int open_log(const struct conf *conf)
+// A log file that cannot be opened must not fail every request: standard error gets the log then.
+static void open_log(const struct conf *conf)
 {
     const struct log_options options = {conf->log.target, conf->log.level, conf->log.format};
     if (log_open(&options) != 0) {
-        fprintf(stderr, "bkflow-states: [log] target: %s cannot be opened: %s\n", conf->log.target,
-                log_open_mistake(errno));
-        return -1;
+        LOG_EVENT(LOG_LEVEL_ERROR, "[log] target cannot be opened; the log goes to standard error",
+                  LOG_TEXT("target", str_from(conf->log.target)),
+                  LOG_TEXT("error", str_from(log_open_mistake(errno))));
     }
-    return 0;
 }
 
 static int serve_from(const struct listen_source *source, const char *conf_path,
@@ -232,10 +232,11 @@ static int run(const struct command *command)
         return EXIT_CONFIG;
     }
     const struct conf *const conf = snapshots.current->conf;
-    int status = EXIT_CONFIG;
+    int status;
     if (command->action == ACTION_CHECK) {
         status = check_config(conf, path);
-    } else if (open_log(conf) == 0) {
+    } else {
+        open_log(conf);
         status = serve(&snapshots, path);
     }
     snapshot_drop(snapshots.current);

@@ -86,6 +86,8 @@ static bool is_regular(int fd)
 int log_open(const struct log_options *options)
 {
     static const char file_prefix[] = "file:";
+    atomic_store(&state.level, options->level);
+    atomic_store(&state.format, options->format);
     const bool is_file = strncmp(options->target, file_prefix, sizeof file_prefix - 1) == 0;
     if (is_file && open_file(options->target + sizeof file_prefix - 1) != 0) {
         return -1;
@@ -99,8 +101,6 @@ int log_open(const struct log_options *options)
     atomic_store(&state.may_stop, !is_regular(fd));
     atomic_store(&state.fd, fd);
     atomic_store(&state.to_syslog, to_syslog);
-    atomic_store(&state.level, options->level);
-    atomic_store(&state.format, options->format);
     return 0;
 }
 

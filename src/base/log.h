@@ -26,8 +26,9 @@ struct log_options {
 };
 
 // Sets the target of all further events. A file is created if necessary and reopened if it was
-// open, for log rotation. -1 with errno if it cannot be opened: the old target stays. Before the
-// first call events go to standard error as text. Other threads may write events during the call.
+// open, for log rotation. -1 with errno if it cannot be opened: the old target stays, with the new
+// level and format. Before the first call events go to standard error as text. Other threads may
+// write events during the call.
 int log_open(const struct log_options *options) MUST_CHECK NONNULL;
 
 // Explains an errno of log_open to the person who configured the target.

@@ -339,8 +339,8 @@ def test_configuration(site, name):
     site.machine.root("test -e /etc/bkflow-states.gateway.pem || "
                       "openssl genrsa 2048 2>/dev/null | openssl rsa -pubout -out /etc/bkflow-states.gateway.pem")
     site.machine.root("mkdir -p /run/bkflow-states; touch /etc/bkflow-states.cnf; echo x >/etc/bkflow-states.engine-password; ip address replace 10.0.0.11/32 dev lo")
-    site.machine.root("BKFLOW_STATES_DATABASE_USER=bkflow_states bkflow-states --check-config --config /dev/stdin "
-                      f"<<'END'\n{configurations()[name]}\nEND")
+    site.machine.root(f"cat >/tmp/shown.conf <<'END'\n{configurations()[name]}\nEND\n"
+                      "BKFLOW_STATES_DATABASE_USER=bkflow_states bkflow-states --check-config --config /tmp/shown.conf")
 
 
 def container():

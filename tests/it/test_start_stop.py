@@ -2,6 +2,7 @@
 """Contract 5: the ways in which the program starts, and what signals do."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -356,16 +357,38 @@ class TestStop:
 
 
 class TestLogAtTheStart:
-    """[log] target that cannot be opened: nobody starts without a log."""
+    """[log] target that cannot be opened: requests are answered, and standard error gets the log and the reason."""
 
-    def test_it_is_told_and_nothing_is_served(self, program, lab, settings):
-        fifo = lab.path("unread", ".fifo")
-        os.mkfifo(fifo)
-        for bad in (fifo, lab.path("no-such-folder") / "x.log", lab.folder):
-            done = program.run("--config", program.config(settings | {"log.target": f"file:{bad}",
-                                                                      "server.listen": "tcp:127.0.0.1:1"}))
-            assert done.returncode == 78
-            assert str(bad).encode() in done.stderr
+    TOLD = "[log] target cannot be opened; the log goes to standard error"
+
+    @pytest.fixture(params=["FIFO", "no-folder", "folder"])
+    def bad(self, request, lab):
+        if request.param == "FIFO":
+            path = lab.path("unread", ".fifo")
+            os.mkfifo(path)
+            return path
+        return lab.folder if request.param == "folder" else lab.path("no-such-folder") / "x.log"
+
+    def test_a_responder_serves(self, program, settings, bad, finished_task):
+        responder = program.listen(settings | {"log.target": f"file:{bad}", "log.format": "json"})
+        assert_serves(responder, finished_task)
+        told = json.loads(responder.log.splitlines()[0])
+        assert (told["level"], told["message"]) == ("error", self.TOLD)
+        assert str(bad) in told["target"]
+        assert responder.stop() == 0
+
+    def test_plain_cgi_serves(self, program, settings, bad, finished_task):
+        response = program.cgi(settings | {"log.target": f"file:{bad}"}, support.states(finished_task))
+        support.success(response)
+        assert self.TOLD in response.stderr.decode()
+
+    def test_a_reload_after_the_repair_opens_it(self, program, lab, settings, finished_task):
+        path = lab.path("late-folder") / "x.log"
+        responder = program.listen(settings | {"log.target": f"file:{path}"})
+        path.parent.mkdir()
+        responder.service.send_signal(signal.SIGHUP)
+        wait_until(lambda: path.exists() and "reloaded" in path.read_text())
+        assert responder.stop() == 0
 
 
 class TestWorkersThatDoNotStart:
