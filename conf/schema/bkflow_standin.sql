@@ -59,6 +59,13 @@ CREATE TABLE `task_taskflowrelation` (
   KEY `task_taskflowrelation_root_task_id` (`root_task_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci;
 
+CREATE TABLE `space_space` (
+  `id`         int         NOT NULL AUTO_INCREMENT,
+  `app_code`   varchar(32) NOT NULL,
+  `is_deleted` tinyint(1)  NOT NULL DEFAULT 0,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci;
+
 CREATE TABLE `account_user` (
   `id`        int          NOT NULL AUTO_INCREMENT,
   `username`  varchar(255) NOT NULL,

@@ -9,6 +9,8 @@ CREATE USER IF NOT EXISTS 'bkflow_states'@'%' IDENTIFIED BY 'CHANGE-ME';
 GRANT SELECT ON `bkflow_states_app` TO 'bkflow_states'@'%';
 GRANT SELECT (`username`, `is_active`) ON `account_user` TO 'bkflow_states'@'%';
 GRANT SELECT (`id`, `is_deleted`, `bk_app_code`) ON `template_template` TO 'bkflow_states'@'%';
+-- Only for requests below /space/:
+GRANT SELECT (`id`, `app_code`) ON `space_space` TO 'bkflow_states'@'%';
 
 -- For bkflow-statesctl gateway-key and check, where BlueKing's API gateway is used: its public key. No request needs it.
 -- GRANT SELECT (`scope`, `key`, `value`) ON `apigw_manager_context` TO 'bkflow_states'@'%';

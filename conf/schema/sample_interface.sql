@@ -14,6 +14,10 @@ INSERT INTO account_user (id, username, is_active) VALUES
   (1, 'demo_user', 1),
   (2, 'gone_user', 0);
 
+INSERT INTO space_space (id, app_code) VALUES
+  (1, 'demo_app'),
+  (2, 'other_app');
+
 INSERT INTO template_template (id, is_deleted, bk_app_code) VALUES
   (1, 0, 'demo_app'),
   (2, 0, 'other_app'),

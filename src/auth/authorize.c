@@ -8,6 +8,10 @@ struct permit {
     enum permit_kind kind;
 };
 
+struct space_permit {
+    int64_t space_id;
+};
+
 static int check_existence(const struct lookup_task *task, struct error *err)
 {
     if (!task->exists) {
@@ -75,6 +79,41 @@ int authorize(const struct caller *caller, const struct lookup_result *result, i
         return -1;
     }
     return make_permit(&result->task, task_id, arena, permit, err);
+}
+
+int authorize_space(const struct caller *caller, const struct lookup_space *space, int64_t space_id,
+                    struct arena *arena, const struct space_permit **permit, struct error *err)
+{
+    err->space_id = space_id;
+    if (!space->exists) {
+        return error_set(err, ERR_NO_SPACE, "no such space");
+    }
+    if (!str_equal(space->app_code, caller_app_code(caller))) {
+        err->app = caller_app_code(caller);
+        return error_set(err, ERR_SPACE_OF_OTHER_APPLICATION, "the space is another application's");
+    }
+    struct space_permit *const made = arena_alloc(arena, 1, sizeof(struct space_permit));
+    if (made == NULL) {
+        return error_set(err, ERR_NO_MEMORY, "permit for a space");
+    }
+    *made = (struct space_permit){.space_id = space_id};
+    *permit = made;
+    return 0;
+}
+
+int authorize_in_space(const struct space_permit *space, const struct lookup_task *task,
+                       int64_t task_id, struct arena *arena, const struct permit **permit,
+                       struct error *err)
+{
+    err->task_id = task_id;
+    err->space_id = space->space_id;
+    if (check_existence(task, err) != 0) {
+        return -1;
+    }
+    if (task->space_id != space->space_id) {
+        return error_set(err, ERR_TASK_OF_OTHER_SPACE, "the task is in another space");
+    }
+    return make_permit(task, task_id, arena, permit, err);
 }
 
 int permit_for_operator(const struct lookup_result *result, int64_t task_id, struct arena *arena,

@@ -25,6 +25,21 @@ int authorize(const struct caller *caller, const struct lookup_result *result, i
               struct arena *arena, const struct permit **permit,
               struct error *err) MUST_CHECK NONNULL;
 
+// Proof that a caller may see the tasks of one space. In the arena.
+struct space_permit;
+
+// Checks the space and its application, in the order of BKFlow's check_jwt_and_space. The error
+// contains what its message names; the strings live as long as CALLER.
+int authorize_space(const struct caller *caller, const struct lookup_space *space, int64_t space_id,
+                    struct arena *arena, const struct space_permit **permit,
+                    struct error *err) MUST_CHECK NONNULL;
+
+// Makes a permit for a task of the space. A deleted or expired task does not exist. Its template
+// and the template's application are not looked at. The permit lives as long as TASK.
+int authorize_in_space(const struct space_permit *space, const struct lookup_task *task,
+                       int64_t task_id, struct arena *arena, const struct permit **permit,
+                       struct error *err) MUST_CHECK NONNULL;
+
 // Makes a permit without a check, for an operator at a terminal: whoever has the database password
 // can read everything anyway. Never call it for a request from the network. Accepts deleted
 // and expired tasks and any template; fails if the task does not exist.

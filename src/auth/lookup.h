@@ -13,6 +13,7 @@ enum {
     LOOKUP_APP_CODE_CHARS = 128,
     LOOKUP_USERNAME_CHARS = 255,
     LOOKUP_INSTANCE_ID_CHARS = 33,
+    LOOKUP_SPACE_APP_CODE_CHARS = 32,
 };
 
 // A row of bkflow_states_app. Digests are SHA-256(salt || secret).
@@ -46,12 +47,20 @@ struct lookup_template {
     char app_code_bytes[LOOKUP_APP_CODE_CHARS * 4];
 };
 
+// A row of space_space.
+struct lookup_space {
+    bool exists;
+    struct str app_code;
+    char app_code_bytes[LOOKUP_SPACE_APP_CODE_CHARS * 4];
+};
+
 // What the database says. All zero: nothing was found.
 struct lookup_result {
     struct lookup_application app;
     bool user_is_active; // the user exists and is active
     struct lookup_task task;
     struct lookup_template template; // the task's
+    struct lookup_space space;       // the one that the request names, which may not be the task's
 };
 
 // What a request names. Absent strings are not looked up. Strings are compared byte for byte,
@@ -60,6 +69,7 @@ struct lookup {
     struct str app_code;
     struct str username;
     int64_t task_id;
+    int64_t space_id;
     struct lookup_result result;
 };
 

@@ -16,6 +16,7 @@
     X(ERR_DUPLICATE_CREDENTIALS, 400, 40002, "duplicate_credentials")                              \
     X(ERR_CREDENTIALS_FORMAT, 400, 40003, "credentials_format")                                    \
     X(ERR_QUERY_FORMAT, 400, 40004, "query_format")                                                \
+    X(ERR_SPACE_PATH, 400, 40005, "space_path")                                                    \
     X(ERR_CREDENTIALS_MISSING, 401, 40101, "credentials_missing")                                  \
     X(ERR_CREDENTIALS_WRONG, 401, 40102, "credentials_wrong")                                      \
     X(ERR_USER_UNKNOWN, 401, 40103, "user_unknown")                                                \
@@ -26,6 +27,9 @@
     X(ERR_TEMPLATE_UNBOUND, 403, 40302, "template_unbound")                                        \
     X(ERR_OTHER_APPLICATION, 403, 40303, "other_application")                                      \
     X(ERR_METRICS_CLOSED, 403, 40304, "metrics_closed")                                            \
+    X(ERR_NO_SPACE, 403, 40305, "no_space")                                                        \
+    X(ERR_SPACE_OF_OTHER_APPLICATION, 403, 40306, "space_of_other_application")                    \
+    X(ERR_TASK_OF_OTHER_SPACE, 403, 40307, "task_of_other_space")                                  \
     X(ERR_UNKNOWN_PATH, 404, 40401, "unknown_path")                                                \
     X(ERR_NO_PATH_INFO, 404, 40401, "no_path_info")                                                \
     X(ERR_NO_TASK, 404, 40402, "no_task")                                                          \
@@ -57,6 +61,7 @@ struct error {
     enum error_kind kind;
     int64_t task_id;
     int64_t template_id;
+    int64_t space_id;
     struct str app;
     struct str bound_app;
     struct str subject;   // what is wrong or missing, in the client's terms

@@ -19,7 +19,7 @@ static void add(const struct look *look, struct ctl_finding *finding)
     if (finding->verdict == CTL_WRONG && look->table->only_for != NULL) {
         const size_t len = strlen(finding->what);
         finding->verdict = CTL_WARNING;
-        snprintf(finding->what + len, sizeof finding->what - len, "; only requests with %s need it",
+        snprintf(finding->what + len, sizeof finding->what - len, "; only %s need it",
                  look->table->only_for);
     }
     ctl_report_add(look->report, finding);

@@ -202,7 +202,7 @@ int ctl_states_run(struct ctl *ctl)
 {
     struct view view = {
         .ctl = ctl,
-        .task_id = routes_parse_task_id(str_from(ctl->arguments[0])),
+        .task_id = routes_parse_id(str_from(ctl->arguments[0])),
     };
     if (view.task_id == 0) {
         return ctl_fault_set(&ctl->fault, CTL_USAGE,

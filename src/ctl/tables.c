@@ -41,6 +41,11 @@ static const struct ctl_tables_column template_columns[] = {
     {"bk_app_code", CTL_TABLES_TEXT, 128, false,
      "BKFlow of January 2026, by its migration 0010 of template"},
 };
+static const struct ctl_tables_column space_columns[] = {
+    NUMBER("id"),
+    TEXT("app_code", 32),
+};
+
 static const struct ctl_tables_column task_columns[] = {
     NUMBER("id"),         NUMBER("space_id"),    NUMBER("is_started"),    NUMBER("is_deleted"),
     NUMBER("is_expired"), NUMBER("template_id"), TEXT("instance_id", 33),
@@ -84,6 +89,10 @@ const struct ctl_tables_table ctl_tables_all[] = {
      COLUMNS(user_columns),
      INDEXES(user_indexes)},
     {.name = "template_template", COLUMNS(template_columns), INDEXES(id_indexes)},
+    {.name = "space_space",
+     .only_for = "requests below /space/",
+     COLUMNS(space_columns),
+     INDEXES(id_indexes)},
     {.name = "task_taskinstance", .is_engine = true, COLUMNS(task_columns), INDEXES(id_indexes)},
     {.name = "eri_state",
      .is_engine = true,
@@ -92,7 +101,7 @@ const struct ctl_tables_table ctl_tables_all[] = {
      .covering = &state_covering},
     {.name = "task_taskflowrelation",
      .is_engine = true,
-     .only_for = "subtasks=1",
+     .only_for = "requests with subtasks=1",
      COLUMNS(relation_columns),
      INDEXES(relation_indexes)},
 };

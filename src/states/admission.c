@@ -67,11 +67,11 @@ static int read_credentials(struct exchange *exchange)
 
 static int check_method(struct exchange *exchange)
 {
-    const struct str method = exchange->request.method;
-    if (str_equal(method, STR("GET")) || str_equal(method, STR("HEAD"))) {
-        return 0;
-    }
-    return error_set(&exchange->err, ERR_METHOD, "method not allowed");
+    const struct route *const route = exchange->match.route;
+    return routes_allow(route, exchange->request.method)
+               ? 0
+               : error_set_subject(&exchange->err, ERR_METHOD, route->methods,
+                                   "method not allowed");
 }
 
 static int check_access(struct exchange *exchange)
@@ -85,9 +85,17 @@ static int check_access(struct exchange *exchange)
         }
         return error_set(&exchange->err, ERR_METRICS_CLOSED, "not an address of [status] allow");
     case ACCESS_BOUND_APPLICATION:
+    case ACCESS_SPACE_APPLICATION:
         break;
     }
     return read_credentials(exchange);
+}
+
+// Whether the caller must be authenticated and authorized.
+static bool needs_caller(const struct exchange *exchange)
+{
+    return exchange->match.route->access == ACCESS_BOUND_APPLICATION ||
+           exchange->match.route->access == ACCESS_SPACE_APPLICATION;
 }
 
 static int read_parameters(struct exchange *exchange)
@@ -123,9 +131,10 @@ static struct exchange_list find_waiting(struct service_group *group)
     struct exchange_list waiting = {.count = 0};
     for (size_t i = 0; i < group->count; i++) {
         struct exchange *const exchange = &group->exchanges[i];
-        if (!exchange->has_failed && exchange->match.route->access == ACCESS_BOUND_APPLICATION) {
+        if (!exchange->has_failed && needs_caller(exchange)) {
             auth_fill_lookup(exchange->service->conf, &exchange->credentials, &exchange->lookup);
             exchange->lookup.task_id = exchange->match.task_id;
+            exchange->lookup.space_id = exchange->match.space_id;
             exchange_list_add(&waiting, exchange);
         }
     }
@@ -172,10 +181,61 @@ static int authenticate_exchange(struct exchange *exchange)
     return 0;
 }
 
+// ---- spaces ----
+
+static bool is_of_space(const struct exchange *exchange)
+{
+    return exchange->match.route->access == ACCESS_SPACE_APPLICATION;
+}
+
+static struct exchange_list select(const struct exchange_list *list, bool of_space)
+{
+    struct exchange_list selected = {.count = 0};
+    for (size_t i = 0; i < list->count; i++) {
+        if (is_of_space(list->items[i]) == of_space) {
+            exchange_list_add(&selected, list->items[i]);
+        }
+    }
+    return selected;
+}
+
+static int authorize_space_exchange(struct exchange *exchange)
+{
+    return authorize_space(exchange->caller, &exchange->lookup.result.space,
+                           exchange->match.space_id, exchange->arena, &exchange->space_permit,
+                           &exchange->err);
+}
+
+// A task is looked up only for a caller who may see the space.
+static void authorize_spaces(struct service *service, struct exchange_list *waiting)
+{
+    struct exchange_list of_space = select(waiting, true);
+    find(service, service->store.ops->find_spaces, &of_space);
+    exchange_list_drop_failed(&of_space);
+    exchange_list_pass(&of_space, authorize_space_exchange);
+    exchange_list_drop_failed(waiting);
+}
+
+// ---- tasks ----
+
 static int authorize_exchange(struct exchange *exchange)
 {
-    return authorize(exchange->caller, &exchange->lookup.result, exchange->match.task_id,
-                     exchange->arena, &exchange->permit, &exchange->err);
+    return is_of_space(exchange)
+               ? authorize_in_space(exchange->space_permit, &exchange->lookup.result.task,
+                                    exchange->match.task_id, exchange->arena, &exchange->permit,
+                                    &exchange->err)
+               : authorize(exchange->caller, &exchange->lookup.result, exchange->match.task_id,
+                           exchange->arena, &exchange->permit, &exchange->err);
+}
+
+static void authorize_tasks(struct service *service, struct exchange_list *waiting)
+{
+    const struct exchange_list of_space = select(waiting, true);
+    const struct exchange_list of_applications = select(waiting, false);
+    find(service, service->store.ops->find_tasks, &of_applications);
+    find(service, service->store.ops->find_only_tasks, &of_space);
+    exchange_list_drop_failed(waiting);
+    exchange_list_pass(waiting, authorize_exchange);
 }
 
 // A task is looked up only for an authenticated caller, and nodes are read only with a permit.
@@ -185,8 +245,7 @@ struct exchange_list admission_run(struct service *service)
     find_callers(service, &waiting);
     exchange_list_drop_failed(&waiting);
     exchange_list_pass(&waiting, authenticate_exchange);
-    find(service, service->store.ops->find_tasks, &waiting);
-    exchange_list_drop_failed(&waiting);
-    exchange_list_pass(&waiting, authorize_exchange);
+    authorize_spaces(service, &waiting);
+    authorize_tasks(service, &waiting);
     return waiting;
 }

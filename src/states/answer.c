@@ -85,7 +85,7 @@ void answer_error(struct exchange *exchange)
         put_number_header(exchange, "Retry-After", error_retry_after(&exchange->err));
     }
     if (kind == ERR_METHOD) {
-        http_header(exchange->response, "Allow", STR("GET, HEAD"));
+        http_header(exchange->response, "Allow", exchange->match.route->methods);
     }
     if (error_status(kind) == 401) {
         http_header(exchange->response, "WWW-Authenticate",

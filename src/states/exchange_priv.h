@@ -33,14 +33,15 @@ struct exchange {
     struct parameters parameters;
     struct credentials credentials;
     struct lookup lookup;
-    const struct caller *caller;    // NULL: not authenticated
-    const struct permit *permit;    // NULL: not authorized
-    struct node_query *query;       // its task's nodes; NULL: none are read
-    size_t subtask_rows;            // nodes read in addition to those of QUERY
-    struct tree *tree;              // of QUERY; other requests of the group may share it
-    struct tree own_tree;           // for a task without nodes
-    struct http_response *response; // set when the answer begins
-    int outcome;                    // METRICS_*
+    const struct caller *caller;             // NULL: not authenticated
+    const struct space_permit *space_permit; // NULL: not authorized, or no call of a space
+    const struct permit *permit;             // NULL: not authorized
+    struct node_query *query;                // its task's nodes; NULL: none are read
+    size_t subtask_rows;                     // nodes read in addition to those of QUERY
+    struct tree *tree;                       // of QUERY; other requests of the group may share it
+    struct tree own_tree;                    // for a task without nodes
+    struct http_response *response;          // set when the answer begins
+    int outcome;                             // METRICS_*
 };
 
 struct service_group {

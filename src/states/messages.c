@@ -6,7 +6,7 @@
 
 // The placeholders are members of struct error. The messages for tasks that are not bound are
 // literally BKFlow's: the English ones are from its API document, the Chinese ones from its
-// check_task_bk_app_code decorator.
+// check_task_bk_app_code decorator. The Chinese ones about spaces are from check_jwt_and_space.
 static const char *const messages[ERR_KIND_COUNT][2] = {
     [ERR_BAD_REQUEST] = {"Malformed request: {subject}", "请求格式错误：{subject}"},
     [ERR_MALFORMED_VARIABLES] = {"Malformed request: the web server's variables cannot be read",
@@ -15,6 +15,11 @@ static const char *const messages[ERR_KIND_COUNT][2] = {
         {"The path must be /task/TASK_ID/get_task_states_by_app/ with a decimal TASK_ID from 1 to "
          "9223372036854775807",
          "路径必须是 /task/TASK_ID/get_task_states_by_app/，其中 TASK_ID 为 1 到 "
+         "9223372036854775807 之间的十进制整数"},
+    [ERR_SPACE_PATH] =
+        {"The path must be /space/SPACE_ID/task/TASK_ID/get_task_states/ with decimal ids from 1 to "
+         "9223372036854775807",
+         "路径必须是 /space/SPACE_ID/task/TASK_ID/get_task_states/，其中 ID 为 1 到 "
          "9223372036854775807 之间的十进制整数"},
     [ERR_DUPLICATE_CREDENTIALS] = {"Header {subject} was sent more than once",
                                    "请求头 {subject} 重复"},
@@ -48,6 +53,12 @@ static const char *const messages[ERR_KIND_COUNT][2] = {
          "template bindedapp={bound_app}",
          "当前应用无权操作此任务，app={app}，模板绑定的 app={bound_app}"},
     [ERR_METRICS_CLOSED] = {"Metrics are not for this address", "该地址无权读取监控指标"},
+    [ERR_NO_SPACE] = {"Space does not exist. space_id={space_id}",
+                      "空间不存在，space_id={space_id}"},
+    [ERR_SPACE_OF_OTHER_APPLICATION] =
+        {"The current application does not have permission to operate this space, app={app}",
+         "当前应用无权操作此空间，app={app}"},
+    [ERR_TASK_OF_OTHER_SPACE] = {"space_id is invalid", "space_id 无效"},
     [ERR_UNKNOWN_PATH] = {"Unknown path", "路径不存在"},
     [ERR_NO_PATH_INFO] =
         {"The web server sent no PATH_INFO: its configuration for bkflow-states must pass the part "
@@ -58,7 +69,8 @@ static const char *const messages[ERR_KIND_COUNT][2] = {
     [ERR_NO_TEMPLATE] = {"Template associated with task does not exist. task_id={task_id}, "
                          "template_id={template_id}",
                          "任务关联的模板不存在，task_id={task_id}，template_id={template_id}"},
-    [ERR_METHOD] = {"Only GET and HEAD are allowed", "仅支持 GET 和 HEAD 方法"},
+    [ERR_METHOD] = {"Method not allowed; allowed: {subject}",
+                    "请求方法不允许，允许的方法：{subject}"},
     [ERR_BODY_TOO_LARGE] = {"The request's body is too large", "请求体过大"},
     [ERR_HEAD_TOO_LARGE] = {"The request's path, query and headers are too large",
                             "请求路径、查询参数与请求头过大"},
@@ -104,6 +116,8 @@ static void append_member(struct message *message, const struct error *err, stru
         append_number(message, err->task_id);
     } else if (str_equal(name, STR("template_id"))) {
         append_number(message, err->template_id);
+    } else if (str_equal(name, STR("space_id"))) {
+        append_number(message, err->space_id);
     } else if (str_equal(name, STR("app"))) {
         append(message, err->app);
     } else if (str_equal(name, STR("bound_app"))) {

@@ -22,16 +22,23 @@ static bool is_metrics_on(const struct conf *conf)
     return conf->status.metrics;
 }
 
-static const struct route routes[] = {
-    {ROUTE_STATES, ACCESS_BOUND_APPLICATION,
-     ROUTE_TAKES_SUBTASKS | ROUTE_TAKES_FAILED | ROUTE_TAKES_WAIT | ROUTE_TAKES_VERSION, true,
-     STR("/get_task_states_by_app"), is_always_on},
-    {ROUTE_HEALTHZ, ACCESS_ANYBODY, ROUTE_TAKES_NONE, false, STR("/healthz"), is_healthz_on},
-    {ROUTE_READYZ, ACCESS_ANYBODY, ROUTE_TAKES_NONE, false, STR("/readyz"), is_readyz_on},
-    {ROUTE_METRICS, ACCESS_STATUS_ADDRESS, ROUTE_TAKES_NONE, false, STR("/metrics"), is_metrics_on},
+enum {
+    // What a route for one task takes.
+    TAKES_ALL = ROUTE_TAKES_SUBTASKS | ROUTE_TAKES_FAILED | ROUTE_TAKES_WAIT | ROUTE_TAKES_VERSION,
 };
 
-int64_t routes_parse_task_id(struct str digits)
+static const struct route routes[] = {
+    {ROUTE_STATES, ACCESS_BOUND_APPLICATION, TAKES_ALL, ROUTES_GET,
+     STR("/task/{task_id}/get_task_states_by_app"), is_always_on},
+    {ROUTE_SPACE_STATES, ACCESS_SPACE_APPLICATION, TAKES_ALL, ROUTES_GET,
+     STR("/space/{space_id}/task/{task_id}/get_task_states"), is_always_on},
+    {ROUTE_HEALTHZ, ACCESS_ANYBODY, ROUTE_TAKES_NONE, ROUTES_GET, STR("/healthz"), is_healthz_on},
+    {ROUTE_READYZ, ACCESS_ANYBODY, ROUTE_TAKES_NONE, ROUTES_GET, STR("/readyz"), is_readyz_on},
+    {ROUTE_METRICS, ACCESS_STATUS_ADDRESS, ROUTE_TAKES_NONE, ROUTES_GET, STR("/metrics"),
+     is_metrics_on},
+};
+
+int64_t routes_parse_id(struct str digits)
 {
     int64_t id = 0;
     for (size_t i = 0; i < digits.len; i++) {
@@ -50,40 +57,66 @@ static struct str without_last_slash(struct str path)
                                                          : path;
 }
 
-static const struct route *find_by_path(struct str path, bool is_of_task)
+// Matches one part of the path; a part that stands for an id sets that.
+static bool match_part(struct str pattern, struct str part, struct route_match *match)
 {
-    for (size_t i = 0; i < COUNT_OF(routes); i++) {
-        if (routes[i].is_of_task == is_of_task && str_equal(routes[i].path, path)) {
-            return &routes[i];
-        }
+    if (str_equal(pattern, STR("{task_id}"))) {
+        match->task_id = routes_parse_id(part);
+        return match->task_id != 0;
     }
-    return NULL;
+    if (str_equal(pattern, STR("{space_id}"))) {
+        match->space_id = routes_parse_id(part);
+        return match->space_id != 0;
+    }
+    return str_equal(pattern, part);
 }
 
-static int find_task_route(struct str path, struct route_match *match, struct error *err)
+static bool match_route(const struct route *route, struct str path, struct route_match *match)
 {
-    const struct str rest = without_last_slash(str_skip(path, sizeof "/task/" - 1));
-    const char *const slash = rest.len == 0 ? NULL : memchr(rest.ptr, '/', rest.len);
-    const size_t id_len = slash == NULL ? rest.len : (size_t)(slash - rest.ptr);
-    match->route = find_by_path(str_skip(rest, id_len), true);
-    match->task_id = routes_parse_task_id((struct str){rest.ptr, id_len});
-    return match->route != NULL && match->task_id != 0
-               ? 0
-               : error_set(err, ERR_TASK_ID, "no task id, or no such call");
+    struct str pattern = route->pattern;
+    *match = (struct route_match){.route = route};
+    while (!str_is_absent(pattern) && !str_is_absent(path)) {
+        if (!match_part(str_cut(&pattern, '/'), str_cut(&path, '/'), match)) {
+            return false;
+        }
+    }
+    return str_is_absent(pattern) && str_is_absent(path);
+}
+
+static int refuse_path(struct str path, struct error *err)
+{
+    if (str_starts_with(path, STR("/task/"))) {
+        return error_set(err, ERR_TASK_ID, "no task id, or no such call");
+    }
+    if (str_starts_with(path, STR("/space/"))) {
+        return error_set(err, ERR_SPACE_PATH, "no space or task id, or no such call");
+    }
+    return error_set(err, ERR_UNKNOWN_PATH, "unknown path");
 }
 
 int routes_find(const struct conf *conf, struct str path, struct route_match *match,
                 struct error *err)
 {
-    *match = (struct route_match){.task_id = 0};
     if (path.len == 0) {
+        *match = (struct route_match){.route = NULL};
         return error_set(err, ERR_NO_PATH_INFO, "no PATH_INFO");
     }
-    if (str_starts_with(path, STR("/task/"))) {
-        return find_task_route(path, match, err);
+    for (size_t i = 0; i < COUNT_OF(routes); i++) {
+        if (match_route(&routes[i], without_last_slash(path), match) && match->route->is_on(conf)) {
+            return 0;
+        }
     }
-    match->route = find_by_path(without_last_slash(path), false);
-    return match->route != NULL && match->route->is_on(conf)
-               ? 0
-               : error_set(err, ERR_UNKNOWN_PATH, "unknown path");
+    *match = (struct route_match){.route = NULL};
+    return refuse_path(path, err);
+}
+
+bool routes_allow(const struct route *route, struct str method)
+{
+    struct str allowed = route->methods;
+    while (!str_is_absent(allowed)) {
+        if (str_equal(str_trim(str_cut(&allowed, ',')), method)) {
+            return true;
+        }
+    }
+    return false;
 }

@@ -7,12 +7,13 @@
 #include "base/error.h"
 #include "conf/conf.h"
 
-enum route_id { ROUTE_STATES, ROUTE_HEALTHZ, ROUTE_READYZ, ROUTE_METRICS };
+enum route_id { ROUTE_STATES, ROUTE_SPACE_STATES, ROUTE_HEALTHZ, ROUTE_READYZ, ROUTE_METRICS };
 
 enum route_access {
     ACCESS_ANYBODY,
     ACCESS_STATUS_ADDRESS,    // only for addresses in [status] allow
-    ACCESS_BOUND_APPLICATION, // only for callers whose application the path's task is bound to
+    ACCESS_BOUND_APPLICATION, // only for callers whose application the task is bound to
+    ACCESS_SPACE_APPLICATION, // only for callers whose application the path's space belongs to
 };
 
 // The parameters of the query string that a route takes.
@@ -24,26 +25,32 @@ enum route_parameter {
     ROUTE_TAKES_FAILED = 8,
 };
 
+#define ROUTES_GET STR("GET, HEAD")
+
 struct route {
     enum route_id id;
     enum route_access access;
     unsigned parameters; // ROUTE_TAKES_*
-    bool is_of_task;
-    struct str path; // complete; for a task's route, what follows the id
+    struct str methods;  // as in the header Allow
+    struct str pattern;  // the path; {task_id} and {space_id} stand for ids
     bool (*is_on)(const struct conf *conf);
 };
 
 struct route_match {
     const struct route *route;
-    int64_t task_id; // 0: none in the path
+    int64_t task_id;  // 0: none in the path
+    int64_t space_id; // the same
 };
 
-// Finds the route of PATH, with or without a trailing slash. Below /task/ anything but a route with
-// a valid task id is 400; any other path that is unknown or disabled is 404.
+// Finds the route of PATH, with or without a trailing slash. Below /task/ and /space/ anything but
+// a route with valid ids is 400; any other path that is unknown or disabled is 404.
 int routes_find(const struct conf *conf, struct str path, struct route_match *match,
                 struct error *err) MUST_CHECK NONNULL;
 
-// Parses a task id: ASCII digits, 1 to INT64_MAX, leading zeros allowed. 0 if it is invalid.
-int64_t routes_parse_task_id(struct str digits) MUST_CHECK;
+// Whether the route allows METHOD.
+bool routes_allow(const struct route *route, struct str method) MUST_CHECK NONNULL;
+
+// Parses an id: ASCII digits, 1 to INT64_MAX, leading zeros allowed. 0 if it is invalid.
+int64_t routes_parse_id(struct str digits) MUST_CHECK;
 
 #endif

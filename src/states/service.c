@@ -142,6 +142,7 @@ static int answer_route(struct exchange *exchange)
 {
     switch (exchange->match.route->id) {
     case ROUTE_STATES:
+    case ROUTE_SPACE_STATES:
         answer_states(exchange);
         return 0;
     case ROUTE_HEALTHZ:

@@ -56,6 +56,14 @@ static const struct db_column caller_columns[] = {APPLICATION_TYPES, VARCHAR(LOO
               " FROM account_user u WHERE u.username IN (" keys ")",                               \
               2 * (n), caller_columns)
 
+// ---- spaces: in the interface's database ----
+
+static const struct db_column space_columns[] = {INT, VARCHAR(LOOKUP_SPACE_APP_CODE_CHARS)};
+
+#define SPACES(n, keys)                                                                            \
+    STATEMENT("SELECT o.id, o.app_code FROM space_space o WHERE o.id IN (" keys ")", n,            \
+              space_columns)
+
 // ---- what they ask about ----
 
 #define TASK_TYPES     BIGINT, FLAG, FLAG, FLAG, VARCHAR(LOOKUP_INSTANCE_ID_CHARS), BIGINT, INT
@@ -121,6 +129,7 @@ static const struct db_column link_columns[] = {BIGINT, BIGINT, VARCHAR(EXTRA_IN
 static const struct db_statement statements[STATEMENT_KINDS][STATEMENT_SIZES] = {
     [STATEMENT_APPLICATIONS] = EACH_SIZE(APPLICATIONS),
     [STATEMENT_CALLERS] = EACH_SIZE(CALLERS),
+    [STATEMENT_SPACES] = EACH_SIZE(SPACES),
     [STATEMENT_TASKS] = EACH_SIZE(TASKS),
     [STATEMENT_TEMPLATES] = EACH_SIZE(TEMPLATES),
     [STATEMENT_TASKS_AND_TEMPLATES] = EACH_SIZE(TASKS_AND_TEMPLATES),

@@ -15,6 +15,7 @@ enum { STATEMENT_SIZES = 5, STATEMENT_KEYS_MAX = 16 };
 enum statement_kind {
     STATEMENT_APPLICATIONS,        // applications by code
     STATEMENT_CALLERS,             // applications by code, and users by name
+    STATEMENT_SPACES,              // spaces by id
     STATEMENT_TASKS,               // tasks by id
     STATEMENT_TEMPLATES,           // templates by id
     STATEMENT_TASKS_AND_TEMPLATES, // both, if they are in one database
@@ -35,6 +36,9 @@ enum {
     CALLER_USERNAME,
     CALLER_IS_ACTIVE,
 };
+
+// The columns of SPACES.
+enum { SPACE_ID, SPACE_APP_CODE };
 
 // The columns of TASKS, and the first ones of TASKS_AND_TEMPLATES.
 enum {

@@ -54,6 +54,9 @@ struct store_ops {
     // application exists or not.
     int (*find_callers)(void *store, struct lookup *const lookups[], size_t count,
                         struct error *err);
+    // Fills in the space that each lookup names. Does the same work whether it exists or not.
+    int (*find_spaces)(void *store, struct lookup *const lookups[], size_t count,
+                       struct error *err);
     // Fills in the task of each lookup and the task's template.
     int (*find_tasks)(void *store, struct lookup *const lookups[], size_t count, struct error *err);
     // Fills in the task of each lookup and nothing else.

@@ -12,7 +12,7 @@ _Static_assert((int)STORE_GROUP_MAX == (int)STATEMENT_KEYS_MAX, "a group is one 
 
 struct store_mysql {
     const struct conf *conf;
-    struct db *interface; // template_template, account_user, bkflow_states_app
+    struct db *interface; // template_template, account_user, space_space, bkflow_states_app
     struct db *engine;    // task_taskinstance, eri_state; unused if one database has all tables
 };
 
@@ -208,8 +208,6 @@ static int find_callers(void *context, struct lookup *const lookups[], size_t co
     return run_by_keys(store->interface, STATEMENT_APPLICATIONS, &codes, &group, err);
 }
 
-// ---- tasks and their templates ----
-
 // The column's value fits: the connection rejects longer ones.
 static struct str keep_text(char *bytes, const struct db_value *value)
 {
@@ -219,6 +217,33 @@ static struct str keep_text(char *bytes, const struct db_value *value)
     memcpy(bytes, value->text.ptr, value->text.len);
     return (struct str){bytes, value->text.len};
 }
+
+// ---- spaces ----
+
+static void take_space(const struct group *group, const struct db_value *values)
+{
+    for (size_t i = 0; i < group->count; i++) {
+        struct lookup_space *const space = &group->lookups[i]->result.space;
+        if (group->lookups[i]->space_id == values[SPACE_ID].number) {
+            space->exists = true;
+            space->app_code = keep_text(space->app_code_bytes, &values[SPACE_APP_CODE]);
+        }
+    }
+}
+
+static int find_spaces(void *context, struct lookup *const lookups[], size_t count,
+                       struct error *err)
+{
+    const struct store_mysql *const store = context;
+    const struct group spaces = {lookups, count, take_space};
+    struct statements_key_set ids = {.count = 0};
+    for (size_t i = 0; i < count; i++) {
+        statements_add_key(&ids, DB_PARAMETER_NUMBER(lookups[i]->space_id));
+    }
+    return run_by_keys(store->interface, STATEMENT_SPACES, &ids, &spaces, err);
+}
+
+// ---- tasks and their templates ----
 
 static void read_task(struct lookup_task *task, const struct db_value *values)
 {
@@ -347,6 +372,7 @@ static int ping(void *context, struct error *err)
 
 static const struct store_ops mysql_ops = {
     .find_callers = find_callers,
+    .find_spaces = find_spaces,
     .find_tasks = find_tasks,
     .find_only_tasks = find_only_tasks,
     .find_links = find_links,

@@ -51,6 +51,7 @@ static void do_nothing(void *store)
 
 static const struct store_ops overloaded_ops = {
     .find_callers = find,
+    .find_spaces = find,
     .find_tasks = find,
     .find_only_tasks = find,
     .find_links = find_links,

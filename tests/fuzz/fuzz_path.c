@@ -7,7 +7,8 @@
 
 // ---- the path, as docs/api.md says it ----
 
-enum { CODE_TASK = -1 }; // the answer depends on task id and query
+// The answer depends on ids and query.
+enum { CODE_TASK = -1, CODE_SPACE = -2 };
 
 static bool is_one_of(struct str path, const char *plain, const char *with_slash)
 {
@@ -42,11 +43,42 @@ static bool fits_id(struct str id)
            (id.len == strlen(largest) && memcmp(id.ptr, largest, id.len) <= 0);
 }
 
+// Removes decimal digits from the start of the path; false unless they are an id.
+static bool take_id(struct str *path)
+{
+    struct str id = *path;
+    for (id.len = 0; id.len < path->len && strchr("0123456789", path->ptr[id.len]) != NULL &&
+                     path->ptr[id.len] != '\0';) {
+        id.len++;
+    }
+    *path = str_skip(*path, id.len);
+    while (id.len > 0 && id.ptr[0] == '0') {
+        id = str_skip(id, 1);
+    }
+    return id.len > 0 && fits_id(id);
+}
+
+static bool take_text(struct str *path, struct str text)
+{
+    const bool is_there = str_starts_with(*path, text);
+    *path = is_there ? str_skip(*path, text.len) : *path;
+    return is_there;
+}
+
+static bool is_space_call(struct str path)
+{
+    return take_text(&path, STR("/space/")) && take_id(&path) && take_text(&path, STR("/task/")) &&
+           take_id(&path) && is_one_of(path, "/get_task_states", "/get_task_states/");
+}
+
 static int code_of_path(struct str path)
 {
     if (is_one_of(path, "/healthz", "/healthz/") || is_one_of(path, "/readyz", "/readyz/") ||
         is_one_of(path, "/metrics", "/metrics/")) {
         return 0;
+    }
+    if (str_starts_with(path, STR("/space/"))) {
+        return is_space_call(path) ? CODE_SPACE : 40005;
     }
     if (!str_starts_with(path, STR("/task/"))) {
         return 40401;
@@ -147,10 +179,13 @@ static int code_of_query(struct str query)
 static int expected_code(struct str path, struct str query)
 {
     const int code = code_of_path(path);
-    if (code != CODE_TASK) {
+    if (code != CODE_TASK && code != CODE_SPACE) {
         return code;
     }
     const int credentials = code_of_query(query);
+    if (code == CODE_SPACE) {
+        return credentials == 0 ? 40305 : credentials; // the stage has no space
+    }
     return credentials == 0 && !str_equal(id_of(path), STR("10")) ? 40402 : credentials;
 }
 

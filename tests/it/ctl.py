@@ -19,7 +19,7 @@ TEMPLATE = {"id": 1, "is_deleted": False, "bk_app_code": None}
 TASK = {"id": 1, "space_id": 1, "instance_id": support.root_id(1), "template_id": 1, "is_started": False,
         "is_finished": False, "is_revoked": False, "is_deleted": False, "is_expired": False}
 TABLES = ("template_template", "task_taskinstance", "eri_state", "account_user", "bkflow_states_app",
-          "task_taskflowrelation")
+          "task_taskflowrelation", "space_space")
 
 PATH = os.path.join(os.path.abspath(BUILDDIR), "bkflow-statesctl")
 _numbers = itertools.count(1)

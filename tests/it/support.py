@@ -28,6 +28,12 @@ def states(task_id, headers=None, credentials=None, **others):
     return client.variables(client.states_path(task_id), headers=sent, **others)
 
 
+def space_states(space_id, task_id, headers=None, credentials=None, **others):
+    """The same by the space's call."""
+    sent = (GOOD if credentials is None else credentials) | (headers or {})
+    return client.variables(client.space_states_path(space_id, task_id), headers=sent, **others)
+
+
 def digest(secret, salt=SALT):
     return hashlib.sha256(salt + secret.encode()).digest()
 
@@ -90,6 +96,11 @@ class World:
         template_id = next(self._ids)
         self._insert("template_template", [{"id": template_id, "is_deleted": is_deleted, "bk_app_code": bk_app_code}])
         return template_id
+
+    def space(self, app_code=APP):
+        space_id = next(self._ids)
+        self._insert("space_space", [{"id": space_id, "app_code": app_code}])
+        return space_id
 
     def task(self, nodes=(), template_id="new", **columns):
         """A started task of a template bound to APP; nodes come from node(). Returns its id."""

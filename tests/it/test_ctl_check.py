@@ -46,13 +46,16 @@ def topics(checks, verdict):
     return [topic for topic, finding in checks.items() if finding["verdict"] == verdict]
 
 
-def asked(program, site, settings=None, query=""):
+def asked(program, site, settings=None, query="", by_space=False):
     """Does the responder answer for a task of this site?"""
     world = site.world()
-    task_id = world.task([support.node()], template_id=world.template(bk_app_code="app"))
-    secret = site.add("app")
+    space_id = world.space("app")
+    task_id = world.task([support.node()], template_id=world.template(bk_app_code="app"), space_id=space_id)
+    credentials = client.credentials("app", site.add("app"), support.USER)
     site.sql(f"INSERT INTO account_user (username, is_active) VALUES ('{support.USER}', 1)")
-    variables = support.states(task_id, credentials=client.credentials("app", secret, support.USER), query=query)
+    variables = support.states(task_id, credentials=credentials, query=query)
+    if by_space:
+        variables = support.space_states(space_id, task_id, credentials=credentials)
     return lambda: program.cgi(site.settings() | (settings or {}), variables).status
 
 
@@ -305,8 +308,10 @@ class TestFaults:
     @pytest.mark.parametrize("table", ctl.TABLES)
     def test_a_column_is_granted_exactly_when_it_is_needed(self, program, site, table):
         """The account reads nothing that an answer does not need, and `app list` of our own table."""
-        if table == "task_taskflowrelation":
-            answers, expect, verdict = asked(program, site, query="subtasks=1"), ctl.OK, "warning"
+        if table in ("task_taskflowrelation", "space_space"):
+            by_space = table == "space_space"
+            answers = asked(program, site, query="" if by_space else "subtasks=1", by_space=by_space)
+            expect, verdict = ctl.OK, "warning"
         else:
             answers, expect, verdict = asked(program, site), ctl.FAILED, "wrong"
         granted = granted_columns(site)[table]
@@ -412,6 +417,16 @@ class TestWarnings:
         site.sql(change.format(account=f"'{site.reader}'@'%'"))
         account = ["--user", ctl.ADMIN, "--password-file", site.admin_password_file]
         assert "subtasks=1" in self.warned(site, topic, *account)["what"]
+
+    @pytest.mark.parametrize("change, topic", [
+        ("DROP TABLE space_space", "table.space_space"),
+        ("ALTER TABLE space_space DROP COLUMN app_code", "columns.space_space.app_code"),
+        ("REVOKE SELECT (app_code) ON space_space FROM {account}", "grants.space_space"),
+    ], ids=["table", "column", "grant"])
+    def test_a_table_that_only_calls_of_spaces_need(self, site, change, topic):
+        site.sql(change.format(account=f"'{site.reader}'@'%'"))
+        account = ["--user", ctl.ADMIN, "--password-file", site.admin_password_file]
+        assert "only requests below /space/ need it" in self.warned(site, topic, *account)["what"]
 
     def test_a_view_in_a_tables_place(self, site):
         site.sql("RENAME TABLE account_user TO users; CREATE VIEW account_user AS SELECT * FROM users")

@@ -111,7 +111,7 @@ def test_every_reference_leads_somewhere_and_every_component_is_used():
 
 def test_operation_ids_are_unique():
     names = [operation["operationId"] for operation in operations()]
-    assert len(names) == len(set(names)) == 5
+    assert len(names) == len(set(names)) == 7
 
 
 def test_the_examples_are_as_their_schemas_say():
@@ -228,6 +228,28 @@ def test_states(demo, kind, method):
     response = ask(demo.responder, KINDS[kind], method=method.upper())
     assert response.status == 200
     assert_as_documented(response, STATES, method)
+
+
+SPACE_STATES = "/space/{space_id}/task/{task_id}/get_task_states/"
+
+
+def ask_space(responder, space_id, task_id, **others):
+    path = client.space_states_path(space_id, task_id)
+    return responder.ask(client.variables(path, headers=demo_world.GOOD, **others))
+
+
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_states_by_space(demo, demo_tasks, method):
+    task_id = demo_tasks.task([support.node(), support.node("a", state="FAILED")], template_id=None)
+    response = ask_space(demo.responder, 1, task_id, method=method.upper(), query="failed=1")
+    assert response.status == 200
+    assert_as_documented(response, SPACE_STATES, method)
+
+
+def test_errors_by_space(demo, demo_tasks):
+    elsewhere = demo_tasks.task([support.node()], template_id=None, space_id=2)
+    for ids, code in ((("x", 1), 40005), ((9, 1), 40305), ((2, 1), 40306), ((1, elsewhere), 40307), ((1, 404_404), 40402)):
+        assert_error(ask_space(demo.responder, *ids), code, SPACE_STATES)
 
 
 def test_subtasks(demo, demo_tasks):

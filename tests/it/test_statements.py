@@ -190,6 +190,52 @@ class TestNothingIsReadTooEarly:
         assert unknown["Handler_read_key"] > 0
 
 
+SPACE_REFUSALS = {
+    "unknown space": dict(app_code=None, status=403),
+    "space of another application": dict(app_code=support.OTHER_APP, status=403),
+}
+
+
+class TestNothingIsReadTooEarlyBySpace:
+    """The same for the space's call."""
+
+    @pytest.fixture
+    def ask(self, database, world, watched):
+        def asked(secret=support.SECRET, app_code=support.APP, task="own", status=200):
+            space_id = 2_000_000_009 if app_code is None else world.space(app_code)
+            task_id = world.task([support.node(), *(support.node(f"n{i}") for i in range(1, NODES))],
+                                 space_id=space_id if task == "own" else world.space())
+            request = support.space_states(space_id, task_id, credentials=support.client.credentials(
+                support.APP, secret, support.USER))
+            got, tables, counters = rows_read(database, watched, request)
+            assert got == status
+            return tables, counters
+        return asked
+
+    def test_what_a_good_request_reads(self, ask):
+        tables, _counters = ask()
+        assert {name: int(tables[name]) for name in ("space_space", "task_taskinstance", "eri_state")} == {
+            "space_space": 1, "task_taskinstance": 1, "eri_state": NODES}
+        assert "template_template" not in tables
+
+    def test_a_caller_that_is_not_authenticated_reads_no_space(self, ask):
+        tables, _counters = ask(secret="wrong", status=401)
+        assert not {"space_space", "task_taskinstance", "eri_state"} & set(tables)
+
+    @pytest.mark.parametrize("name", SPACE_REFUSALS)
+    def test_a_refused_space_reads_no_task(self, ask, name):
+        tables, _counters = ask(**SPACE_REFUSALS[name])
+        assert not {"task_taskinstance", "eri_state"} & set(tables)
+
+    def test_unknown_spaces_and_those_of_others_cost_the_same(self, ask):
+        (_tables, unknown), (_others, others) = (ask(**case) for case in SPACE_REFUSALS.values())
+        assert unknown == others and unknown["Handler_read_key"] > 0
+
+    def test_a_task_of_another_space_reads_no_node(self, ask):
+        tables, _counters = ask(task="other", status=403)
+        assert "eri_state" not in tables
+
+
 @pytest.fixture
 def plans(program, database, lab):
     """A function from a request to the plans with which the server ran its statements."""
@@ -243,6 +289,13 @@ class TestPlans:
         steps = plans(support.states(task_id, query="subtasks=1"))
         assert_indexed(steps)
         assert [step.table for step in steps] == ["a", "u", "t", "p", "s", "r", "t", "s", "r"]
+
+    def test_by_space(self, plans, world, crowd):
+        assert crowd
+        space_id = world.space()
+        steps = plans(support.space_states(space_id, world.task([support.node()], space_id=space_id)))
+        assert_indexed(steps)
+        assert [step.table for step in steps] == ["a", "u", "o", "t", "s"]
 
     def test_task_that_was_not_started(self, plans, world, crowd):
         assert crowd

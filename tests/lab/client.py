@@ -31,6 +31,10 @@ def states_path(task_id):
     return f"/task/{task_id}/get_task_states_by_app/"
 
 
+def space_states_path(space_id, task_id):
+    return f"/space/{space_id}/task/{task_id}/get_task_states/"
+
+
 def authorization(code, secret, username):
     """The preferred way to give credentials: one header that holds a JSON object."""
     return json.dumps({"bk_app_code": code, "bk_app_secret": secret, "bk_username": username})

@@ -148,6 +148,19 @@ static int fake_find_callers(void *store, struct lookup *const lookups[], size_t
     return count_call(fake, err);
 }
 
+static int fake_find_spaces(void *store, struct lookup *const lookups[], size_t count,
+                            struct error *err)
+{
+    struct fake_store *const fake = store;
+    fake->space_look_ups++;
+    for (size_t i = 0; i < count; i++) {
+        if (lookups[i]->space_id == fake->space_id) {
+            lookups[i]->result.space = fake->space;
+        }
+    }
+    return count_call(fake, err);
+}
+
 static int fake_find_tasks(void *store, struct lookup *const lookups[], size_t count,
                            struct error *err)
 {
@@ -179,6 +192,9 @@ static int fake_find_only_tasks(void *store, struct lookup *const lookups[], siz
     struct fake_store *const fake = store;
     for (size_t i = 0; i < count; i++) {
         const struct fake_subtask *const subtask = find_subtask(fake, lookups[i]->task_id);
+        if (lookups[i]->task_id == fake->task_id) {
+            lookups[i]->result.task = fake->task;
+        }
         if (subtask != NULL) {
             lookups[i]->result.task = (struct lookup_task){
                 .exists = true,
@@ -271,6 +287,7 @@ static int fake_ping(void *store, struct error *err)
 
 const struct store_ops fake_store_ops = {
     .find_callers = fake_find_callers,
+    .find_spaces = fake_find_spaces,
     .find_tasks = fake_find_tasks,
     .find_only_tasks = fake_find_only_tasks,
     .find_links = fake_find_links,

@@ -65,6 +65,8 @@ struct fake_store {
     struct lookup_application app;
     struct lookup_task task;
     struct lookup_template template;
+    int64_t space_id; // the existing space
+    struct lookup_space space;
     const struct row *rows;
     size_t row_count;
 
@@ -77,6 +79,7 @@ struct fake_store {
     unsigned fail_at;        // the call that fails, counted from 1; 0: none
     enum error_kind failure; // how it fails
     unsigned look_ups;       // of callers
+    unsigned space_look_ups;
     unsigned task_look_ups;
     unsigned loads;
     unsigned link_look_ups;

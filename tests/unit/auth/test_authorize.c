@@ -285,6 +285,82 @@ static void without_memory_there_is_no_permit(void **state)
     arena_free(small);
 }
 
+// ---- by space ----
+
+// Returns the kind of the refusal, ERR_KIND_COUNT if there is a permit. The space is 8, the
+// task 10.
+static enum error_kind check_space(const struct lookup_space *space, const struct lookup_task *task)
+{
+    const struct space_permit *of_space = NULL;
+    const struct permit *permit = NULL;
+    struct error err = {0};
+    if (authorize_space(fixture.caller, space, 8, fixture.arena, &of_space, &err) != 0) {
+        assert_null(of_space);
+        assert_int_equal(err.space_id, 8);
+        return err.kind;
+    }
+    if (authorize_in_space(of_space, task, 10, fixture.arena, &permit, &err) != 0) {
+        assert_null(permit);
+        assert_int_equal(err.task_id, 10);
+        return err.kind;
+    }
+    assert_int_equal(permit_task_id(permit), 10);
+    assert_text(permit_root_id(permit), task->instance_id.ptr);
+    return ERR_KIND_COUNT;
+}
+
+// Everything is wrong at first; then one thing after the other is corrected.
+static void a_space_is_checked_in_bkflows_order(void **state)
+{
+    (void)state;
+    struct lookup_space space = {.exists = false};
+    struct lookup_task task = {.is_deleted = true, .is_expired = true, .instance_id = STR("root")};
+    assert_int_equal(check_space(&space, &task), ERR_NO_SPACE);
+    space = (struct lookup_space){.exists = true, .app_code = STR("your_app")};
+    assert_int_equal(check_space(&space, &task), ERR_SPACE_OF_OTHER_APPLICATION);
+    space.app_code = STR("demo_app");
+    assert_int_equal(check_space(&space, &task), ERR_NO_TASK);
+    task.exists = true;
+    assert_int_equal(check_space(&space, &task), ERR_NO_TASK);
+    task.is_deleted = false;
+    assert_int_equal(check_space(&space, &task), ERR_NO_TASK);
+    task.is_expired = false;
+    assert_int_equal(check_space(&space, &task), ERR_TASK_OF_OTHER_SPACE);
+    task.space_id = 8;
+    assert_int_equal(check_space(&space, &task), ERR_KIND_COUNT);
+}
+
+static void a_spaces_code_is_compared_byte_for_byte(void **state)
+{
+    (void)state;
+    static const struct str codes[] = {
+        STR_ABSENT,        STR(""),
+        STR("Demo_app"),   STR("demo_app "),
+        STR(" demo_app"),  STR("demo_ap"),
+        STR("demo_app\0"), STR("demo-app"),
+        STR("demo_appx"),  STR("d\xC3\xA9mo_app"),
+    };
+    const struct lookup_task task = {.exists = true, .space_id = 8, .instance_id = STR("root")};
+    for (size_t i = 0; i < COUNT_OF(codes); i++) {
+        const struct lookup_space space = {.exists = true, .app_code = codes[i]};
+        check_number(codes[i].ptr == NULL ? "NULL" : codes[i].ptr, check_space(&space, &task),
+                     ERR_SPACE_OF_OTHER_APPLICATION);
+    }
+}
+
+static void without_memory_there_is_no_permit_for_a_space(void **state)
+{
+    (void)state;
+    const struct lookup_space space = {.exists = true, .app_code = STR("demo_app")};
+    const struct space_permit *permit = NULL;
+    struct error err = {0};
+    struct arena *const small = arena_new(1);
+    assert_int_equal(authorize_space(fixture.caller, &space, 8, small, &permit, &err), -1);
+    assert_int_equal(err.kind, ERR_NO_MEMORY);
+    assert_null(permit);
+    arena_free(small);
+}
+
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -306,6 +382,9 @@ int main(void)
         WITH_FIXTURE(the_state_of_the_task_decides_the_kind_of_permit),
         WITH_FIXTURE(a_refusal_comes_before_the_state_of_the_task),
         WITH_FIXTURE(without_memory_there_is_no_permit),
+        WITH_FIXTURE(a_space_is_checked_in_bkflows_order),
+        WITH_FIXTURE(a_spaces_code_is_compared_byte_for_byte),
+        WITH_FIXTURE(without_memory_there_is_no_permit_for_a_space),
     };
     return cmocka_run_group_tests_name("binding", tests, NULL, NULL);
 }

@@ -46,6 +46,7 @@ static void only_columns_of_bkflows_tables_are_granted(void **state)
          "GRANT SELECT (`username`, `is_active`) ON `bk`.`account_user` TO 'r'@'%';"},
         {"template_template", "GRANT SELECT (`id`, `is_deleted`, `bk_app_code`) ON "
                               "`bk`.`template_template` TO 'r'@'%';"},
+        {"space_space", "GRANT SELECT (`id`, `app_code`) ON `bk`.`space_space` TO 'r'@'%';"},
         {"task_taskinstance",
          "GRANT SELECT (`id`, `space_id`, `is_started`, `is_deleted`, `is_expired`, "
          "`template_id`, `instance_id`) ON `bk`.`task_taskinstance` TO 'r'@'%';"},

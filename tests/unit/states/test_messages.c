@@ -11,6 +11,7 @@ static struct error error_of(enum error_kind kind)
         .kind = kind,
         .task_id = 10,
         .template_id = 3,
+        .space_id = 8,
         .app = STR("other_app"),
         .bound_app = STR("your_app"),
         .subject = STR("<subject>"),
@@ -41,8 +42,8 @@ static void no_message_shows_a_placeholder(void **state)
 static void both_languages_have_the_same_members(void **state)
 {
     (void)state;
-    static const char *const things[] = {"task_id=10", "template_id=3", "app=other_app",
-                                         "app=your_app", "<subject>"};
+    static const char *const things[] = {"task_id=10",    "template_id=3", "space_id=8",
+                                         "app=other_app", "app=your_app",  "<subject>"};
     for (int kind = 0; kind < ERR_KIND_COUNT; kind++) {
         const struct error err = error_of((enum error_kind)kind);
         for (size_t i = 0; i < COUNT_OF(things); i++) {
@@ -94,6 +95,10 @@ static void binding_messages_are_literally_bkflows(void **state)
          "The current application does not have permission to operate this task, app=other_app, "
          "template bindedapp=your_app",
          "当前应用无权操作此任务，app=other_app，模板绑定的 app=your_app"},
+        {ERR_NO_SPACE, "Space does not exist. space_id=8", "空间不存在，space_id=8"},
+        {ERR_SPACE_OF_OTHER_APPLICATION,
+         "The current application does not have permission to operate this space, app=other_app",
+         "当前应用无权操作此空间，app=other_app"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         const struct error err = error_of(rows[i].kind);

@@ -25,14 +25,17 @@ static void a_path_leads_to_its_route(void **state)
         enum route_id id;
         enum route_access access;
         int64_t task_id;
+        int64_t space_id;
     } rows[] = {
-        {"/task/7/get_task_states_by_app", ROUTE_STATES, ACCESS_BOUND_APPLICATION, 7},
-        {"/task/7/get_task_states_by_app/", ROUTE_STATES, ACCESS_BOUND_APPLICATION, 7},
-        {"/task/007/get_task_states_by_app", ROUTE_STATES, ACCESS_BOUND_APPLICATION, 7},
-        {"/healthz", ROUTE_HEALTHZ, ACCESS_ANYBODY, 0},
-        {"/healthz/", ROUTE_HEALTHZ, ACCESS_ANYBODY, 0},
-        {"/readyz", ROUTE_READYZ, ACCESS_ANYBODY, 0},
-        {"/metrics", ROUTE_METRICS, ACCESS_STATUS_ADDRESS, 0},
+        {"/task/7/get_task_states_by_app", ROUTE_STATES, ACCESS_BOUND_APPLICATION, 7, 0},
+        {"/task/7/get_task_states_by_app/", ROUTE_STATES, ACCESS_BOUND_APPLICATION, 7, 0},
+        {"/task/007/get_task_states_by_app", ROUTE_STATES, ACCESS_BOUND_APPLICATION, 7, 0},
+        {"/space/8/task/7/get_task_states", ROUTE_SPACE_STATES, ACCESS_SPACE_APPLICATION, 7, 8},
+        {"/space/08/task/7/get_task_states/", ROUTE_SPACE_STATES, ACCESS_SPACE_APPLICATION, 7, 8},
+        {"/healthz", ROUTE_HEALTHZ, ACCESS_ANYBODY, 0, 0},
+        {"/healthz/", ROUTE_HEALTHZ, ACCESS_ANYBODY, 0, 0},
+        {"/readyz", ROUTE_READYZ, ACCESS_ANYBODY, 0, 0},
+        {"/metrics", ROUTE_METRICS, ACCESS_STATUS_ADDRESS, 0, 0},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -42,6 +45,7 @@ static void a_path_leads_to_its_route(void **state)
         check_number(rows[i].path, match.route->id, rows[i].id);
         check_number(rows[i].path, match.route->access, rows[i].access);
         check_number(rows[i].path, match.task_id, rows[i].task_id);
+        check_number(rows[i].path, match.space_id, rows[i].space_id);
     }
 }
 
@@ -69,6 +73,14 @@ static void any_other_path_is_an_error(void **state)
         {"/task/7/get_task_states_by_app//", ERR_TASK_ID},
         {"/task/7/get_task_states_by_app/8", ERR_TASK_ID},
         {"/task/7/8/get_task_states_by_app", ERR_TASK_ID},
+        {"/task/{task_id}/get_task_states_by_app", ERR_TASK_ID},
+        {"/space", ERR_UNKNOWN_PATH},
+        {"/space/", ERR_SPACE_PATH},
+        {"/space/8/task/7", ERR_SPACE_PATH},
+        {"/space/0/task/7/get_task_states", ERR_SPACE_PATH},
+        {"/space/8/task/0/get_task_states", ERR_SPACE_PATH},
+        {"/space/8/task/7/get_task_states//", ERR_SPACE_PATH},
+        {"/space/{space_id}/task/7/get_task_states", ERR_SPACE_PATH},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -76,7 +88,23 @@ static void any_other_path_is_an_error(void **state)
         struct error err = {0};
         check(rows[i].path, routes_find(conf, str_from(rows[i].path), &match, &err) != 0);
         check_number(rows[i].path, err.kind, rows[i].kind);
+        check(rows[i].path, match.route == NULL && match.task_id == 0 && match.space_id == 0);
     }
+}
+
+static void a_route_allows_its_methods(void **state)
+{
+    static const char *const others[] = {"", " ", "POST", "GET,", "GET, HEAD", " HEAD", "get"};
+    struct route_match match;
+    struct error err = {0};
+    (void)state;
+    assert_int_equal(routes_find(conf, STR("/healthz"), &match, &err), 0);
+    assert_true(routes_allow(match.route, STR("GET")));
+    assert_true(routes_allow(match.route, STR("HEAD")));
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        check(others[i], !routes_allow(match.route, str_from(others[i])));
+    }
+    assert_false(routes_allow(match.route, STR_ABSENT));
 }
 
 static void a_route_that_is_switched_off_is_unknown(void **state)
@@ -117,9 +145,9 @@ static void a_task_id_is_digits_that_fit(void **state)
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        check_number(rows[i].text, routes_parse_task_id(str_from(rows[i].text)), rows[i].id);
+        check_number(rows[i].text, routes_parse_id(str_from(rows[i].text)), rows[i].id);
     }
-    check_number("a NUL", routes_parse_task_id((struct str){"1\0002", 3}), 0);
+    check_number("a NUL", routes_parse_id((struct str){"1\0002", 3}), 0);
 }
 
 int main(void)
@@ -127,6 +155,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_path_leads_to_its_route, set_up, tear_down),
         cmocka_unit_test_setup_teardown(any_other_path_is_an_error, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_route_allows_its_methods, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_route_that_is_switched_off_is_unknown, set_up, tear_down),
         cmocka_unit_test(a_task_id_is_digits_that_fit),
     };
