@@ -43,13 +43,13 @@ static bool fetch(MYSQL_STMT *handle, struct db_row *row)
     return fetched == MYSQL_NO_DATA;
 }
 
-static bool is_answered(MYSQL_STMT *handle, struct db_row *row, const struct db_check *check)
+static bool is_answered(MYSQL_STMT *handle, struct db_row *row, struct db_binds *binds,
+                        const struct db_check *check)
 {
     const struct db_statement *const statement = check->statement;
-    struct db_binds binds;
     return mysql_stmt_prepare(handle, statement->sql, strlen(statement->sql)) == 0 &&
            db_row_is_expected(statement, handle) &&
-           db_bind_parameters(handle, &binds, check->parameters, statement->parameter_count) &&
+           db_bind_parameters(handle, binds, check->parameters, statement->parameter_count) &&
            mysql_stmt_execute(handle) == 0 && db_row_is_expected(statement, handle) &&
            fetch(handle, row);
 }
@@ -68,8 +68,10 @@ static bool run_on_connection(struct db_connect_result *result, const struct db_
 {
     MYSQL_STMT *const handle = mysql_stmt_init(result->handle);
     struct db_row *const row = db_row_new(check->statement);
-    const bool has_memory = handle != NULL && row != NULL;
-    const bool answered = has_memory && is_answered(handle, row, check);
+    struct db_binds binds = {0};
+    const bool has_memory = handle != NULL && row != NULL &&
+                            db_binds_reserve(&binds, check->statement->parameter_count) == 0;
+    const bool answered = has_memory && is_answered(handle, row, &binds, check);
     if (!has_memory) {
         fail(result, CR_OUT_OF_MEMORY, "out of memory");
     } else if (!answered) {
@@ -79,6 +81,7 @@ static bool run_on_connection(struct db_connect_result *result, const struct db_
         mysql_stmt_close(handle);
     }
     free(row);
+    db_binds_free(&binds);
     return answered;
 }
 

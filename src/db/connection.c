@@ -34,7 +34,8 @@ struct db {
     struct metrics_shard *shard;
     MYSQL *connection; // NULL if there is none
     struct slot slots[DB_STATEMENTS_MAX];
-    struct slot *active; // the slot with an open result
+    struct slot *active;   // the slot with an open result
+    struct db_binds binds; // as large as a statement has needed so far
     struct db_hosts hosts;
     struct db_health *own_health; // NULL if it is shared
     struct db_deadline deadline;
@@ -96,6 +97,7 @@ void db_free(struct db *db)
         db_disconnect(db);
         db_deadline_leave(db_health_deadlines(db->hosts.health), &db->deadline);
         db_health_free(db->own_health);
+        db_binds_free(&db->binds);
         free(db);
     }
 }
@@ -231,13 +233,13 @@ static int no_memory(struct db *db, struct error *err)
 static int prepare(struct db *db, struct slot *slot, const struct db_statement *statement,
                    struct error *err)
 {
-    assert(statement->parameter_count <= DB_PARAMETERS_MAX &&
-           statement->column_count <= DB_COLUMNS_MAX);
+    assert(statement->column_count <= DB_COLUMNS_MAX);
     start_clock(db);
     slot->statement = statement;
     slot->row = db_row_new(statement);
     slot->handle = mysql_stmt_init(db->connection);
-    if (slot->row == NULL || slot->handle == NULL) {
+    if (slot->row == NULL || slot->handle == NULL ||
+        db_binds_reserve(&db->binds, statement->parameter_count) != 0) {
         return no_memory(db, err);
     }
     if (mysql_stmt_prepare(slot->handle, statement->sql, strlen(statement->sql)) != 0) {
@@ -266,9 +268,9 @@ static int expect_rows(struct db *db, struct slot *slot, struct error *err)
 static int execute(struct db *db, struct slot *slot, const struct db_parameter *parameters,
                    struct error *err)
 {
-    struct db_binds binds;
     start_clock(db);
-    if (!db_bind_parameters(slot->handle, &binds, parameters, slot->statement->parameter_count) ||
+    if (!db_bind_parameters(slot->handle, &db->binds, parameters,
+                            slot->statement->parameter_count) ||
         mysql_stmt_execute(slot->handle) != 0) {
         return fail_statement(db, slot, err);
     }

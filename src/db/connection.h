@@ -13,7 +13,7 @@
 
 struct db; // used by one thread at a time
 
-enum { DB_STATEMENTS_MAX = 48, DB_COLUMNS_MAX = 20, DB_PARAMETERS_MAX = 32 };
+enum { DB_STATEMENTS_MAX = 48, DB_COLUMNS_MAX = 20 };
 
 // The type of the column; any other costs a conversion for each value.
 enum db_type {

@@ -19,6 +19,10 @@
 #define KEYS_4  KEYS_2 "," KEYS_2
 #define KEYS_8  KEYS_4 "," KEYS_4
 #define KEYS_16 KEYS_8 "," KEYS_8
+#define KEYS_32 KEYS_16 "," KEYS_16
+#define KEYS_64 KEYS_32 "," KEYS_32
+#define KEYS_128 KEYS_64 "," KEYS_64
+#define KEYS_256 KEYS_128 "," KEYS_128
 
 #define EACH_SIZE(STATEMENT)                                                                       \
     {STATEMENT(1, KEYS_1), STATEMENT(2, KEYS_2), STATEMENT(4, KEYS_4), STATEMENT(8, KEYS_8),       \
@@ -112,6 +116,41 @@ static const struct db_column node_columns[] = {VARCHAR(33), VARCHAR(33), VARCHA
 #define NODES_OF_ONE(n, keys) NODES_BY("s.id", n, keys)
 #define NODES(n, keys)        NODES_BY("s.root_id, s.id", n, keys)
 
+// ---- digests of nodes: in the engine's database ----
+
+static const struct db_column digest_columns[] = {VARCHAR(33), BIGINT, BIGINT};
+
+// What an answer shows of a row, and its place among the others, as one text that no other row has:
+// the lengths tell where each string ends, and -1 is not a length. As bytes, because the columns
+// may differ in character set and collation. root_id is there because a collation groups rows whose
+// root_id differs in case.
+#define ROW_LENGTH(column) "IFNULL(LENGTH(s." column "),-1),"
+#define ROW_VALUE(column)  "IFNULL(s." column ",''),"
+#define ROW_BYTES(column)  "CAST(s." column " AS BINARY)"
+// clang-format off
+#define ROW_TEXT                                                                                   \
+    "CONCAT_WS(',',s.id,"                                                                          \
+    ROW_LENGTH("node_id") ROW_LENGTH("parent_id") ROW_LENGTH("name") ROW_LENGTH("version")         \
+    ROW_VALUE("`loop`") ROW_VALUE("retry") ROW_VALUE("skip") ROW_VALUE("error_ignored")            \
+    ROW_VALUE("started_time") ROW_VALUE("archived_time")                                           \
+    ROW_BYTES("node_id") "," ROW_BYTES("parent_id") "," ROW_BYTES("name") ","                      \
+    ROW_BYTES("version") "," ROW_BYTES("root_id") ")"
+// clang-format on
+
+// 64 bits of a cryptographic hash for each row, combined by XOR, so the order of rows does not
+// matter. CRC32 would not do: it is linear, so equal changes of two rows would cancel out. MySQL
+// has no MD5 and SHA1 since 9.6.
+#define DIGESTS_BY(root, n, keys, group)                                                           \
+    STATEMENT("SELECT " root ", COUNT(*), CAST(BIT_XOR(CAST(CONV(LEFT(SHA2(" ROW_TEXT              \
+              ",256),16),16,10) AS UNSIGNED)) AS SIGNED)"                                          \
+              " FROM eri_state s WHERE s.root_id IN (" keys ")" group,                             \
+              n, digest_columns)
+
+// One task's nodes are not grouped, because MariaDB would sort them, as above. There is always one
+// row then; without nodes it counts 0.
+#define DIGEST_OF_ONE(n, keys) DIGESTS_BY("MIN(s.root_id)", n, keys, "")
+#define DIGESTS(n, keys)       DIGESTS_BY("s.root_id", n, keys, " GROUP BY s.root_id")
+
 // ---- the tasks that tasks started: in the engine's database ----
 
 // BKFlow's JSON takes about 100 characters. A longer one is cut, so it is no JSON and no link.
@@ -136,10 +175,11 @@ static const struct db_statement statements[STATEMENT_KINDS][STATEMENT_SIZES] = 
     [STATEMENT_NODES] = {NODES_OF_ONE(1, KEYS_1), NODES(2, KEYS_2), NODES(4, KEYS_4),
                          NODES(8, KEYS_8), NODES(16, KEYS_16)},
     [STATEMENT_LINKS] = EACH_SIZE(LINKS),
+    [STATEMENT_DIGESTS] = {DIGEST_OF_ONE(1, KEYS_1), DIGESTS(4, KEYS_4), DIGESTS(16, KEYS_16),
+                           DIGESTS(64, KEYS_64), DIGESTS(256, KEYS_256)},
 };
 _Static_assert(STATEMENT_KINDS *STATEMENT_SIZES <= (int)DB_STATEMENTS_MAX,
                "raise DB_STATEMENTS_MAX");
-_Static_assert(2 * STATEMENT_KEYS_MAX <= (int)DB_PARAMETERS_MAX, "raise DB_PARAMETERS_MAX");
 
 size_t statements_keys(size_t size)
 {
@@ -151,6 +191,21 @@ size_t statements_size(size_t count)
     assert(count > 0 && count <= STATEMENT_KEYS_MAX);
     size_t size = 0;
     while (statements_keys(size) < count) {
+        size++;
+    }
+    return size;
+}
+
+size_t statements_digest_keys(size_t size)
+{
+    return (size_t)1 << 2 * size;
+}
+
+size_t statements_digest_size(size_t count)
+{
+    assert(count > 0 && count <= STATEMENT_DIGEST_KEYS_MAX);
+    size_t size = 0;
+    while (statements_digest_keys(size) < count) {
         size++;
     }
     return size;

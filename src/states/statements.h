@@ -9,7 +9,8 @@
 #include "db/check.h"
 #include "db/connection.h"
 
-// Each statement exists for 1, 2, 4, 8 and 16 keys. For other numbers the last key is repeated.
+// Each statement but DIGESTS exists for 1, 2, 4, 8 and 16 keys. For other numbers the last key is
+// repeated.
 enum { STATEMENT_SIZES = 5, STATEMENT_KEYS_MAX = 16 };
 
 enum statement_kind {
@@ -20,7 +21,8 @@ enum statement_kind {
     STATEMENT_TEMPLATES,           // templates by id
     STATEMENT_TASKS_AND_TEMPLATES, // both, if they are in one database
     STATEMENT_NODES,               // nodes by root, ordered by root and id
-    STATEMENT_LINKS, // the tasks that tasks started, by the latter's id, in the order of both ids
+    STATEMENT_LINKS,   // the tasks that tasks started, by the latter's id, in the order of both ids
+    STATEMENT_DIGESTS, // of the nodes of each root
     STATEMENT_KINDS,
 };
 
@@ -74,9 +76,18 @@ enum {
     NODE_COLUMN_WIDTH,
 };
 
+// The columns of DIGESTS.
+enum { DIGEST_ROOT, DIGEST_ROWS, DIGEST_BITS };
+
 // Return the index of the size for COUNT keys, and the number of keys of a size.
 size_t statements_size(size_t count) MUST_CHECK;
 size_t statements_keys(size_t size) MUST_CHECK;
+
+// The same for DIGESTS, which exists for 1, 4, 16, 64 and 256 keys: a statement for many costs the
+// server least.
+enum { STATEMENT_DIGEST_KEYS_MAX = 256 };
+size_t statements_digest_size(size_t count) MUST_CHECK;
+size_t statements_digest_keys(size_t size) MUST_CHECK;
 
 // The keys of one statement, without duplicates.
 struct statements_key_set {

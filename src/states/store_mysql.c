@@ -3,6 +3,7 @@
 
 #include "db/connection.h"
 #include "states/statements.h"
+#include "states/store_digests_priv.h"
 #include "states/store_links_priv.h"
 #include "states/store_nodes_priv.h"
 
@@ -353,8 +354,7 @@ static int load_nodes(void *context, struct node_query queries[], size_t count, 
 static int find_digests(void *context, const struct str roots[], size_t count,
                         struct store_digest digests[], struct error *err)
 {
-    (void)context, (void)roots, (void)count, (void)digests;
-    return error_set(err, ERR_INTERNAL, "there is no statement for digests");
+    return store_digests_find(engine_of(context), roots, count, digests, err);
 }
 
 // ---- the rest of the seam ----

@@ -94,6 +94,17 @@ static void the_last_key_fills_up_a_group(void **state)
     }
 }
 
+static void a_digest_statement_takes_what_it_is_chosen_for(void **state)
+{
+    (void)state;
+    for (size_t count = 1; count <= STATEMENT_DIGEST_KEYS_MAX; count++) {
+        const size_t size = statements_digest_size(count);
+        const size_t keys = statements_digest_keys(size);
+        assert_true(size < STATEMENT_SIZES && count <= keys && (keys == 1 || count > keys / 4));
+        assert_int_equal(statements_get(STATEMENT_DIGESTS, size)->parameter_count, keys);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +114,7 @@ int main(void)
         cmocka_unit_test(a_check_has_the_slot_of_its_statement),
         cmocka_unit_test(a_key_is_added_only_once),
         cmocka_unit_test(the_last_key_fills_up_a_group),
+        cmocka_unit_test(a_digest_statement_takes_what_it_is_chosen_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
