@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 
 import demo_world
 import pytest
@@ -16,8 +17,8 @@ import support
 from lab import scratch as lab_scratch
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "docs" / "examples"
-CLIENTS = {"sh": ["sh", EXAMPLES / "poll.sh"], "python": [sys.executable, EXAMPLES / "poll.py"],
-           "php": ["php", EXAMPLES / "poll.php"]}
+CLIENTS = {"sh": ["sh", EXAMPLES / "follow.sh"], "python": [sys.executable, EXAMPLES / "follow.py"],
+           "php": ["php", EXAMPLES / "follow.php"]}
 FINISHED, ENDED, USAGE, REFUSED, GAVE_UP = range(5)
 
 client = pytest.mark.parametrize("name", CLIENTS)
@@ -27,7 +28,7 @@ def start(name, *arguments, **environment):
     """A running client; keyword arguments go into its environment, None takes a variable away."""
     variables = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "no_proxy": "*",
                  "BK_APP_CODE": demo_world.APP, "BK_APP_SECRET": demo_world.SECRET, "BK_USERNAME": demo_world.USER,
-                 "POLL_SECONDS": "1", "POLL_PATIENCE": "30"} | environment
+                 "POLL_SECONDS": "1", "PATIENCE_SECONDS": "60"} | environment
     return subprocess.Popen([*CLIENTS[name], *map(str, arguments)], text=True, stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                             env={key: value for key, value in variables.items() if value is not None})
@@ -84,9 +85,9 @@ def test_follows_a_task_until_it_ends(demo, demo_tasks):
 
 
 def test_gives_up_in_the_end(demo):
-    running = {name: start(name, demo.api, 2, POLL_PATIENCE="2") for name in CLIENTS}
+    running = {name: start(name, demo.api, 2, PATIENCE_SECONDS="2") for name in CLIENTS}
     nowhere = f"http://127.0.0.1:{lab_scratch.free_port()}"
-    nobody = {name: start(name, nowhere, 2, POLL_PATIENCE="2") for name in CLIENTS}
+    nobody = {name: start(name, nowhere, 2, PATIENCE_SECONDS="2") for name in CLIENTS}
     for process in running.values():
         status, output, errors = ended(process)
         assert (status, output) == (GAVE_UP, "RUNNING\n")
@@ -111,13 +112,20 @@ def test_without_credentials_it_says_how_it_is_used(name, missing):
 def test_wrong_usage(name):
     assert run(name)[0] == USAGE
     assert run(name, "http://127.0.0.1:9")[0] == USAGE
-    assert run(name, "http://127.0.0.1:9", 1, POLL_SECONDS="0")[0] == USAGE
+    for variable, text in (("POLL_SECONDS", "0"), ("WAIT_SECONDS", "x"), ("WAIT_SECONDS", "-1"), ("PATIENCE_SECONDS", "x")):
+        assert run(name, "http://127.0.0.1:9", 1, **{variable: text})[0] == USAGE
 
 
 # ---- against a server that plays a part ----
 
-def states(state, etag):
-    return 200, {"ETag": etag}, json.dumps({"result": True, "data": {"state": state}}, separators=(",", ":"))
+def states(state, version=None):
+    headers = {} if version is None else {"X-States-Version": version}
+    return 200, headers, json.dumps({"result": True, "data": {"state": state}}, separators=(",", ":"))
+
+
+def waited(seconds, answer):
+    """An answer that the server holds back."""
+    return (*answer, seconds)
 
 
 class Stage:
@@ -137,7 +145,8 @@ class Stage:
                 if answer is None:
                     self.close_connection = True
                     return
-                status, headers, body = answer
+                status, headers, body, *seconds = answer
+                time.sleep(sum(seconds))
                 self.send_response(status)
                 for header in ({"Content-Length": str(len(body.encode()))} | headers).items():
                     self.send_header(*header)
@@ -159,9 +168,6 @@ class Stage:
         """Seconds between one request and the next, and how many of them the machine did not stand still."""
         (earlier, earlier_running), (later, later_running) = self.asked[number][0], self.asked[number + 1][0]
         return later - earlier, later_running - earlier_running
-
-    def header(self, number, name):
-        return self.asked[number][2].get(name)
 
 
 def command_lines():
@@ -185,24 +191,55 @@ def on_stage(request):
     return opened
 
 
-def test_tags_and_waiting(on_stage):
-    """If-None-Match with the last tag; Retry-After where it is given, else a pause that grows: 1, 2, 4, 8."""
-    def scene():
-        return on_stage(
-            states("RUNNING", '"a"'), (304, {"ETag": '"a"'}, ""), (502, {}, "<html>"), None,
-            (503, {"Retry-After": "1"}, "{}"), (429, {"Retry-After": "2"}, "{}"),
-            states("RUNNING", '"b"'), states("FINISHED", '"c"'))
-    stages = {name: scene() for name in CLIENTS}
-    processes = {name: start(name, stage.url, 5) for name, stage in stages.items()}
+def all_on_stage(on_stage, *answers, **environment):
+    """Each client on a stage of its own, all at once; gives the stages of those that followed task 5 to its end."""
+    stages = {name: on_stage(*answers) for name in CLIENTS}
+    processes = {name: start(name, stage.url, 5, **environment) for name, stage in stages.items()}
     for name, process in processes.items():
-        stage = stages[name]
         status, output, errors = ended(process)
         assert (status, output) == (FINISHED, "RUNNING\nFINISHED\n"), (name, errors)
-        assert {path for _time, path, _headers, _seen in stage.asked} == {"/bkflow/task/5/get_task_states_by_app/"}
-        assert [stage.header(number, "If-None-Match") for number in range(8)] == [None] + ['"a"'] * 6 + ['"b"'], name
-        for number, least in enumerate((1, 1, 1, 2, 1, 2, 1)):
-            seconds, running = stage.gap(number)
-            assert least - 0.05 <= seconds and running < least + 1.9, (name, number)
+        assert len(stages[name].asked) == len(answers)
+    return stages
+
+
+def assert_gaps(name, stage, gaps):
+    """Seconds from each request to the next, as far as the machine did not stand still."""
+    for number, least in enumerate(gaps):
+        seconds, running = stage.gap(number)
+        assert least - 0.05 <= seconds and running < least + 1.9, (name, number)
+
+
+def test_waiting(on_stage):
+    """The last version is sent; a pause is made exactly when the server did not wait: an early answer with the same
+    version, or one without."""
+    stages = all_on_stage(
+        on_stage, states("RUNNING", "v1"), states("RUNNING", "v 2&"), states("RUNNING", "v 2&"),
+        waited(4, states("RUNNING", "v 2&")), states("RUNNING"), states("RUNNING"), states("FINISHED", "v3"),
+        WAIT_SECONDS="4", POLL_SECONDS="3")
+    for name, stage in stages.items():
+        asked = [urllib.parse.urlsplit(path) for _time, path, _headers, _seen in stage.asked]
+        assert {url.path for url in asked} == {"/bkflow/task/5/get_task_states_by_app/"}
+        queries = [urllib.parse.parse_qs(url.query, keep_blank_values=True) for url in asked]
+        assert [query["wait"] for query in queries] == [["4s"]] * 7, name
+        assert [query["version"] for query in queries] == [[""], ["v1"], ["v 2&"], ["v 2&"], ["v 2&"], [""], [""]], name
+        assert_gaps(name, stage, (0, 0, 3, 4, 3, 3))
+
+
+def test_failures(on_stage):
+    """Retry-After where it is given, else a pause that grows: 1, 2, 4, 8. The version stays."""
+    stages = all_on_stage(
+        on_stage, states("RUNNING", "v1"), (502, {}, "<html>"), None, (503, {"Retry-After": "1"}, "{}"),
+        (429, {"Retry-After": "2"}, "{}"), states("RUNNING", "v2"), (504, {}, ""), states("FINISHED", "v3"))
+    for name, stage in stages.items():
+        assert [path.rpartition("=")[2] for _time, path, _headers, _seen in stage.asked] == [
+            "", "v1", "v1", "v1", "v1", "v1", "v2", "v2"], name
+        assert_gaps(name, stage, (0, 1, 2, 1, 2, 0, 1))
+
+
+def test_an_old_bkflow_is_polled(on_stage):
+    stages = all_on_stage(on_stage, states("RUNNING"), states("RUNNING"), states("FINISHED"), POLL_SECONDS="2")
+    for name, stage in stages.items():
+        assert_gaps(name, stage, (2, 2))
 
 
 AWKWARD = {"BK_APP_CODE": "an app", "BK_APP_SECRET": 'q"uo\\te % $(x) ` 密钥', "BK_USERNAME": "张三"}
@@ -210,13 +247,13 @@ AWKWARD = {"BK_APP_CODE": "an app", "BK_APP_SECRET": 'q"uo\\te % $(x) ` 密钥',
 
 @client
 def test_credentials_travel_whole_and_only_in_the_header(on_stage, name):
-    stage = on_stage(states("FINISHED", '"a"'))
+    stage = on_stage(states("FINISHED"))
     assert run(name, stage.url, 1, **AWKWARD)[0] == FINISHED
     (_time, path, headers, seen), = stage.asked
     sent = headers["X-Bkapi-Authorization"].encode("latin-1").decode()
     assert json.loads(sent) == {key.lower(): value for key, value in AWKWARD.items()}
-    assert "?" not in path
-    assert b"poll." in seen
+    assert set(urllib.parse.parse_qs(urllib.parse.urlsplit(path).query)) == {"wait"}  # and an empty version
+    assert b"/follow." in seen
     assert AWKWARD["BK_APP_SECRET"].encode() not in seen
     assert b"uo\\te" not in seen
     assert b"uo\\\\te" not in seen
@@ -224,7 +261,7 @@ def test_credentials_travel_whole_and_only_in_the_header(on_stage, name):
 
 @client
 def test_redirects_are_not_followed(on_stage, name):
-    elsewhere = on_stage(states("FINISHED", '"a"'))
+    elsewhere = on_stage(states("FINISHED"))
     stage = on_stage((302, {"Location": elsewhere.url + "/"}, ""))
     assert run(name, stage.url, 1)[0] == REFUSED
     assert elsewhere.asked == []

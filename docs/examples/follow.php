@@ -1,8 +1,8 @@
 #!/usr/bin/env php
 <?php
 // SPDX-License-Identifier: MIT
-// Follows a task until it ends: poll.php http://HOST/bkflow TASK_ID
-// Environment and exit status: see README.md beside this file.
+// Follows a task until it ends: follow.php http://HOST/bkflow TASK_ID
+// Environment and exit status: see README.md in this folder.
 
 declare(strict_types=1);
 
@@ -10,45 +10,43 @@ const ENDED = ['FINISHED' => 0, 'FAILED' => 1, 'REVOKED' => 1];
 const USAGE_ERROR = 2;
 const REFUSED = 3;
 const GAVE_UP = 4;
-const PASSING = [0, 429, 502, 503, 504]; // 0: no answer
+const TEMPORARY = [0, 429, 502, 503, 504]; // 0: no answer
 
 function main(array $arguments): int
 {
-    $names = ['BK_APP_CODE', 'BK_APP_SECRET', 'BK_USERNAME'];
     $who = [];
-    foreach ($names as $name) {
+    foreach (['BK_APP_CODE', 'BK_APP_SECRET', 'BK_USERNAME'] as $name) {
         $who[strtolower($name)] = (string) getenv($name);
     }
-    $pause = number('POLL_SECONDS', 5);
-    if (count($arguments) !== 3 || in_array('', $who, true) || $pause === 0) {
-        fwrite(STDERR, "usage: BK_APP_CODE=... BK_APP_SECRET=... BK_USERNAME=... poll.php http://HOST/bkflow TASK_ID\n");
+    [$wait, $pause, $patience] = [number('WAIT_SECONDS', 30), number('POLL_SECONDS', 2), number('PATIENCE_SECONDS', 3600)];
+    if (count($arguments) !== 3 || in_array('', $who, true) || $wait === null || !$pause || !$patience) {
+        fwrite(STDERR, "usage: BK_APP_CODE=... BK_APP_SECRET=... BK_USERNAME=... follow.php http://HOST/bkflow TASK_ID\n");
         return USAGE_ERROR;
     }
     $url = rtrim($arguments[1], '/') . "/task/{$arguments[2]}/get_task_states_by_app/";
-    return follow($url, json_encode($who, JSON_THROW_ON_ERROR), $pause, microtime(true) + number('POLL_PATIENCE', 3600));
+    return follow($url, json_encode($who, JSON_THROW_ON_ERROR), $wait, $pause, microtime(true) + $patience);
 }
 
-// A whole number from the environment; 0 for what is none.
-function number(string $name, int $default): int
+// A whole number from the environment; null for anything else.
+function number(string $name, int $default): ?int
 {
     $text = getenv($name);
-    return $text === false ? $default : (ctype_digit($text) ? (int) $text : 0);
+    return $text === false ? $default : (ctype_digit($text) ? (int) $text : null);
 }
 
-function follow(string $url, string $who, int $pause, float $deadline): int
+function follow(string $url, string $who, int $wait, int $pause, float $deadline): int
 {
-    $etag = '';
-    $shown = null;
-    $failures = 0;
+    [$version, $shown, $failures] = ['', null, 0];
     while (true) {
-        [$status, $headers, $body] = ask($url, $who, $etag);
-        $wait = $pause;
+        $asked = microtime(true);
+        $wait = min($wait, max((int) ($deadline - $asked), 1));
+        [$status, $headers, $body] = ask("$url?wait={$wait}s&version=" . rawurlencode($version), $who, $wait + 30);
+        $rest = 0;
         if ($status === 200) {
             $failures = 0;
-            $etag = $headers['etag'] ?? '';
             $state = stateOf($body);
             if ($state === null) {
-                fwrite(STDERR, "the answer is not to be understood\n");
+                fwrite(STDERR, "the answer cannot be understood\n");
                 return REFUSED;
             }
             if ($state !== $shown) {
@@ -58,33 +56,36 @@ function follow(string $url, string $who, int $pause, float $deadline): int
             if (isset(ENDED[$state])) {
                 return ENDED[$state];
             }
-        } elseif ($status === 304) {
-            $failures = 0;
-        } elseif (in_array($status, PASSING, true)) {
+            [$known, $version] = [$version, $headers['x-states-version'] ?? ''];
+            $isEarly = microtime(true) - $asked < max($wait, 1);
+            if ($version === '' || ($version === $known && $isEarly)) {
+                $rest = $pause; // the server did not wait
+            }
+        } elseif (in_array($status, TEMPORARY, true)) {
+            $rest = retryAfter($headers) ?: $pause * 2 ** min($failures, 4);
             $failures++;
-            $wait = retryAfter($headers) ?: $pause * 2 ** min($failures - 1, 4);
-            fwrite(STDERR, "status $status, trying again in $wait s\n");
+            fwrite(STDERR, "status $status, trying again in $rest s\n");
         } else {
             fwrite(STDERR, "refused with status $status: $body\n");
             return REFUSED;
         }
-        if (microtime(true) + $wait >= $deadline) {
+        if (microtime(true) + $rest >= $deadline) {
             fwrite(STDERR, "gave up, the last status was $status\n");
             return GAVE_UP;
         }
-        sleep($wait);
+        sleep($rest);
     }
 }
 
 // One request: status, headers by their names in small letters, body. Redirects are not followed.
-function ask(string $url, string $who, string $etag): array
+function ask(string $url, string $who, int $seconds): array
 {
     $headers = [];
     $request = curl_init($url);
     curl_setopt_array($request, [
-        CURLOPT_HTTPHEADER => array_merge(["X-Bkapi-Authorization: $who"], $etag === '' ? [] : ["If-None-Match: $etag"]),
+        CURLOPT_HTTPHEADER => ["X-Bkapi-Authorization: $who"],
         CURLOPT_RETURNTRANSFER => true,
-        CURLOPT_TIMEOUT => 30,
+        CURLOPT_TIMEOUT => $seconds,
         CURLOPT_PROTOCOLS => CURLPROTO_HTTP | CURLPROTO_HTTPS,
         CURLOPT_HEADERFUNCTION => function ($_, string $line) use (&$headers): int {
             [$name, $value] = array_pad(explode(':', $line, 2), 2, '');
