@@ -14,7 +14,6 @@ struct auth {
 
 struct caller {
     struct str app_code;
-    struct str username;
 };
 
 struct auth *auth_new(void)
@@ -107,7 +106,7 @@ int authenticate(const struct auth_context *context, const struct credentials *c
     if (checked == NULL) {
         return error_set(err, ERR_NO_MEMORY, "caller");
     }
-    *checked = (struct caller){credentials->app_code, credentials->username};
+    *checked = (struct caller){credentials->app_code};
     *caller = checked;
     return 0;
 }
@@ -115,9 +114,4 @@ int authenticate(const struct auth_context *context, const struct credentials *c
 struct str caller_app_code(const struct caller *caller)
 {
     return caller->app_code;
-}
-
-struct str caller_username(const struct caller *caller)
-{
-    return caller->username;
 }

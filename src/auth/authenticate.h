@@ -35,10 +35,10 @@ struct credentials {
     struct str username;
 };
 
-// An application and a user whose identity is proved. Only authenticate makes one. In the arena.
+// An application whose identity is proved, for a user who may log in. Only authenticate makes one.
+// In the arena.
 struct caller;
 struct str caller_app_code(const struct caller *caller) MUST_CHECK NONNULL;
-struct str caller_username(const struct caller *caller) MUST_CHECK NONNULL;
 
 struct gateways;
 

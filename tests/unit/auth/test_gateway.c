@@ -239,22 +239,17 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct auth_context context_at(int64_t now_us)
-{
-    return (struct auth_context){
-        .auth = fixture.auth,
-        .conf = fixture.conf,
-        .gateways = fixture.gateways,
-        .arena = fixture.arena,
-        .now_us = now_us,
-    };
-}
-
 static int refusal_of_request(const struct http_request *request)
 {
     arena_reset(fixture.arena);
     fixture.err = (struct error){0};
-    const struct auth_context context = context_at(NOW_US + fixture.later_us);
+    const struct auth_context context = {
+        .auth = fixture.auth,
+        .conf = fixture.conf,
+        .gateways = fixture.gateways,
+        .arena = fixture.arena,
+        .now_us = NOW_US + fixture.later_us,
+    };
     const int outcome =
         auth_read_credentials(&context, request, &fixture.credentials, &fixture.err);
     return outcome == 0 ? 0 : error_code(fixture.err.kind);
@@ -1048,7 +1043,8 @@ static void unusable_key_files_are_named(void **state)
     }
     expect_refused_file("/nowhere/key.pem", "it cannot be read: No such file or directory");
     expect_refused_file("/", "it cannot be read: Is a directory");
-    expect_refused_file("/dev/zero", "it is larger than a file of four keys");
+    expect_refused_file("/dev/zero", "it cannot be read: it is not a regular file");
+    expect_refused_file("/proc/self/exe", "it is larger than a file of four keys");
 }
 
 static void a_private_key_is_refused(void **state)
