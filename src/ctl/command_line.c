@@ -37,6 +37,7 @@ const char ctl_command_line_usage[] =
     "  gateway-key NAME   print the public key of an API gateway that BKFlow has\n"
     "        --write              write it to the configured file gateway_key_NAME instead\n"
     "  states TASK_ID     draw the tree of a task's nodes\n"
+    "        --follow             again whenever it changes, until the task has ended\n"
     "\n"
     "  -c, --config FILE          read FILE instead of " DEFAULT_CONFIG "\n"
     "  -u, --user NAME            MySQL account to administer with, instead of the configured one\n"
@@ -58,7 +59,8 @@ enum takes {
     TAKES_DESCRIPTION = 2,
     TAKES_GRACE = 4,
     TAKES_YES = 8,
-    TAKES_WRITE = 16
+    TAKES_WRITE = 16,
+    TAKES_FOLLOW = 32
 };
 
 static const struct ctl_command commands[] = {
@@ -71,7 +73,7 @@ static const struct ctl_command commands[] = {
     {"app", "remove", "CODE", TAKES_YES, false, ctl_app_remove},
     {NULL, "check", NULL, 0, true, ctl_check_run},
     {NULL, "gateway-key", "NAME", TAKES_WRITE, false, ctl_gateway_key_run},
-    {NULL, "states", "TASK_ID", 0, false, ctl_states_run},
+    {NULL, "states", "TASK_ID", TAKES_FOLLOW, false, ctl_states_run},
 };
 
 // Finds the command that the words name and moves *WORDS past it; NULL: there is none.
@@ -126,7 +128,7 @@ static int check_arguments(const struct ctl_command *command, char *const *argum
 
 // ---- options ----
 
-enum { PASSWORD_FILE = 256, JSON, SECRET, DESCRIPTION, GRACE, YES, WRITE };
+enum { PASSWORD_FILE = 256, JSON, SECRET, DESCRIPTION, GRACE, YES, WRITE, FOLLOW };
 
 // An option that only some commands take.
 struct special {
@@ -137,7 +139,7 @@ struct special {
 static const struct special specials[] = {
     {TAKES_SECRET, "--secret-stdin"}, {TAKES_DESCRIPTION, "--description"},
     {TAKES_GRACE, "--grace"},         {TAKES_YES, "--yes"},
-    {TAKES_WRITE, "--write"},
+    {TAKES_WRITE, "--write"},         {TAKES_FOLLOW, "--follow"},
 };
 
 // Parses "24h" into seconds; a number without a unit is seconds. -1: malformed, or more than 366
@@ -193,6 +195,10 @@ static int take_special(int option, const char *value, struct ctl_options *optio
     case WRITE:
         options->writes = true;
         *taken |= TAKES_WRITE;
+        return CTL_OK;
+    case FOLLOW:
+        options->follows = true;
+        *taken |= TAKES_FOLLOW;
         return CTL_OK;
     default: // YES
         options->is_sure = true;
@@ -255,6 +261,7 @@ static int read_options(int argc, char **argv, struct ctl_command_line *line, un
         {"grace", required_argument, NULL, GRACE},
         {"yes", no_argument, NULL, YES},
         {"write", no_argument, NULL, WRITE},
+        {"follow", no_argument, NULL, FOLLOW},
         {"version", no_argument, NULL, 'V'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},

@@ -22,6 +22,7 @@ struct ctl_options {
     bool reads_secret; // from standard input
     bool is_sure;      // does not ask back
     bool writes;       // into the configured file
+    bool follows;      // until the task has ended
 };
 
 struct ctl {

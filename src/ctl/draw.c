@@ -219,18 +219,28 @@ static void draw_remarks(struct drawing *drawing, const struct node *node)
     }
 }
 
-size_t ctl_draw_tree(struct ctl_out *out, const struct tree *tree, struct local_time *local_time)
+static void draw_node(struct drawing *drawing, const struct step *step)
+{
+    draw_label(drawing, step);
+    ctl_draw_state(drawing->out, state_of(step->node), drawing->columns.state);
+    draw_times(drawing, step->node);
+    draw_remarks(drawing, step->node);
+    ctl_out_print(drawing->out, "\n");
+}
+
+size_t ctl_draw_tree(struct ctl_out *out, const struct tree *tree, struct local_time *local_time,
+                     size_t max_nodes)
 {
     struct drawing drawing = {
         .out = out, .tree = tree, .local_time = local_time, .columns = measure(tree)};
+    const size_t count = drawing.columns.count;
     struct step step = {tree->root, 0};
-    while (step.node != NULL) {
-        draw_label(&drawing, &step);
-        ctl_draw_state(out, state_of(step.node), drawing.columns.state);
-        draw_times(&drawing, step.node);
-        draw_remarks(&drawing, step.node);
-        ctl_out_print(out, "\n");
+    for (size_t i = 0; i < count && i < max_nodes; i++) {
+        draw_node(&drawing, &step);
         advance(&step, tree);
     }
-    return drawing.columns.count;
+    if (count > max_nodes) {
+        ctl_out_print(out, "... and %zu more, for which there is no room\n", count - max_nodes);
+    }
+    return count;
 }

@@ -8,9 +8,10 @@
 #include "states/tree.h"
 #include "base/local_time.h"
 
-// TREE must have nodes. Returns the number of nodes drawn.
-size_t ctl_draw_tree(struct ctl_out *out, const struct tree *tree,
-                     struct local_time *local_time) NONNULL;
+// Draws the first MAX_NODES nodes, and tells how many more there are. TREE must have nodes. Returns
+// the number of all of them.
+size_t ctl_draw_tree(struct ctl_out *out, const struct tree *tree, struct local_time *local_time,
+                     size_t max_nodes) NONNULL;
 
 // Prints a state in its colour.
 void ctl_draw_state(struct ctl_out *out, struct str state, size_t width) NONNULL;

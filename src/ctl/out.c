@@ -100,18 +100,24 @@ static int write_out(void *context, char *bytes, size_t len, bool is_last)
 
 // ---- one output ----
 
-// Follows https://no-color.org, and TERM=dumb.
-static bool wants_colour(int fd)
+static bool is_terminal(int fd)
+{
+    const char *const terminal = getenv("TERM");
+    return terminal != NULL && terminal[0] != '\0' && strcmp(terminal, "dumb") != 0 &&
+           isatty(fd) == 1;
+}
+
+// See https://no-color.org.
+static bool wants_colour(void)
 {
     const char *const no_colour = getenv("NO_COLOR");
-    const char *const terminal = getenv("TERM");
-    return (no_colour == NULL || no_colour[0] == '\0') && terminal != NULL && terminal[0] != '\0' &&
-           strcmp(terminal, "dumb") != 0 && isatty(fd) == 1;
+    return no_colour == NULL || no_colour[0] == '\0';
 }
 
 void ctl_out_init(struct ctl_out *out, int fd)
 {
-    *out = (struct ctl_out){.fd = fd, .has_colour = wants_colour(fd)};
+    *out = (struct ctl_out){.fd = fd, .is_terminal = is_terminal(fd)};
+    out->has_colour = out->is_terminal && wants_colour();
     outbuf_init(&out->buffer, out->bytes, sizeof out->bytes, write_out, out);
     out->has_utf8 = setlocale(LC_CTYPE, "") != NULL && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 }

@@ -14,11 +14,12 @@ enum ctl_colour { CTL_PLAIN, CTL_RED, CTL_GREEN, CTL_YELLOW, CTL_BLUE, CTL_MAGEN
 struct ctl_out {
     struct outbuf buffer;
     int fd;
-    int error;       // errno of the write that failed, or 0
-    bool is_json;    // the output is JSON: invisible characters are escaped
-    bool has_colour; // FD is a terminal with colours, and NO_COLOR is not set
-    bool has_utf8;   // the locale's characters are UTF-8
-    size_t held;     // bytes of PARTIAL, an incomplete character
+    int error;        // errno of the write that failed, or 0
+    bool is_json;     // the output is JSON: invisible characters are escaped
+    bool is_terminal; // FD is a terminal that can place its cursor
+    bool has_colour;  // likewise, and NO_COLOR is not set
+    bool has_utf8;    // the locale's characters are UTF-8
+    size_t held;      // bytes of PARTIAL, an incomplete character
     char partial[UTF8_MAX];
     char bytes[8192];
 };

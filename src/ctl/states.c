@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "ctl/account.h"
 #include "ctl/draw.h"
+#include "ctl/follow_priv.h"
+#include "ctl/states_priv.h"
 #include "states/routes.h"
 #include "states/service.h"
 #include "states/store_mysql.h"
@@ -13,29 +15,16 @@
 #include <stdio.h>
 #include <sys/random.h>
 
-// One task, and what is known about it.
-struct view {
-    struct ctl *ctl;
-    struct store store;
-    struct arena *arena;
-    int64_t task_id;
-    struct lookup lookup;
-    struct node_query query;
-    struct tree tree;
-    struct local_time local_time;
-    struct error err;
-};
-
 // ---- finding out ----
 
-static int load_nodes(struct view *view, const struct permit *permit)
+static int load_nodes(struct ctl_states_view *view, const struct permit *permit)
 {
     uint64_t seed;
     if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed) {
         return error_set(&view->err, ERR_INTERNAL, "no random seed");
     }
     const size_t limit = (size_t)view->ctl->conf->response.max_nodes;
-    view->query.permit = permit;
+    view->query = (struct node_query){.permit = permit};
     if (view->store.ops->load_nodes(view->store.context, &view->query, 1, limit, view->arena,
                                     &view->err) != 0) {
         return -1;
@@ -47,11 +36,12 @@ static int load_nodes(struct view *view, const struct permit *permit)
                       clock_system.wall_us(), seed, view->arena, &view->err);
 }
 
-static int load(struct view *view)
+int ctl_states_load(struct ctl_states_view *view)
 {
     struct lookup *const lookup = &view->lookup;
     const struct permit *permit;
-    lookup->task_id = view->task_id;
+    arena_reset(view->arena);
+    *lookup = (struct lookup){.task_id = view->task_id};
     if (view->store.ops->find_tasks(view->store.context, &lookup, 1, &view->err) != 0 ||
         permit_for_operator(&lookup->result, view->task_id, view->arena, &permit, &view->err) !=
             0) {
@@ -67,7 +57,7 @@ static int load(struct view *view)
     return load_nodes(view, permit);
 }
 
-static int explain(const struct view *view)
+int ctl_states_explain(const struct ctl_states_view *view)
 {
     struct ctl_fault *const fault = &view->ctl->fault;
     if (view->err.kind == ERR_NO_TASK) {
@@ -99,7 +89,7 @@ static int explain(const struct view *view)
 // ---- showing ----
 
 // Prints which application may see the task, or why none may.
-static void print_binding(const struct view *view)
+static void print_binding(const struct ctl_states_view *view)
 {
     struct ctl_out *const out = &view->ctl->out;
     const struct lookup_task *const task = &view->lookup.result.task;
@@ -132,11 +122,11 @@ static void print_alone(struct ctl_out *out, struct str state, const char *hint)
     ctl_out_print(out, ": %s\n", hint);
 }
 
-static void print_nodes(struct view *view)
+static void print_nodes(struct ctl_states_view *view, size_t max_nodes)
 {
     struct ctl_out *const out = &view->ctl->out;
     ctl_out_print(out, "\n");
-    const size_t shown = ctl_draw_tree(out, &view->tree, &view->local_time);
+    const size_t shown = ctl_draw_tree(out, &view->tree, &view->local_time, max_nodes);
     const size_t hidden = view->query.nodes.count - shown;
     ctl_out_print(out, "\n%zu node%s", shown, shown == 1 ? "" : "s");
     if (hidden > 0) {
@@ -149,7 +139,7 @@ static void print_nodes(struct view *view)
     ctl_out_print(out, "\n");
 }
 
-static void print_tree(struct view *view)
+static void print_tree(struct ctl_states_view *view, size_t max_nodes)
 {
     struct ctl_out *const out = &view->ctl->out;
     print_binding(view);
@@ -163,12 +153,12 @@ static void print_tree(struct view *view)
                     "lasts, the engine's workers do not run, or [engine_database] is not theirs.");
         break;
     case TREE_NODES:
-        print_nodes(view);
+        print_nodes(view, max_nodes);
         break;
     }
 }
 
-static void write_tree(struct view *view)
+static void write_tree(struct ctl_states_view *view)
 {
     struct json_writer json;
     json_write_init(&json, &view->ctl->out.buffer);
@@ -176,18 +166,23 @@ static void write_tree(struct view *view)
     ctl_out_print(&view->ctl->out, "\n");
 }
 
-// ---- the command ----
-
-static int show(struct view *view)
+void ctl_states_print(struct ctl_states_view *view, size_t max_nodes)
 {
-    if (load(view) != 0) {
-        return explain(view);
-    }
     if (view->ctl->options.is_json) {
         write_tree(view);
     } else {
-        print_tree(view);
+        print_tree(view, max_nodes);
     }
+}
+
+// ---- the command ----
+
+static int show_once(struct ctl_states_view *view)
+{
+    if (ctl_states_load(view) != 0) {
+        return ctl_states_explain(view);
+    }
+    ctl_states_print(view, SIZE_MAX);
     return CTL_OK;
 }
 
@@ -200,7 +195,7 @@ static void choose_account(struct ctl *ctl)
 
 int ctl_states_run(struct ctl *ctl)
 {
-    struct view view = {
+    struct ctl_states_view view = {
         .ctl = ctl,
         .task_id = routes_parse_id(str_from(ctl->arguments[0])),
     };
@@ -215,7 +210,7 @@ int ctl_states_run(struct ctl *ctl)
     if (opened != 0 || view.arena == NULL) {
         ctl_fault_set(&ctl->fault, CTL_FAILED, "there is not enough memory");
     } else {
-        status = show(&view);
+        status = ctl->options.follows ? ctl_follow_run(&view) : show_once(&view);
     }
     if (opened == 0) {
         view.store.ops->free(view.store.context);

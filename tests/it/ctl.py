@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """bkflow-statesctl and the databases that it is let loose on."""
 
+import fcntl
 import itertools
 import json
 import os
 import pty
 import re
+import struct
 import subprocess
+import termios
 
 import support
 from conftest import BUILDDIR
@@ -137,10 +140,11 @@ def shown_secret(done):
 
 
 class Terminal:
-    """The tool in a terminal: what is typed, and all that appears."""
+    """The tool in a terminal: what is typed, and all that appears. LINES is its height; 0: unknown."""
 
-    def __init__(self, arguments, env=None):
+    def __init__(self, arguments, env=None, lines=0):
         self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", lines, 80, 0, 0))
         self._process = subprocess.Popen([PATH, *map(str, arguments)], stdin=slave, stdout=slave, stderr=slave,
                                          env=environment({"TERM": "xterm"} | (env or {})), start_new_session=True)
         os.close(slave)

@@ -117,6 +117,9 @@ static void options_are_accepted_anywhere(void **state)
     assert_false(options.is_sure);
     assert_null(options.description);
     free(words.text);
+    words = split("states 12 --follow");
+    assert_true(read_good(&words).options.follows);
+    free(words.text);
     words = split("app remove --yes x");
     assert_true(read_good(&words).options.is_sure);
     free(words.text);

@@ -28,7 +28,7 @@ static size_t draw(const struct row *rows, size_t count, bool has_utf8)
     assert_int_equal(tree_build(&tree, &nodes, STR("r"), NOW_US, 1, arena, &err), 0);
     ctl_out_init(&out, fd);
     out.has_utf8 = has_utf8;
-    const size_t drawn = ctl_draw_tree(&out, &tree, &zone);
+    const size_t drawn = ctl_draw_tree(&out, &tree, &zone, SIZE_MAX);
     assert_int_equal(ctl_out_finish(&out), 0);
     const ssize_t len = pread(fd, text, sizeof text - 1, 0);
     assert_true(len >= 0);
