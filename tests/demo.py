@@ -47,20 +47,20 @@ class Sample:
     @property
     def row(self):
         answer = self.expected[0] if self.status == 200 else self.expected
-        return f"{self.command:<44} {self.status} {answer:<14}  {self.shows}"
+        return f"{self.command:<49} {self.status} {answer:<14}  {self.shows}"
 
 
 RUNNING_STATES = ["RUNNING", "FINISHED", "FINISHED", "RUNNING"]
 SAMPLES = (
     Sample("task/1/$S", "all four steps are done", 200, ["FINISHED"] * 5),
-    Sample("task/2/$S", "its last step runs a sub-process", 200, RUNNING_STATES),
-    Sample("task/2/$S?subtasks=1", "... and what that one's steps do", 200, RUNNING_STATES + RUNNING_STATES),
-    Sample("task/12/$S", "that sub-process, itself a task", 200, RUNNING_STATES),
-    Sample("task/3/$S", "a step failed", 200, ["FAILED", "FINISHED", "FINISHED", "FAILED"]),
+    Sample("task/2/$S", "its last step is a sub-process", 200, RUNNING_STATES),
+    Sample("task/2/$S?subtasks=1", "the same, and that one's steps", 200, RUNNING_STATES + RUNNING_STATES),
+    Sample("task/12/$S", "that sub-process is a task too", 200, RUNNING_STATES),
+    Sample("task/3/$S?failed=1", "a step failed: failed_nodes", 200, ["FAILED", "FINISHED", "FINISHED", "FAILED"]),
     Sample("task/4/$S", "a step waits for approval", 200,
            ["NODE_SUSPENDED", "FINISHED", "FINISHED", "RUNNING", "SUSPENDED"]),
     Sample("task/5/$S", "not started", 200, ["CREATED"]),
-    Sample("task/11/$S", "older: sub-processes in its tree", 200,
+    Sample("task/11/$S", "older: sub-processes inside it", 200,
            ["RUNNING", "FINISHED", "FINISHED", "RUNNING", "FINISHED", "RUNNING", "FINISHED", "RUNNING"]),
     Sample("task/6/$S", "expired", 404, 40402),
     Sample("task/7/$S", "another application's", 403, 40303),
@@ -162,17 +162,22 @@ def ask(url, sample):
 def check(url, sample):
     """What is wrong with the answer, in words."""
     status, answer = ask(url, sample)
-    got = states(answer["data"]) if answer["result"] else answer["code"]
+    nodes = list(all_nodes(answer["data"])) if answer["result"] else []
+    got = [node["state"] for node in nodes] or answer["code"]
     if (status, got) != (sample.status, sample.expected):
         yield f"{sample.command}: expected {sample.status} {sample.expected}, got {status} {got}"
+    failed = [node["id"] for node in nodes if node["state"] == "FAILED"]
+    if "failed=1" in sample.path and answer["data"].get("failed_nodes") != failed:
+        yield f"{sample.command}: expected {failed} in failed_nodes"
 
 
-def states(node):
-    """Of a node and all below it, in the order of the answer."""
-    below = list(node.get("children", {}).values())
+def all_nodes(node):
+    """A node and all below it, in the order of the answer."""
+    yield node
+    for child in node.get("children", {}).values():
+        yield from all_nodes(child)
     if "subtask" in node:
-        below.append(node["subtask"]["states"])
-    return [node["state"], *(state for child in below for state in states(child))]
+        yield from all_nodes(node["subtask"]["states"])
 
 
 def report(mistakes, is_once):
