@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The tree of an answer as the page needs it. Without recursion: a task may be nested some thousand levels deep.
 
+import {moment} from './time.js';
+
 // A state's kind gives it its colour and icon. These are all states of bamboo-engine, and NODE_SUSPENDED, which BKFlow
 // adds. A state that is not listed is shown as it is called, in grey.
 const KINDS = {
@@ -11,46 +13,66 @@ const KINDS = {
 };
 const ENDED = new Set(['FINISHED', 'REVOKED']);
 
-export const kindOf = state => KINDS[state] ?? 'waiting';
+export const kindOf = state => (Object.hasOwn(KINDS, state) ? KINDS[state] : 'waiting');
 
-// What `data` says: {root, byId, order, steps, hasEnded}. `root` is null where there is no tree.
+// What `data` says. `root` is null where there is no tree; `order` has all nodes, parents first; `steps` counts steps
+// by state. A node that started a sub-process has that task's root as its last child.
 export function buildModel(data) {
   if (!data.id) {
-    return {root: null, data, byId: new Map(), order: [], steps: new Map(), hasEnded: ENDED.has(data.state)};
+    return {root: null, data, order: [], byId: new Map(), steps: new Map()};
   }
   const order = inOrder(data);
   markUnrest(order);
-  return {
-    root: order[0], data, order, byId: new Map(order.map(node => [node.id, node])), steps: countSteps(order),
-    hasEnded: ENDED.has(data.state) && data.finish_time !== '',
-  };
+  return {root: order[0], data, order, byId: new Map(order.map(node => [node.id, node])), steps: countSteps(order)};
+}
+
+// Whether an answer will not change any more.
+export const hasEnded = data => ENDED.has(data.state) && data.finish_time !== '';
+
+// The states of a sub-process's task somewhere in an answer; null if it is not there.
+export function statesOfSubtask(data, taskId) {
+  const todo = [data];
+  while (todo.length > 0) {
+    const {children = {}, subtask} = todo.pop();
+    if (String(subtask?.task_id) === taskId) {
+      return subtask.states;
+    }
+    todo.push(...Object.values(children), ...(subtask ? [subtask.states] : []));
+  }
+  return null;
 }
 
 function inOrder(data) {
   const order = [];
-  const todo = [newNode(data, null, 1, 1)];
+  const todo = [newNode(data, null, 1, 1, '')];
   while (todo.length > 0) {
     const node = todo.pop();
-    order.push(node);
+    node.index = order.push(node) - 1;
+    node.children = childrenOf(node);
     for (let i = node.children.length - 1; i >= 0; i--) {
-      node.children[i] = newNode(node.children[i], node, i + 1, node.children.length);
       todo.push(node.children[i]);
     }
   }
   return order;
 }
 
-function newNode(data, parent, position, siblings) {
-  return {
-    id: data.id, state: data.state, data, parent, position, siblings, level: parent ? parent.level + 1 : 1,
-    children: Object.values(data.children), startedAt: moment(data.start_time),
-    isTicking: data.start_time !== '' && data.finish_time === '', isRestless: false,
-  };
+function childrenOf(node) {
+  const {children = {}, subtask} = node.data;
+  const below = Object.values(children);
+  const count = below.length + (subtask ? 1 : 0);
+  const nodes = below.map((data, i) => newNode(data, node, i + 1, count, ''));
+  return subtask ? [...nodes, newNode(subtask.states, node, count, count, String(subtask.task_id))] : nodes;
 }
 
-// Milliseconds of "2026-11-24 17:11:08 +0800"; NaN without a time.
-function moment(text) {
-  return Date.parse((text ?? '').replace(/^(\S+) (\S+) ([+-]\d\d)(\d\d)$/, '$1T$2$3:$4'));
+// `taskId` is that of a sub-process's task for its root, else empty.
+function newNode(data, parent, position, siblings, taskId) {
+  const started = data.start_time ?? '';
+  const finished = data.finish_time ?? '';
+  return {
+    id: data.id ?? `task ${taskId}`, taskId, state: data.state, data, parent, position, siblings,
+    level: parent ? parent.level + 1 : 1, index: 0, children: [], startedAt: moment(started),
+    finishedAt: moment(finished), isTicking: started !== '' && finished === '', isRestless: false, isStep: false,
+  };
 }
 
 // A node is restless if somebody would want to see what is below it: not everything there has finished.
@@ -67,14 +89,15 @@ function markUnrest(order) {
 function countSteps(order) {
   const steps = new Map();
   for (const node of order) {
-    if (isStep(node)) {
+    node.isStep = isStep(node);
+    if (node.isStep) {
       steps.set(node.state, (steps.get(node.state) ?? 0) + 1);
     }
   }
   return steps;
 }
 
-export function isStep(node) {
+function isStep(node) {
   if (node.parent === null) {
     return false;
   }
@@ -83,23 +106,47 @@ export function isStep(node) {
     (kind !== 'done' && kind !== 'running' && !node.children.some(child => kindOf(child.state) === kind));
 }
 
-// The step in this state that comes next behind `node` in the order of the tree, from its end on to its start.
-export function nextStep(model, state, node) {
-  const at = model.order.indexOf(node);
-  const found = [...model.order.slice(at + 1), ...model.order.slice(0, at + 1)];
-  return found.find(other => other.state === state && isStep(other)) ?? null;
+// What somebody looks for first: the failed steps, or if there are none, the suspended ones. {kind, nodes}.
+export function troubles(model) {
+  for (const kind of ['failed', 'paused']) {
+    const nodes = model.order.filter(node => node.isStep && kindOf(node.state) === kind);
+    if (nodes.length > 0) {
+      return {kind, nodes};
+    }
+  }
+  return {kind: 'failed', nodes: []};
+}
+
+// Which of `nodes`, in the order of the tree, comes next after `node` (or before it, with -1), around the end.
+export function neighbour(nodes, node, direction) {
+  const at = node?.index ?? -1;
+  const found = direction > 0 ? nodes.find(other => other.index > at) : nodes.findLast(other => other.index < at);
+  return found ?? (direction > 0 ? nodes[0] : nodes.at(-1)) ?? null;
 }
 
 // Seconds, as the server would count them `sinceMs` after its answer.
 export function elapsedSeconds(node, sinceMs) {
-  return node.data.elapsed_time + (node.isTicking ? Math.floor(sinceMs / 1000) : 0);
+  return (node.data.elapsed_time ?? 0) + (node.isTicking ? Math.floor(sinceMs / 1000) : 0);
 }
 
-// "2.1.3": the way down from the task. Short of the way where that would be long.
+// {done, all} of the steps.
+export function progress(model) {
+  const all = [...model.steps.values()].reduce((sum, count) => sum + count, 0);
+  return {done: model.steps.get('FINISHED') ?? 0, all};
+}
+
+// "2.1.3": the way down from the node's task. Short of the way where that would be long; empty for a task's root.
 export function outline(node) {
   const numbers = [];
-  for (let at = node; at.parent !== null && numbers.length < 5; at = at.parent) {
+  let at = node;
+  for (; at.parent !== null && at.taskId === '' && numbers.length < 5; at = at.parent) {
     numbers.unshift(at.position);
   }
-  return (node.level - 1 > numbers.length ? '…' : '') + numbers.join('.');
+  return (at.parent !== null && at.taskId === '' ? '…' : '') + numbers.join('.');
+}
+
+// What an answer says about the node itself, as it says it.
+export function ownFields(node) {
+  const {children: _children, subtask, ...own} = node.data;
+  return subtask ? {...own, subtask: {task_id: subtask.task_id}} : own;
 }

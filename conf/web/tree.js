@@ -1,77 +1,100 @@
 // SPDX-License-Identifier: MIT
-// The tree as people see it. Only the rows near the viewport exist: ten thousand nodes cost no more than fifty.
+// The tree as people see it: a tree grid with a timeline. Only the rows near the viewport exist: twenty thousand nodes
+// cost no more than fifty.
 
+import {by, fillId, make, setAttribute, setText} from './dom.js';
 import {elapsedSeconds, kindOf, outline} from './model.js';
+import {barOf, makeAxis, shortStamp} from './time.js';
 import {durationWords, stateWord} from './words.js';
 
 const SPARE_ROWS = 8; // above and below what is visible
 const SMALL = 300; // nodes that may all be open at first
 const DEEPEST_INDENT = 12;
+const LABEL_WIDTH = 72; // of a time on the axis, in CSS pixels
 
 export class TreeView {
-  // `visibleSpan()` tells where in the window rows can be seen, from top to bottom. `onEnter(node)` is called when
-  // somebody wants to know more about a node.
-  constructor(container, visibleSpan, onEnter) {
-    Object.assign(this, {container, visibleSpan, onEnter});
+  // `actions`: visibleSpan() tells where in the window rows can be seen, from top to bottom; onEnter(node) is called
+  // when somebody wants to know more about a node, onMove(node) when another one is active.
+  constructor(actions) {
+    Object.assign(this, actions, {container: by('tree'), body: by('rows'), spare: []});
     this.clear();
-    container.addEventListener('keydown', event => this.#onKey(event));
-    container.addEventListener('click', event => this.#onClick(event));
+    this.container.addEventListener('keydown', event => this.#onKey(event));
+    this.container.addEventListener('blur', () => this.#hideTip());
+    this.body.addEventListener('click', event => this.#onClick(event));
+    this.body.addEventListener('pointerover', event => this.#onPointer(event));
+    this.body.addEventListener('pointerleave', () => this.#hideTip());
     for (const name of ['scroll', 'resize']) {
       window.addEventListener(name, () => this.#drawSoon(), {passive: true});
     }
   }
 
   clear() {
-    this.model = null;
+    this.model = this.active = this.found = null;
     this.open = new Map(); // node id to what somebody chose; nothing there: isOpenAtFirst
-    this.active = null;
     this.lines = [];
     this.rows = new Map(); // node id to its element
-    this.container.replaceChildren();
+    this.body.replaceChildren();
     this.container.removeAttribute('aria-activedescendant');
+    this.#hideTip();
   }
 
-  // Shows a model; what was open, and the active row, stay if they still exist.
-  show(model, words, taskId, answeredAt) {
-    Object.assign(this, {model, words, taskId, answeredAt});
+  // Shows a model; what was open, and the active row, stay if they still exist. `context`: {words, title, offset, zone,
+  // sinceMs(), subtaskLink(id)}; `found`: what a filter leaves, or null.
+  show(model, context, found) {
+    if ((found === null) !== (this.found === null) || found?.key !== this.found?.key) {
+      this.openFound = new Map();
+    }
+    Object.assign(this, {model, context, found});
     this.active = model.byId.get(this.active?.id) ?? model.root;
     this.#layOut();
+    this.tick();
   }
 
   reveal(node) {
     for (let at = node.parent; at !== null; at = at.parent) {
-      this.open.set(at.id, true);
+      this.#choices.set(at.id, true);
     }
     this.#layOut();
-    this.activate(node);
+    this.activate(node, true);
   }
 
-  activate(node) {
+  // In the middle of what is visible if `isFar`, else with as little scrolling as possible.
+  activate(node, isFar = false) {
     this.active = node;
-    this.#scrollTo(node);
+    this.#scrollTo(node, isFar);
     this.#draw();
+    this.onMove(node);
   }
 
   setAllOpen(isOpen) {
     for (const node of this.model.order) {
-      this.open.set(node.id, isOpen || node.parent === null);
-    }
-    while (!isOpen && this.active.level > 2) {
-      this.active = this.active.parent;
+      this.#choices.set(node.id, isOpen || node.parent === null);
     }
     this.#layOut();
   }
 
   // Once a second: durations and bars of what is running.
   tick() {
-    const sinceMs = performance.now() - this.answeredAt;
-    for (const [id, row] of this.rows) {
-      this.#fillTimes(row, this.model.byId.get(id), sinceMs);
+    this.#drawAxis();
+    for (const row of this.rows.values()) {
+      this.#fillTimes(row, row.node, this.context.sinceMs());
     }
   }
 
+  get #choices() {
+    return this.found ? this.openFound : this.open;
+  }
+
+  #isShown(node) {
+    return this.found === null || this.found.marks[node.index] > 0;
+  }
+
+  #hasChildren(node) {
+    return node.children.length > 0 && (this.found === null || node.children.some(child => this.#isShown(child)));
+  }
+
   #isOpen(node) {
-    return node.children.length > 0 && (this.open.get(node.id) ?? this.#isOpenAtFirst(node));
+    return this.#hasChildren(node) && (this.#choices.get(node.id) ?? (this.found !== null || this.#isOpenAtFirst(node)));
   }
 
   #isOpenAtFirst(node) {
@@ -82,111 +105,220 @@ export class TreeView {
 
   #layOut() {
     this.lines = [];
-    const todo = [this.model.root];
+    const todo = this.#isShown(this.model.root) ? [this.model.root] : [];
     while (todo.length > 0) {
       const node = todo.pop();
       node.line = this.lines.push(node) - 1;
-      if (this.#isOpen(node)) {
-        todo.push(...node.children.toReversed());
+      for (let i = this.#isOpen(node) ? node.children.length - 1 : -1; i >= 0; i--) {
+        if (this.#isShown(node.children[i])) {
+          todo.push(node.children[i]);
+        }
       }
     }
-    // A collapsed node hides what is below it; the active row moves up to where it can be seen.
-    while (this.lines[this.active.line] !== this.active) {
-      this.active = this.active.parent;
-    }
-    const style = getComputedStyle(this.container);
-    this.lineHeight = parseFloat(style.getPropertyValue('--line'));
-    this.container.style.height = `${this.lines.length * this.lineHeight}px`;
+    this.#keepActive();
+    this.#measure();
+    this.body.style.height = `${this.lines.length * this.lineHeight}px`;
+    this.container.setAttribute('aria-rowcount', this.lines.length + 1);
     this.#draw();
+  }
+
+  // A collapsed node hides what is below it; the active row moves up to where it can be seen, or to what is found.
+  #keepActive() {
+    let node = this.active;
+    while (node !== null && this.lines[node.line] !== node) {
+      node = node.parent;
+    }
+    this.active = node ?? this.lines.find(line => this.found?.marks[line.index] === 2) ?? this.lines[0] ?? this.model.root;
+  }
+
+  #measure() {
+    this.lineHeight = parseFloat(getComputedStyle(this.container).getPropertyValue('--line'));
   }
 
   #drawSoon() {
     this.frame ??= requestAnimationFrame(() => {
       this.frame = undefined;
-      if (this.model?.root) {
-        this.#keepLineHeight();
-        this.#draw();
+      if (this.model !== null) {
+        this.#redraw();
       }
     });
   }
 
   // On a narrow window a row has two lines of text.
-  #keepLineHeight() {
-    const height = parseFloat(getComputedStyle(this.container).getPropertyValue('--line'));
-    if (height !== this.lineHeight) {
+  #redraw() {
+    const height = this.lineHeight;
+    this.#measure();
+    if (height === this.lineHeight) {
+      this.#draw();
+    } else {
       this.#layOut();
     }
   }
 
-  #draw() {
-    const top = -this.container.getBoundingClientRect().top;
-    const first = Math.max(0, Math.floor(top / this.lineHeight) - SPARE_ROWS);
-    const last = Math.ceil((top + window.innerHeight) / this.lineHeight) + SPARE_ROWS;
-    const shown = new Set(this.lines.slice(first, Math.max(last, 0)));
-    shown.add(this.active); // a screen reader follows aria-activedescendant, which must exist
-    this.#dropRowsBut(shown);
-    const sinceMs = performance.now() - this.answeredAt;
-    for (const node of shown) {
-      this.#fill(this.#rowOf(node), node, sinceMs);
-    }
-    this.container.setAttribute('aria-activedescendant', rowId(this.active));
-  }
+  // ---- rows, in the order of the lines ----
 
-  #dropRowsBut(shown) {
-    const ids = new Set(Array.from(shown, node => node.id));
+  #draw() {
+    const shown = this.#visibleNodes();
+    const ids = new Set(shown.map(node => node.id));
     for (const [id, row] of this.rows) {
       if (!ids.has(id)) {
-        row.remove();
         this.rows.delete(id);
+        this.spare.push(row);
       }
     }
+    let before = null;
+    for (const node of shown) {
+      before = this.#place(this.#rowOf(node), node, before);
+    }
+    this.spare.forEach(row => row.remove());
+    setAttribute(this.container, 'aria-activedescendant', this.rows.get(this.active.id)?.id ?? null);
+  }
+
+  // A screen reader follows aria-activedescendant, so the active row exists wherever it is.
+  #visibleNodes() {
+    const top = -this.body.getBoundingClientRect().top;
+    const first = Math.max(0, Math.floor(top / this.lineHeight) - SPARE_ROWS);
+    const last = Math.max(first, Math.ceil((top + window.innerHeight) / this.lineHeight) + SPARE_ROWS);
+    const nodes = this.lines.slice(first, last);
+    const {line} = this.active;
+    if (this.lines[line] !== this.active || (line >= first && line < last)) {
+      return nodes;
+    }
+    return line < first ? [this.active, ...nodes] : [...nodes, this.active];
   }
 
   #rowOf(node) {
     let row = this.rows.get(node.id);
     if (!row) {
-      row = makeRow(node);
+      row = this.spare.pop() ?? makeRow();
       this.rows.set(node.id, row);
-      this.container.append(row);
     }
     return row;
   }
 
-  #fill(row, node, sinceMs) {
-    const hasChildren = node.children.length > 0;
+  #place(row, node, before) {
+    const next = before === null ? this.body.firstChild : before.nextSibling;
+    if (row !== next) {
+      this.body.insertBefore(row, next);
+    }
+    this.#fill(row, node);
+    return row;
+  }
+
+  #fill(row, node) {
+    row.node = node;
+    row.id = `row-${node.index}`;
     row.style.transform = `translateY(${node.line * this.lineHeight}px)`;
-    row.setAttribute('aria-level', node.level);
-    row.setAttribute('aria-posinset', node.position);
-    row.setAttribute('aria-setsize', node.siblings);
-    setOrRemove(row, 'aria-expanded', hasChildren ? String(this.#isOpen(node)) : null);
-    row.setAttribute('aria-selected', String(node === this.active));
+    setAttribute(row, 'aria-rowindex', node.line + 2);
+    setAttribute(row, 'aria-level', node.level);
+    setAttribute(row, 'aria-posinset', node.position);
+    setAttribute(row, 'aria-setsize', node.siblings);
+    setAttribute(row, 'aria-expanded', this.#hasChildren(node) ? this.#isOpen(node) : null);
+    setAttribute(row, 'aria-selected', node === this.active);
     row.dataset.kind = kindOf(node.state);
+    row.dataset.above = String(this.found?.marks[node.index] === 1);
     row.style.setProperty('--level', Math.min(node.level - 1, DEEPEST_INDENT));
-    const parts = row.parts;
-    setText(parts.number, outline(node));
-    setText(parts.name, node.parent === null ? this.words.taskTitle(this.taskId) : shortId(node.id));
-    setText(parts.word, stateWord(this.words, node.state));
-    setText(parts.notes, notes(this.words, node).join(' · '));
-    parts.icon.setAttribute('href', `#i-${kindOf(node.state)}`);
-    this.#fillTimes(row, node, sinceMs);
+    this.#fillName(row.parts, node);
+    setText(row.parts.word, stateWord(this.context.words, node.state));
+    setAttribute(row.parts.icon, 'href', `#i-${kindOf(node.state)}`);
+    this.#fillTimes(row, node, this.context.sinceMs());
+  }
+
+  #fillName({name, number, notes, copy, own}, node) {
+    const {words, title, subtaskLink} = this.context;
+    setText(number, outline(node));
+    const isTask = node.parent === null || node.taskId !== '';
+    name.classList.toggle('id', !isTask);
+    if (isTask) {
+      name.title = node.parent === null && node.taskId === '' ? node.id : '';
+      setText(name, node.parent === null ? title : words.subtaskTitle(node.taskId));
+    } else {
+      fillId(name, node.id);
+    }
+    copy.title = words.copyId;
+    own.hidden = node.taskId === '' || node.parent === null;
+    if (!own.hidden) {
+      own.title = words.openSubtask(node.taskId);
+      setAttribute(own, 'href', subtaskLink(node.taskId));
+      setAttribute(own, 'aria-label', own.title);
+    }
+    setText(notes, notesOf(words, node).join(' · '));
+  }
+
+  // ---- the timeline ----
+
+  #drawAxis() {
+    const {root} = this.model;
+    this.axis = null;
+    if (!Number.isNaN(root.startedAt)) {
+      const ends = root.startedAt + 1000 * elapsedSeconds(root, this.context.sinceMs());
+      const most = Math.max(1, Math.floor(by('axis').clientWidth / LABEL_WIDTH));
+      this.axis = makeAxis({
+        startMs: root.startedAt, endMs: ends, nowMs: root.isTicking ? ends : null, offset: this.context.offset, most,
+      });
+    }
+    showAxis(this.axis, this.container, this.context.words);
   }
 
   #fillTimes(row, node, sinceMs) {
+    if (row.timesOf === node && row.axis === this.axis && !node.isTicking) {
+      return;
+    }
+    Object.assign(row, {timesOf: node, axis: this.axis});
     const seconds = elapsedSeconds(node, sinceMs);
-    setText(row.parts.time, node.data.start_time === '' ? '' : durationWords(this.words, seconds));
-    const span = Math.max(1, elapsedSeconds(this.model.root, sinceMs));
-    const offset = (node.startedAt - this.model.root.startedAt) / 1000;
-    const start = Math.min(1, Math.max(0, offset / span));
-    const bar = row.parts.bar;
-    bar.hidden = Number.isNaN(offset);
-    bar.style.left = `${start * 100}%`;
-    bar.style.width = `${Math.min(1 - start, seconds / span) * 100}%`;
+    setText(row.parts.time, node.data.start_time ? durationWords(this.context.words, seconds) : '');
+    setText(row.parts.times, this.#timesOf(node, sinceMs));
+    const bar = this.axis && barOf(this.axis, node.startedAt, seconds);
+    row.parts.bar.hidden = !bar;
+    if (bar) {
+      row.parts.bar.style.left = `${bar.left * 100}%`;
+      row.parts.bar.style.width = `${bar.width * 100}%`;
+    }
   }
 
-  // ---- keyboard and mouse, as the ARIA practices have it for a tree ----
+  #timesOf(node, sinceMs) {
+    const {words, offset} = this.context;
+    if (Number.isNaN(node.startedAt)) {
+      return words.notBegun;
+    }
+    const seconds = elapsedSeconds(node, sinceMs);
+    const now = this.model.root.startedAt + 1000 * elapsedSeconds(this.model.root, sinceMs);
+    const from = shortStamp(node.startedAt, now, offset);
+    const long = durationWords(words, seconds);
+    return node.isTicking ? words.runs(from, long) : words.ran(from, shortStamp(node.finishedAt, now, offset), long);
+  }
+
+  #onPointer(event) {
+    const row = event.target.closest('[role=row]');
+    const cell = event.target.closest('.c-line, .c-time');
+    if (row && cell) {
+      this.#showTip(row);
+    } else {
+      this.#hideTip();
+    }
+  }
+
+  #showTip(row) {
+    const cell = row.querySelector('.c-line');
+    const area = (cell.checkVisibility() ? cell : row).getBoundingClientRect();
+    const tip = by('tip');
+    setText(tip, this.#timesOf(row.node, this.context.sinceMs()));
+    tip.hidden = false;
+    const left = area.left + area.width * (this.axis ? barOf(this.axis, row.node.startedAt, 0)?.left ?? 0 : 0);
+    const roof = row.getBoundingClientRect().top;
+    const isBelow = roof - tip.offsetHeight < this.visibleSpan()[0];
+    tip.style.left = `${Math.max(8, Math.min(left, window.innerWidth - tip.offsetWidth - 8))}px`;
+    tip.style.top = `${isBelow ? roof + this.lineHeight : roof - tip.offsetHeight}px`;
+  }
+
+  #hideTip() {
+    by('tip').hidden = true;
+  }
+
+  // ---- keyboard and mouse, as the ARIA practices have it for a tree grid ----
 
   #onKey(event) {
-    if (!this.model?.root || event.ctrlKey || event.altKey || event.metaKey) {
+    if (this.lines.length === 0 || event.ctrlKey || event.altKey || event.metaKey) {
       return;
     }
     const page = Math.max(1, Math.floor(window.innerHeight / this.lineHeight) - 3);
@@ -206,6 +338,14 @@ export class TreeView {
     if (Object.hasOwn(moves, event.key)) {
       event.preventDefault();
       moves[event.key]();
+      this.#showTipOfActive();
+    }
+  }
+
+  #showTipOfActive() {
+    const row = this.rows.get(this.active.id);
+    if (row && this.container.matches(':focus')) {
+      this.#showTip(row);
     }
   }
 
@@ -230,8 +370,8 @@ export class TreeView {
   }
 
   #setOpen(node, isOpen) {
-    if (node.children.length > 0) {
-      this.open.set(node.id, isOpen);
+    if (this.#hasChildren(node)) {
+      this.#choices.set(node.id, isOpen);
       this.#layOut();
       this.#scrollTo(this.active);
     }
@@ -239,76 +379,76 @@ export class TreeView {
 
   #openSiblings() {
     for (const node of this.active.parent?.children ?? [this.active]) {
-      this.open.set(node.id, true);
+      this.#choices.set(node.id, true);
     }
     this.#layOut();
   }
 
   #onClick(event) {
-    const row = event.target.closest('[role=treeitem]');
-    const node = row && this.model.byId.get(row.dataset.node);
-    if (!node) {
+    const row = event.target.closest('[role=row]');
+    if (!row || event.target.closest('a')) {
       return;
     }
+    const {node} = row;
     this.active = node;
-    if (event.target.closest('.twisty') && node.children.length > 0) {
+    if (event.target.closest('.copy-id')) {
+      this.onCopy(node);
+    } else if (event.target.closest('.twisty') && this.#hasChildren(node)) {
       this.#setOpen(node, !this.#isOpen(node));
+      return;
     } else {
-      this.#draw();
       this.onEnter(node);
     }
+    this.#draw();
+    this.onMove(node);
   }
 
-  #scrollTo(node) {
-    const top = this.container.getBoundingClientRect().top + node.line * this.lineHeight;
+  #scrollTo(node, isFar = false) {
+    const top = this.body.getBoundingClientRect().top + node.line * this.lineHeight;
     const [roof, end] = this.visibleSpan();
     const floor = end - 1.5 * this.lineHeight;
-    if (top < roof) {
-      window.scrollBy(0, top - roof);
-    } else if (top > floor) {
-      window.scrollBy(0, top - floor);
+    if (top >= roof && top <= floor) {
+      return;
     }
+    const aim = isFar ? (roof + floor) / 2 : top < roof ? roof : floor;
+    window.scrollBy(0, top - aim);
   }
 }
 
-function notes(words, node) {
+function notesOf(words, node) {
   const {retry, loop, skip, error_ignored: isIgnored} = node.data;
   return [
     retry > 0 && words.retries(retry), loop > 1 && words.loops(loop), skip && words.skipped, isIgnored && words.ignored,
   ].filter(Boolean);
 }
 
-function shortId(id) {
-  return id.length > 10 ? `${id.slice(0, 9)}…` : id;
+// Lines at the round times through all rows, their labels above, and one line for now.
+function showAxis(axis, container, words) {
+  const percent = place => `${(100 * place).toFixed(3)}%`;
+  const marks = (axis?.ticks ?? []).map(({at, label}) => ({at, label, name: 'tick'}));
+  if (axis?.now) {
+    marks.push({at: axis.now, label: words.now, name: 'tick now'});
+  }
+  container.style.setProperty('--grid', (axis?.ticks ?? [])
+    .map(({at}) => `linear-gradient(var(--grid-line), var(--grid-line)) ${percent(at)} 0 / 1px 100% no-repeat`)
+    .join(', ') || 'none');
+  container.style.setProperty('--now', axis?.now ? percent(axis.now) : '-10px');
+  by('axis').replaceChildren(...marks.filter(({at, name}) => name !== 'tick' || !axis.now || axis.now - at > 0.09)
+    .map(({at, label, name}) => {
+      const mark = make('span', {className: name, textContent: label});
+      mark.style.left = percent(at);
+      mark.dataset.edge = at < 0.06 ? 'start' : at > 0.94 ? 'end' : '';
+      return mark;
+    }));
 }
 
-function rowId(node) {
-  return `node-${node.id}`;
-}
-
-function makeRow(node) {
-  const row = document.getElementById('row').content.firstElementChild.cloneNode(true);
-  row.id = rowId(node);
-  row.dataset.node = node.id;
+function makeRow() {
+  const row = by('row').content.firstElementChild.cloneNode(true);
   const part = name => row.querySelector(`.${name}`);
   row.parts = {
     number: part('number'), name: part('name'), word: part('word'), notes: part('notes'), time: part('c-time'),
-    bar: part('span'), icon: row.querySelector('.state use'),
+    bar: part('span'), times: part('times'), copy: part('copy-id'), own: part('own'),
+    icon: row.querySelector('.state use'),
   };
   return row;
-}
-
-// Untouched where nothing changes, so that a selection or a screen reader's place is not lost.
-function setText(element, text) {
-  if (element.textContent !== text) {
-    element.textContent = text;
-  }
-}
-
-function setOrRemove(element, name, value) {
-  if (value === null) {
-    element.removeAttribute(name);
-  } else {
-    element.setAttribute(name, value);
-  }
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """One database server and as few responders as there are configurations, shared by all tests."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -9,6 +10,8 @@ import demo_world
 import pytest
 import support
 import tap
+import web_page
+from lab import browser as lab_browser
 from lab import documents, mariadb, scratch
 from lab import responder as lab_responder
 
@@ -137,3 +140,32 @@ def demo_tasks(demo_database):
 def demo(lab, program, demo_database):
     with demo_world.serving(lab, program, demo_database) as served:
         yield served
+
+
+# ---- the web page: a browser for the tests of each module ----
+
+@pytest.fixture(scope="session")
+def driver(lab):
+    started = lab_browser.Driver(lab)
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def desktop(driver):
+    with web_page.opened(driver) as browser:
+        yield browser
+
+
+@pytest.fixture
+def phone(desktop):
+    """The same browser in the measures of a phone."""
+    desktop.devtools("Emulation.setDeviceMetricsOverride", mobile=True, deviceScaleFactor=2, **web_page.PHONE)
+    yield desktop
+    desktop.devtools("Emulation.clearDeviceMetricsOverride")
+
+
+@pytest.fixture(scope="module")
+def chinese(driver):
+    with web_page.opened(driver, language="zh-CN") as browser:
+        yield browser

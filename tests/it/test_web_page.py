@@ -2,7 +2,6 @@
 """conf/web in a real browser: what people see and do, against the demo's data behind a web server."""
 
 import contextlib
-import itertools
 import json
 import os
 import pathlib
@@ -15,125 +14,14 @@ import demo_world
 import pytest
 import support
 from demo_world import APP, SECRET, USER
-from lab import browser as lab_browser
 from lab import client, webserver
-from lab.scratch import run_time, wait_until
+from lab.scratch import wait_until
+from web_page import (ENGLISH, PHONE, TEMPLATE, active, answer, enter, expected_rows, refresh, requests, rows, seconds, show,
+                      show_problem, visit)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = webserver.CONF / "web"
-PHONE = {"width": 390, "height": 844}
-TEMPLATE = 1  # of the demo, bound to its application
-VISITS = itertools.count(1)
 LIMIT = 5  # failed logins a minute: the wait for one more is 12 s
-
-# The page's own clock can be set forward, so that no test has to wait as long as a person.
-CLOCK = """
-const real = performance.now.bind(performance);
-let skipped = 0;
-performance.now = () => real() + skipped;
-window.skipSeconds = seconds => {
-    skipped += 1000 * seconds;
-    document.dispatchEvent(new Event('visibilitychange')); // at which the page looks at the clock
-};
-"""
-
-
-@pytest.fixture(scope="module")
-def driver(lab):
-    started = lab_browser.Driver(lab)
-    yield started
-    started.stop()
-
-
-def opened(driver, **options):
-    """A browser for the tests of a module; a page in it starts with the clock above."""
-    browser = driver.open(**options)
-    browser.devtools("Page.addScriptToEvaluateOnNewDocument", source=CLOCK)
-    return contextlib.closing(browser)
-
-
-@pytest.fixture(scope="module")
-def desktop(driver):
-    with opened(driver) as browser:
-        yield browser
-
-
-@pytest.fixture
-def phone(desktop):
-    """The same browser in the measures of a phone."""
-    desktop.devtools("Emulation.setDeviceMetricsOverride", mobile=True, deviceScaleFactor=2, **PHONE)
-    yield desktop
-    desktop.devtools("Emulation.clearDeviceMetricsOverride")
-
-
-@pytest.fixture(scope="module")
-def chinese(driver):
-    with opened(driver, language="zh-CN") as browser:
-        yield browser
-
-
-def visit(browser, page, fragment=""):
-    """A fresh page, and nothing left of what the one before did."""
-    # Another query each time: to an address that differs in its fragment only, a browser would not go afresh.
-    browser.go(f"{page}?{next(VISITS)}{fragment}")
-    browser.wait_for("document.querySelector('#language').textContent !== '' && document.readyState === 'complete'")
-    browser.console()
-    browser.network()
-
-
-def enter(browser, task_id, app=APP, secret=SECRET, user=USER):
-    """Fill in the form as far as it is shown, at once instead of key by key, and send it with the keyboard."""
-    browser.run("""
-        for (const [id, text] of Object.entries(arguments[0])) {
-            const field = document.getElementById(id);
-            if (field.checkVisibility()) {
-                field.focus();
-                field.value = text;
-            }
-        }""", {"app": app, "secret": secret, "user": user, "task": str(task_id)})
-    browser.press("Enter")
-
-
-def show(browser, page, task_id, **others):
-    visit(browser, page)
-    enter(browser, task_id, **others)
-    browser.wait_for("document.querySelector('#result').checkVisibility()")
-
-
-def show_problem(browser, page, task_id, **others):
-    visit(browser, page)
-    enter(browser, task_id, **others)
-    browser.wait_for("document.querySelector('#problem').checkVisibility()")
-
-
-def rows(browser):
-    """What the tree shows: (level, name, state in words), from top to bottom."""
-    return [tuple(row) for row in browser.run("""
-        return [...document.querySelectorAll('[role=treeitem]')]
-            .sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top)
-            .map(row => [Number(row.ariaLevel), row.querySelector('.name').textContent,
-                         row.querySelector('.word').textContent]);""")]
-
-
-def expected_rows(data, task_id, words):
-    """The same from the API's answer."""
-    shown, todo = [], [(1, data)]
-    while todo:
-        level, node = todo.pop()
-        shown.append((level, f"Task {task_id}" if level == 1 else node["id"][:9] + "…", words[node["state"]]))
-        todo.extend((level + 1, child) for child in reversed(node["children"].values()))
-    return shown
-
-
-ENGLISH = {"FINISHED": "finished", "RUNNING": "running", "FAILED": "failed", "SUSPENDED": "suspended",
-           "NODE_SUSPENDED": "step suspended"}
-
-
-def active(browser, part=".name"):
-    return browser.run("""
-        const tree = document.querySelector('#tree');
-        const row = document.getElementById(tree.getAttribute('aria-activedescendant'));
-        return document.activeElement === tree ? row.querySelector(arguments[0]).textContent : null;""", part)
 
 
 # ---- the web servers' part ----
@@ -161,8 +49,8 @@ def start_apache(lab, responder, name):
                                replacing={demo_world.PAGE_INSTALLED: files})
 
 
-FILES = {"": "text/html", "index.html": "text/html", "page.css": "text/css", "icon.svg": "image/svg+xml"} | {
-    path.name: "text/javascript" for path in PAGE.glob("*.js")}
+TYPES = {".html": "text/html", ".css": "text/css", ".svg": "image/svg+xml", ".js": "text/javascript"}
+FILES = {"": "text/html"} | {path.name: TYPES[path.suffix] for path in sorted(PAGE.iterdir())}
 POLICY = {"default-src": "'none'", "script-src": "'self'", "style-src": "'self'", "img-src": "'self'",
           "connect-src": "'self'", "base-uri": "'none'", "form-action": "'none'", "frame-ancestors": "'none'",
           "require-trusted-types-for": "'script'"}
@@ -252,10 +140,10 @@ def test_the_task_may_stand_in_the_address(desktop, demo):
 @pytest.mark.parametrize("task_id", [1, 2, 3, 4, 11])
 def test_draws_a_task_of_the_demo(desktop, demo, task_id):
     show(desktop, demo.page, task_id)
-    _status, _headers, answer = demo.states(task_id)
-    assert rows(desktop) == expected_rows(answer["data"], task_id, ENGLISH)
+    data = answer(demo, task_id)
+    assert rows(desktop) == expected_rows(data, task_id, ENGLISH)
     assert desktop.text("#result-title") == f"Task {task_id}"
-    assert desktop.text("#result-state") == ENGLISH[answer["data"]["state"]]
+    assert desktop.text("#result-state") == ENGLISH[data["state"]]
     assert desktop.console() == []
 
 
@@ -283,7 +171,7 @@ def test_states_have_colours_of_their_own(desktop, demo):
 def test_nesting_is_seen_as_indentation(desktop, demo):
     show(desktop, demo.page, 11)
     edges = dict(desktop.run("""
-        return [...document.querySelectorAll('[role=treeitem]')].map(
+        return [...document.querySelectorAll('#rows > [role=row]')].map(
             row => [row.ariaLevel, row.querySelector('.number').getBoundingClientRect().left]);"""))
     assert edges["2"] < edges["3"] < edges["4"]
 
@@ -293,20 +181,16 @@ def test_retries_are_noted(desktop, demo):
     assert "2 retries" in desktop.text("#tree")
 
 
-def seconds(text):
-    return sum(int(number) * {"s": 1, "min": 60, "h": 3600, "d": 86400}[unit]
-               for number, unit in re.findall(r"(\d+) (s|min|h|d)\b", text))
-
-
 def test_running_time_ticks_by_itself(desktop, demo):
     show(desktop, demo.page, 2)
-    first, done = desktop.text("#result-elapsed"), desktop.text("[aria-level='2'] .c-time")
+    desktop.click("#auto")
+    first, done = desktop.text("#result-elapsed"), desktop.text("#rows [aria-level='2'] .c-time")
     assert abs(seconds(first) - demo.states(2)[2]["data"]["elapsed_time"]) <= 2
     desktop.network()
     desktop.run("skipSeconds(3)")
     desktop.wait_for(f"document.querySelector('#result-elapsed').innerText !== {json.dumps(first)}")
     assert 3 <= seconds(desktop.text("#result-elapsed")) - seconds(first) <= 5
-    assert desktop.text("[aria-level='2'] .c-time") == done  # what has finished stands still
+    assert desktop.text("#rows [aria-level='2'] .c-time") == done  # what has finished stands still
     assert requests(desktop) == []
 
 
@@ -318,34 +202,15 @@ def test_bars_show_when_a_node_ran(desktop, demo):
             const [own, all] = [bar.getBoundingClientRect(), bar.parentElement.getBoundingClientRect()];
             return [(own.left - all.left) / all.width, (own.right - all.left) / all.width];
         });""")
+    now = desktop.run("return parseFloat(document.querySelector('#tree').style.getPropertyValue('--now')) / 100")
     _start, prepare, roll_out = sorted(bars)
     assert prepare[0] == pytest.approx(0, abs=0.01)
     assert prepare[1] == pytest.approx(roll_out[0], abs=0.02)
-    assert roll_out[1] == pytest.approx(1, abs=0.02)
+    assert roll_out[1] == pytest.approx(now, abs=0.02)
+    assert 0.9 < now < 1
 
 
 # ---- asking again ----
-
-def requests(browser):
-    """The API requests since last asked: a list of (headers sent, status)."""
-    sent, answered, order = {}, {}, []
-    for method, params in browser.network():
-        number = params.get("requestId")
-        if method == "Network.requestWillBeSent" and "/get_task_states_by_app/" in params["request"]["url"]:
-            order.append(number)
-            sent[number] = {name.lower(): value for name, value in params["request"]["headers"].items()}
-        elif method == "Network.responseReceivedExtraInfo":
-            answered[number] = params["statusCode"]
-    return [(sent[number], answered.get(number)) for number in order]
-
-
-def refresh(browser):
-    """Ask again, and wait for the answer to be shown."""
-    browser.run("document.querySelector('#freshness').textContent = ''")
-    browser.press("r")
-    browser.wait_for("document.querySelector('#result').ariaBusy === 'false'"
-                     " && document.querySelector('#freshness').textContent !== ''")
-
 
 def test_refreshes_with_the_tag_it_has(desktop, demo):
     show(desktop, demo.page, 1)
@@ -360,17 +225,6 @@ def test_refreshes_with_the_tag_it_has(desktop, demo):
     assert rows(desktop) == before
 
 
-def test_refreshes_every_five_seconds_while_something_runs(desktop, demo):
-    show(desktop, demo.page, 2)
-    requests(desktop)
-    desktop.run("skipSeconds(5)")
-    desktop.wait_for("document.querySelector('#result').ariaBusy === 'false'")
-    time.sleep(0.5)
-    (sent, status), = requests(desktop)
-    assert sent["if-none-match"]
-    assert status in (200, 304)  # 304 when the clock that was set forward was all that moved
-
-
 def test_refreshes_no_more_when_the_task_has_ended(desktop, demo):
     show(desktop, demo.page, 1)
     requests(desktop)
@@ -380,22 +234,11 @@ def test_refreshes_no_more_when_the_task_has_ended(desktop, demo):
     assert "Ended" in desktop.text("#freshness")
 
 
-def test_the_refreshing_can_be_switched_off_and_waits_in_a_hidden_tab(desktop, demo):
+def test_following_can_be_switched_off(desktop, demo):
     show(desktop, demo.page, 2)
-    desktop.run("""
-        Object.defineProperty(document, 'hidden', {value: true, configurable: true});
-        skipSeconds(60)""")
-    requests(desktop)
-    time.sleep(0.3)
-    assert requests(desktop) == []
-    assert "hidden" in desktop.text("#freshness")
-    desktop.run("""
-        Object.defineProperty(document, 'hidden', {value: false});
-        skipSeconds(0)""")
-    desktop.wait_for("document.querySelector('#result').ariaBusy === 'false'")
-    time.sleep(0.3)
-    assert len(requests(desktop)) == 1
     desktop.click("#auto")
+    assert "not following" in desktop.text("#freshness")
+    requests(desktop)
     desktop.run("skipSeconds(60)")
     time.sleep(0.3)
     assert requests(desktop) == []
@@ -423,7 +266,7 @@ def test_credentials_leave_only_in_the_header(desktop, demo):
     events = desktop.network()
     (sent, _status), = [(params["request"], None) for method, params in events
                         if method == "Network.requestWillBeSent" and "get_task_states" in params["request"]["url"]]
-    assert sent["url"] == demo.api + client.states_path(1)
+    assert sent["url"] == demo.api + client.states_path(1) + "?subtasks=1"
     named = {name.lower(): value for name, value in sent["headers"].items()}
     assert json.loads(named.pop("x-bkapi-authorization")) == {
         "bk_app_code": APP, "bk_app_secret": SECRET, "bk_username": USER}
@@ -469,6 +312,15 @@ def test_forget_forgets(desktop, demo):
     desktop.run("skipSeconds(60)")
     time.sleep(0.3)
     assert requests(desktop) == []
+
+
+def test_answers_leave_who_changes_the_credentials_alone(desktop, demo):
+    show(desktop, demo.page, 2)
+    desktop.click("#change")
+    desktop.run("document.querySelector('#refresh').click()")
+    desktop.wait_for("document.querySelector('#result').ariaBusy === 'false'")
+    assert desktop.is_visible("#secret")
+    assert desktop.run("return document.activeElement.id") == "app"
 
 
 def test_another_task_needs_only_its_id(desktop, demo):
@@ -584,7 +436,8 @@ def test_an_outage_keeps_the_tree_and_passes_by_itself(desktop, lab, program, de
         desktop.wait_for("document.querySelector('#problem').checkVisibility()")
         assert "503 / 50301" in desktop.text("#problem-facts")
         assert "database is away" in desktop.text("#problem-title")
-        assert "Last answer" in desktop.text("#freshness")
+        assert "Not current: last answer" in desktop.text("#freshness")
+        assert "What you see is from" in desktop.text("#problem-stale")
         assert rows(desktop) == before
         desktop.wait_for("/Trying again in \\d+ s/.test(document.querySelector('#problem-countdown').innerText)")
         away.responder.reload(good)
@@ -630,7 +483,7 @@ def test_who_is_typing_is_left_alone(desktop, demo, demo_tasks):
     show(desktop, demo.page, task_id)
     demo.database.sql(f"UPDATE template_template SET bk_app_code = NULL WHERE id = {template_id}")
     desktop.fill("#task", "12")
-    desktop.run("skipSeconds(5)")
+    desktop.run("document.querySelector('#refresh').click()")
     desktop.wait_for("document.querySelector('#problem').checkVisibility()")
     desktop.press("3")
     assert desktop.run("return document.querySelector('#task').value") == "123"
@@ -651,19 +504,6 @@ def test_there_are_words_for_every_error_of_the_program(desktop, demo):
     assert missing == []
 
 
-def test_both_languages_say_the_same_things(desktop, demo):
-    visit(desktop, demo.page)
-    english, chinese = desktop.run("""
-        return (async () => {
-            const {languages} = await import('./words.js');
-            const paths = (value, path) => value !== null && typeof value === 'object'
-                ? Object.keys(value).flatMap(key => paths(value[key], `${path}/${key}`)) : [path + ':' + typeof value];
-            return Object.values(languages).map(words => paths(words, '').sort());
-        })();""")
-    assert english == chinese
-    assert len(english) > 100
-
-
 # ---- languages ----
 
 def test_speaks_the_browsers_language_to_both_sides(chinese, demo):
@@ -680,7 +520,7 @@ def test_the_language_can_be_changed(chinese, demo):
     show_problem(chinese, demo.page, 10)
     chinese.click("#language")
     chinese.wait_for("document.querySelector('#problem-facts').innerText.includes('Task does not exist')")
-    assert chinese.text("#look") == "Show states"
+    assert chinese.text("#look") == "Show"
     assert chinese.run("return document.documentElement.lang") == "en"
     enter(chinese, 1)
     chinese.wait_for("document.querySelector('#result').checkVisibility()")
@@ -694,7 +534,7 @@ def test_the_language_can_be_changed(chinese, demo):
 
 def test_works_from_the_first_field_to_the_tree_without_a_mouse(desktop, demo):
     visit(desktop, demo.page)
-    desktop.press("Tab", "Tab")
+    desktop.press("Tab")
     assert desktop.run("return document.activeElement.id") == "app"
     for text in (APP, SECRET, USER, "11"):
         desktop.press(*text, "Tab")
@@ -724,7 +564,7 @@ def test_enter_shows_details_and_escape_closes_them(desktop, demo):
     desktop.press("ArrowDown", "ArrowDown", "Enter")
     data = list(demo.states(2)[2]["data"]["children"].values())[1]
     facts = desktop.text("#details-facts")
-    for value in (data["id"], data["parent_id"], data["version"], data["start_time"], data["finish_time"]):
+    for value in (data["id"], data["parent_id"], data["version"], data["start_time"][:19], data["finish_time"][:19]):
         assert value in facts
     desktop.press("Escape")
     assert not desktop.is_visible("#details")
@@ -777,12 +617,12 @@ def test_roles_and_names_for_assistive_technology(desktop, demo):
     show(desktop, demo.page, 11)
     nodes = [node for node in desktop.devtools("Accessibility.getFullAXTree")["nodes"] if not node["ignored"]]
     named = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in nodes]
-    assert ("tree", "Nodes of task 11") in named
-    items = [name for role, name in named if role == "treeitem"]
-    assert len(items) == 8
-    assert all("finished" in name or "running" in name for name in items)
+    assert ("treegrid", "Nodes: Task 11") in named
+    assert [name for role, name in named if role == "columnheader"][::3] == ["Node", "Duration"]
+    states = [name for role, name in named if role == "gridcell" and name in ENGLISH.values()]
+    assert len(states) == 8
     for role, name in named:
-        if role in ("button", "textbox", "checkbox", "treeitem", "heading"):
+        if role in ("button", "textbox", "checkbox", "heading"):
             assert name.strip(), role
     assert any(role == "status" for role, _name in named)
 
@@ -790,7 +630,10 @@ def test_roles_and_names_for_assistive_technology(desktop, demo):
 # The contrast of each text with what is painted behind it, as WCAG 2 counts it.
 CONTRAST = """
 const channel = value => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-const rgba = text => { const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
+const rgba = text => {
+    const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number);
+    return text.startsWith('color(') ? [255 * r, 255 * g, 255 * b, a] : [r, g, b, a];
+};
 const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
 const over = (top, below) => [0, 1, 2].map(i => top[i] * top[3] + below[i] * (1 - top[3])).concat(1);
 const backdrop = element => {
@@ -849,8 +692,11 @@ def test_reads_well_at_phone_width(phone, demo):
     show(phone, demo.page, 2)
     assert_fits(phone)
     assert len(rows(phone)) >= 4
-    for selector in ("#refresh", "#open-all", "#forget", "#language", "[role=treeitem]"):
-        assert phone.run("return document.querySelector(arguments[0]).offsetHeight", selector) >= 44, selector
+    for opener, selectors in (("#tools", ("#refresh", "#open-all", "#search")), ("#account", ("#forget", "#language")),
+                              ("#account", (".switch", "#rows > [role=row]", "#tools", "#account"))):
+        phone.click(opener)
+        assert_large(phone, selectors)
+    phone.run("document.querySelector('#tree').focus()")
     phone.press("End", "Enter")
     assert phone.is_visible("#details")
     assert_fits(phone)
@@ -863,6 +709,12 @@ def test_reads_well_at_phone_width(phone, demo):
     assert_fits(phone)
     # The problem is what one sees first.
     assert phone.run("return document.querySelector('#problem').getBoundingClientRect().top") < 200
+
+
+def assert_large(browser, selectors):
+    """Enough for a finger."""
+    for selector in selectors:
+        assert browser.run("return document.querySelector(arguments[0]).offsetHeight", selector) >= 44, selector
 
 
 def assert_fits(browser):
@@ -879,30 +731,23 @@ def assert_fits(browser):
 
 # ---- large and deep ----
 
-def test_ten_thousand_nodes_stay_quick(desktop, demo, demo_tasks):
-    nodes = [support.node(), *(support.node(f"step {i}") for i in range(9_999))]
+def test_twenty_thousand_nodes_take_no_more_rows_than_fit(desktop, demo, demo_tasks):
+    """tests/bench measures how long that takes."""
+    nodes = [support.node(), *(support.node(f"step {i}") for i in range(19_999))]
     task_id = demo_tasks.task(nodes, template_id=TEMPLATE)
-    started = run_time()
     show(desktop, demo.page, task_id)
-    assert "9999 of 9999 steps" in desktop.text("#result-words")
-    assert run_time() - started < 6
+    assert "19,999 of 19,999 steps" in desktop.text("#result-words")
     assert len(rows(desktop)) < 80
-    desktop.press("End")
-    assert active(desktop, ".number") == "9999"
-    desktop.press("Home")
-    assert active(desktop) == f"Task {task_id}"
-    slowest = desktop.run("""
-        const tree = document.querySelector('#tree');
-        const times = [];
-        for (const key of ['End', 'Home', 'ArrowDown', 'PageDown', 'ArrowUp', ' ']) {
-            const before = Date.now();
-            tree.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true}));
-            tree.getBoundingClientRect();
-            times.push(Date.now() - before);
-        }
-        return Math.max(...times);""")
-    assert slowest < 500
-    assert len(rows(desktop)) < 80
+    for key, number in (("End", "19999"), ("ArrowUp", "19998"), ("Home", ""), ("ArrowDown", "1")):
+        desktop.press(key)
+        assert active(desktop, ".number") == number
+        assert len(rows(desktop)) < 80
+    numbers = desktop.run("""
+        scrollTo(0, 300000);
+        return new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(() => resolve(
+            [...document.querySelectorAll('#rows .number')].map(element => Number(element.textContent))))));""")
+    assert numbers == sorted(numbers)  # the document has them in their order, wherever they stand
+    assert numbers[-1] > 9000
 
 
 def test_what_is_collapsed_does_not_exist_until_it_is_opened(desktop, demo, demo_tasks):
@@ -934,5 +779,5 @@ def test_thousands_of_levels_are_no_trouble(desktop, demo, demo_tasks):
 def tree_lines(browser):
     """How many rows there are to scroll through."""
     return browser.run("""
-        const tree = document.querySelector('#tree');
-        return tree.offsetHeight / document.querySelector('[role=treeitem]').offsetHeight;""")
+        const rows = document.querySelector('#rows');
+        return rows.offsetHeight / rows.firstElementChild.offsetHeight;""")
