@@ -17,6 +17,7 @@
     X(ERR_CREDENTIALS_FORMAT, 400, 40003, "credentials_format")                                    \
     X(ERR_QUERY_FORMAT, 400, 40004, "query_format")                                                \
     X(ERR_SPACE_PATH, 400, 40005, "space_path")                                                    \
+    X(ERR_TASK_IDS, 400, 40006, "task_ids")                                                        \
     X(ERR_CREDENTIALS_MISSING, 401, 40101, "credentials_missing")                                  \
     X(ERR_CREDENTIALS_WRONG, 401, 40102, "credentials_wrong")                                      \
     X(ERR_USER_UNKNOWN, 401, 40103, "user_unknown")                                                \
@@ -41,6 +42,7 @@
     X(ERR_INTERNAL, 500, 50001, "internal")                                                        \
     X(ERR_NO_ROOT_ROW, 500, 50002, "no_root_row")                                                  \
     X(ERR_TOO_MANY_NODES, 500, 50003, "too_many_nodes")                                            \
+    X(ERR_TOO_MANY_NODES_TOGETHER, 500, 50003, "too_many_nodes_together")                          \
     X(ERR_NO_MEMORY, 500, 50004, "no_memory")                                                      \
     X(ERR_DATABASE_DOWN, 503, 50301, "database_down")                                              \
     X(ERR_DATABASE_FAULT, 503, 50303, "database_fault")                                            \

@@ -91,6 +91,7 @@ struct conf {
         const char *timezone;
         enum lang language;
         int64_t max_nodes;
+        int64_t max_tasks;
     } response;
     struct {
         bool healthz;

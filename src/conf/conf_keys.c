@@ -98,6 +98,8 @@ const struct conf_key conf_keys[] = {
     {"response", "max_nodes", conf_parse_number, MEMBER(response.max_nodes), "100000", 1, 10000000,
      CONF_KEY_RESTART, "1 to 10000000",
      "Tasks with more nodes are answered 500. Bounds memory: about 300 bytes a node and worker."},
+    {"response", "max_tasks", conf_parse_number, MEMBER(response.max_tasks), "100", 1, 1000, 0, "1 to 1000",
+     "How many tasks one request may ask for by task_ids."},
     {"status", "healthz", conf_parse_bool, MEMBER(status.healthz), "on", 0, 0, 0, a_switch,
      "Whether /healthz answers: 200 as long as the process works."},
     {"status", "readyz", conf_parse_bool, MEMBER(status.readyz), "on", 0, 0, 0, a_switch,

@@ -112,6 +112,22 @@ static int read_parameters(struct exchange *exchange)
     return 0;
 }
 
+// Reads which tasks a request for several tasks is about.
+static int read_task_ids(struct exchange *exchange)
+{
+    struct task_ids ids;
+    if ((exchange->match.route->parameters & ROUTE_TAKES_TASK_IDS) == 0) {
+        return 0;
+    }
+    if (task_ids_read_list(exchange->parameters.task_ids,
+                           (size_t)exchange->service->conf->response.max_tasks, exchange->arena,
+                           &ids, &exchange->err) != 0) {
+        return -1;
+    }
+    exchange->batch = batch_new(&ids, exchange->arena);
+    return exchange->batch != NULL ? 0 : error_set(&exchange->err, ERR_NO_MEMORY, "batch");
+}
+
 int admission_read(struct exchange *exchange)
 {
     if (routes_find(exchange->service->conf, exchange->request.path_info, &exchange->match,
@@ -121,7 +137,7 @@ int admission_read(struct exchange *exchange)
     if (check_method(exchange) != 0 || check_access(exchange) != 0) {
         return -1;
     }
-    return read_parameters(exchange);
+    return read_parameters(exchange) != 0 ? -1 : read_task_ids(exchange);
 }
 
 // ---- who is asking, and may they ----
@@ -188,11 +204,23 @@ static bool is_of_space(const struct exchange *exchange)
     return exchange->match.route->access == ACCESS_SPACE_APPLICATION;
 }
 
-static struct exchange_list select(const struct exchange_list *list, bool of_space)
+// The tasks of a batch are looked up when it is its turn.
+static bool is_of_space_task(const struct exchange *exchange)
+{
+    return exchange->batch == NULL && is_of_space(exchange);
+}
+
+static bool is_of_bound_task(const struct exchange *exchange)
+{
+    return exchange->batch == NULL && !is_of_space(exchange);
+}
+
+static struct exchange_list select(const struct exchange_list *list,
+                                   bool (*is_selected)(const struct exchange *exchange))
 {
     struct exchange_list selected = {.count = 0};
     for (size_t i = 0; i < list->count; i++) {
-        if (is_of_space(list->items[i]) == of_space) {
+        if (is_selected(list->items[i])) {
             exchange_list_add(&selected, list->items[i]);
         }
     }
@@ -209,7 +237,7 @@ static int authorize_space_exchange(struct exchange *exchange)
 // A task is looked up only for a caller who may see the space.
 static void authorize_spaces(struct service *service, struct exchange_list *waiting)
 {
-    struct exchange_list of_space = select(waiting, true);
+    struct exchange_list of_space = select(waiting, is_of_space);
     find(service, service->store.ops->find_spaces, &of_space);
     exchange_list_drop_failed(&of_space);
     exchange_list_pass(&of_space, authorize_space_exchange);
@@ -220,6 +248,9 @@ static void authorize_spaces(struct service *service, struct exchange_list *wait
 
 static int authorize_exchange(struct exchange *exchange)
 {
+    if (exchange->batch != NULL) {
+        return 0;
+    }
     return is_of_space(exchange)
                ? authorize_in_space(exchange->space_permit, &exchange->lookup.result.task,
                                     exchange->match.task_id, exchange->arena, &exchange->permit,
@@ -230,8 +261,8 @@ static int authorize_exchange(struct exchange *exchange)
 
 static void authorize_tasks(struct service *service, struct exchange_list *waiting)
 {
-    const struct exchange_list of_space = select(waiting, true);
-    const struct exchange_list of_applications = select(waiting, false);
+    const struct exchange_list of_space = select(waiting, is_of_space_task);
+    const struct exchange_list of_applications = select(waiting, is_of_bound_task);
     find(service, service->store.ops->find_tasks, &of_applications);
     find(service, service->store.ops->find_only_tasks, &of_space);
     exchange_list_drop_failed(waiting);

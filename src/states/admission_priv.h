@@ -11,7 +11,7 @@
 int admission_read(struct exchange *exchange) MUST_CHECK NONNULL;
 
 // Authenticates and authorizes the group's requests whose route requires it. Those in the result
-// have a permit; the others have failed.
+// have a permit, or a batch whose tasks are authorized when it is loaded; the others have failed.
 struct exchange_list admission_run(struct service *service) NONNULL;
 
 #endif

@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <strings.h>
 
-enum { MESSAGE_MAX = 4096 };
-
 // ---- the language ----
 
 static bool is_chinese(struct str language)
@@ -52,7 +50,7 @@ static void begin_json(struct exchange *exchange, int status)
 
 static void write_error_body(struct exchange *exchange, struct outbuf *out)
 {
-    char text[MESSAGE_MAX];
+    char text[MESSAGES_MAX];
     struct json_writer json;
     json_write_init(&json, out);
     json_write_open(&json);
@@ -106,15 +104,20 @@ static void open_envelope(struct json_writer *json)
     JSON_WRITE_KEY(json, "data");
 }
 
-static void close_envelope(struct json_writer *json, struct str trace_id)
+static void close_envelope(struct exchange *exchange, struct json_writer *json)
 {
     JSON_WRITE_KEY(json, "message");
     json_write_string(json, STR(""));
     JSON_WRITE_KEY(json, "code");
     json_write_number(json, 0);
     JSON_WRITE_KEY(json, "trace_id");
-    json_write_string(json, trace_id);
+    json_write_string(json, exchange->ids.trace);
     json_write_close(json);
+    if (!json_write_is_complete(json)) {
+        LOG_EVENT(LOG_LEVEL_ERROR, "the answer is not complete JSON: a defect, please report it",
+                  LOG_TEXT("trace_id", exchange->ids.trace),
+                  LOG_NUMBER("task_id", exchange->match.task_id));
+    }
 }
 
 // ---- what is in them ----
@@ -133,7 +136,7 @@ void answer_status(struct exchange *exchange, struct str status)
     JSON_WRITE_KEY(&json, "status");
     json_write_string(&json, status);
     json_write_close(&json);
-    close_envelope(&json, exchange->ids.trace);
+    close_envelope(exchange, &json);
 }
 
 void answer_metrics(struct exchange *exchange)
@@ -151,27 +154,104 @@ static void write_states_body(struct exchange *exchange, struct outbuf *out)
     json_write_init(&json, out);
     open_envelope(&json);
     tree_write(exchange->tree, exchange->parameters.failed, &exchange->service->local_time, &json);
-    close_envelope(&json, exchange->ids.trace);
-    if (!json_write_is_complete(&json)) {
-        LOG_EVENT(LOG_LEVEL_ERROR, "the answer is not complete JSON: a defect, please report it",
-                  LOG_TEXT("trace_id", exchange->ids.trace),
-                  LOG_NUMBER("task_id", exchange->match.task_id));
-    }
+    close_envelope(exchange, &json);
+}
+
+// The head of an answer with states; 304 if the client has the tag.
+static void begin_states(struct exchange *exchange, struct str tag, struct str version)
+{
+    const bool is_known = http_tag_matches(exchange->request.if_none_match, tag);
+    exchange->outcome = is_known ? METRICS_NOT_MODIFIED : METRICS_OK;
+    begin_json(exchange, is_known ? 304 : 200);
+    http_header(exchange->response, "ETag", tag);
+    http_header(exchange->response, "X-States-Version", version);
 }
 
 void answer_states(struct exchange *exchange)
 {
     char version_text[TREE_VERSION_BYTES];
     char tag_text[TREE_TAG_BYTES];
-    const struct str tag = tree_tag(exchange->tree, exchange->parameters.failed,
-                                    exchange->service->conf->response.timezone, tag_text);
-    const bool is_known = http_tag_matches(exchange->request.if_none_match, tag);
-    exchange->outcome = is_known ? METRICS_NOT_MODIFIED : METRICS_OK;
-    begin_json(exchange, is_known ? 304 : 200);
-    http_header(exchange->response, "ETag", tag);
-    http_header(exchange->response, "X-States-Version", tree_version(exchange->tree, version_text));
+    begin_states(exchange,
+                 tree_tag(exchange->tree, exchange->parameters.failed,
+                          exchange->service->conf->response.timezone, tag_text),
+                 tree_version(exchange->tree, version_text));
     struct outbuf *const body = http_body(exchange->response);
     if (body != NULL) {
         write_states_body(exchange, body);
+    }
+}
+
+// ---- several tasks ----
+
+// What the call for the task alone would answer.
+static void write_refusal(struct exchange *exchange, const struct batch_entry *entry,
+                          struct json_writer *json)
+{
+    char text[MESSAGES_MAX];
+    const struct error refusal = batch_refusal(exchange, entry);
+    JSON_WRITE_KEY(json, "code");
+    json_write_number(json, error_code(refusal.kind));
+    JSON_WRITE_KEY(json, "message");
+    json_write_string(json, messages_render(&refusal, exchange->lang, text, sizeof text));
+}
+
+static void write_shown(struct exchange *exchange, const struct batch_entry *entry,
+                        struct json_writer *json)
+{
+    JSON_WRITE_KEY(json, "state");
+    json_write_string(json, entry->state);
+    JSON_WRITE_KEY(json, "version");
+    json_write_string(json, (struct str){entry->version, sizeof entry->version});
+    if (entry->tree != NULL) {
+        JSON_WRITE_KEY(json, "states");
+        tree_write(entry->tree, false, &exchange->service->local_time, json);
+    }
+}
+
+static void write_task_id(const struct batch_entry *entry, struct json_writer *json)
+{
+    char digits[JSON_WRITE_NUMBER_MAX];
+    const char *const end = json_write_put_number(digits, entry->task_id);
+    json_write_key(json, (struct str){digits, (size_t)(end - digits)});
+}
+
+static void write_entries(struct exchange *exchange, struct json_writer *json)
+{
+    const struct batch *const batch = exchange->batch;
+    json_write_open(json);
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct batch_entry *const entry = &batch->entries[i];
+        write_task_id(entry, json);
+        json_write_open(json);
+        if (entry->is_refused) {
+            write_refusal(exchange, entry, json);
+        } else {
+            write_shown(exchange, entry, json);
+        }
+        json_write_close(json);
+    }
+    json_write_close(json);
+}
+
+static void write_batch_body(struct exchange *exchange, struct outbuf *out)
+{
+    struct json_writer json;
+    json_write_init(&json, out);
+    open_envelope(&json);
+    write_entries(exchange, &json);
+    close_envelope(exchange, &json);
+}
+
+void answer_batch(struct exchange *exchange)
+{
+    const struct tree *const all = &exchange->batch->digest;
+    char version_text[TREE_VERSION_BYTES];
+    char tag_text[TREE_TAG_BYTES];
+    begin_states(exchange,
+                 tree_tag(all, false, exchange->service->conf->response.timezone, tag_text),
+                 tree_version(all, version_text));
+    struct outbuf *const body = http_body(exchange->response);
+    if (body != NULL) {
+        write_batch_body(exchange, body);
     }
 }

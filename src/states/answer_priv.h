@@ -22,4 +22,7 @@ void answer_metrics(struct exchange *exchange) NONNULL;
 // Answers with the exchange's tree, or 304 if the client already has it.
 void answer_states(struct exchange *exchange) NONNULL;
 
+// The same with the exchange's batch.
+void answer_batch(struct exchange *exchange) NONNULL;
+
 #endif

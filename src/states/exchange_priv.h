@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "http/http.h"
 #include "http/request_id.h"
+#include "states/batch_priv.h"
 #include "states/parameters_priv.h"
 #include "states/routes.h"
 #include "states/service.h"
@@ -36,6 +37,7 @@ struct exchange {
     const struct caller *caller;             // NULL: not authenticated
     const struct space_permit *space_permit; // NULL: not authorized, or no call of a space
     const struct permit *permit;             // NULL: not authorized
+    struct batch *batch;                     // NULL: not a request for several tasks
     struct node_query *query;                // its task's nodes; NULL: none are read
     size_t subtask_rows;                     // nodes read in addition to those of QUERY
     struct tree *tree;                       // of QUERY; other requests of the group may share it

@@ -42,7 +42,8 @@ static void plan(struct service_group *group, const struct exchange_list *admitt
     const size_t first = group->query_count;
     for (size_t i = 0; i < admitted->count; i++) {
         struct exchange *const exchange = admitted->items[i];
-        if (exchange->parameters.subtasks == subtasks && has_nodes(exchange)) {
+        if (exchange->batch == NULL && exchange->parameters.subtasks == subtasks &&
+            has_nodes(exchange)) {
             exchange->query = share_query(group, first, exchange->permit);
             exchange_list_add(loading, exchange);
         }
@@ -115,6 +116,15 @@ static struct exchange_list take_large(struct exchange_list *list)
     return large;
 }
 
+static void add_batches(const struct exchange_list *admitted, struct exchange_list *large)
+{
+    for (size_t i = 0; i < admitted->count; i++) {
+        if (admitted->items[i]->batch != NULL) {
+            exchange_list_add(large, admitted->items[i]);
+        }
+    }
+}
+
 struct exchange_list loading_run(struct service *service, const struct exchange_list *admitted)
 {
     struct service_group *const group = service->group;
@@ -130,11 +140,16 @@ struct exchange_list loading_run(struct service *service, const struct exchange_
         exchange_list_pass(&loading, build_tree);
     }
     plan(group, admitted, true, &large);
+    add_batches(admitted, &large);
     return large;
 }
 
 void loading_run_alone(struct service *service, struct exchange_list same_task)
 {
+    if (same_task.items[0]->batch != NULL) {
+        batch_load(same_task.items[0]);
+        return;
+    }
     arena_reset(service->arena);
     load(service, same_task.items[0]->query, 1, (size_t)service->conf->response.max_nodes,
          &same_task);

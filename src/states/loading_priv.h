@@ -10,12 +10,12 @@
 enum { LOADING_GROUP_ROWS = 2000 };
 
 // Sets the tree of each exchange, or makes it fail. Exchanges of the same task share a tree.
-// Returns those whose tasks did not fit, and those with subtasks: load them with loading_run_alone
-// after the others have been answered.
+// Returns those whose tasks did not fit, those with subtasks, and batches: load them with
+// loading_run_alone after the others have been answered.
 struct exchange_list loading_run(struct service *service,
                                  const struct exchange_list *admitted) NONNULL;
 
-// The same for exchanges of one task. Drops the nodes of other tasks.
+// The same for exchanges of one task, or for one batch. Drops the nodes of other tasks.
 void loading_run_alone(struct service *service, struct exchange_list same_task) NONNULL;
 
 #endif

@@ -21,6 +21,7 @@ static const char *const messages[ERR_KIND_COUNT][2] = {
          "9223372036854775807",
          "路径必须是 /space/SPACE_ID/task/TASK_ID/get_task_states/，其中 ID 为 1 到 "
          "9223372036854775807 之间的十进制整数"},
+    [ERR_TASK_IDS] = {"task_ids cannot be used: {subject}", "task_ids 无效：{subject}"},
     [ERR_DUPLICATE_CREDENTIALS] = {"Header {subject} was sent more than once",
                                    "请求头 {subject} 重复"},
     [ERR_CREDENTIALS_FORMAT] =
@@ -81,6 +82,10 @@ static const char *const messages[ERR_KIND_COUNT][2] = {
                          "该任务的引擎数据缺少根节点，task_id={task_id}"},
     [ERR_TOO_MANY_NODES] = {"Task has more nodes than this service answers. task_id={task_id}",
                             "任务节点数超过本服务的上限，task_id={task_id}"},
+    [ERR_TOO_MANY_NODES_TOGETHER] =
+        {"The tasks together have more nodes than this service answers: ask for fewer of them, or "
+         "without nodes=1",
+         "这些任务的节点总数超过本服务的上限，请减少任务数或去掉 nodes=1"},
     [ERR_NO_MEMORY] = {"The request needs more memory than it may have", "请求所需内存超过上限"},
     [ERR_DATABASE_DOWN] = {"The database cannot be reached", "数据库不可用"},
     [ERR_DATABASE_FAULT] = {"The database cannot answer", "数据库查询失败"},

@@ -21,6 +21,17 @@ static bool read_failed(struct str value, struct parameters *parameters)
     return read_switch(value, &parameters->failed);
 }
 
+static bool read_nodes(struct str value, struct parameters *parameters)
+{
+    return read_switch(value, &parameters->nodes);
+}
+
+static bool read_task_ids(struct str value, struct parameters *parameters)
+{
+    parameters->task_ids = value;
+    return true;
+}
+
 // Returns the milliseconds of a unit of the configuration's durations; 0 if there is no such unit.
 static int64_t unit_ms(struct str unit)
 {
@@ -67,6 +78,8 @@ static const struct known {
 } known_parameters[] = {
     {ROUTE_TAKES_SUBTASKS, STR("subtasks"), read_subtasks, STR("subtasks must be 0 or 1, once")},
     {ROUTE_TAKES_FAILED, STR("failed"), read_failed, STR("failed must be 0 or 1, once")},
+    {ROUTE_TAKES_NODES, STR("nodes"), read_nodes, STR("nodes must be 0 or 1, once")},
+    {ROUTE_TAKES_TASK_IDS, STR("task_ids"), read_task_ids, STR("task_ids must be given once")},
     {ROUTE_TAKES_WAIT, STR("wait"), read_wait,
      STR("wait must be a duration of at most 1h such as 30s, once")},
     {ROUTE_TAKES_VERSION, STR("version"), read_version,

@@ -15,10 +15,12 @@ enum {
 
 // The strings are in the arena.
 struct parameters {
-    bool subtasks;      // the states of tasks that nodes have started
-    bool failed;        // the list of failed nodes
-    int64_t wait_ms;    // how long the answer may wait for a change; 0: not at all
-    struct str version; // what the caller has; absent or empty: nothing
+    bool subtasks;       // the states of tasks that nodes have started
+    bool failed;         // the list of failed nodes
+    int64_t wait_ms;     // how long the answer may wait for a change; 0: not at all
+    struct str version;  // what the caller has; absent or empty: nothing
+    bool nodes;          // the nodes of several tasks
+    struct str task_ids; // as they were given; absent: not given
 };
 
 // Reads QUERY, which may be absent. Ignores parameters that ROUTE does not take, and those that

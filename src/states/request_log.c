@@ -38,6 +38,9 @@ static void end_event(const struct event *event, enum log_level level, const cha
 
 static size_t rows_of(const struct exchange *exchange)
 {
+    if (exchange->batch != NULL) {
+        return exchange->batch->rows;
+    }
     return exchange->query == NULL ? 0 : exchange->query->nodes.count + exchange->subtask_rows;
 }
 

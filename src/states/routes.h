@@ -7,7 +7,14 @@
 #include "base/error.h"
 #include "conf/conf.h"
 
-enum route_id { ROUTE_STATES, ROUTE_SPACE_STATES, ROUTE_HEALTHZ, ROUTE_READYZ, ROUTE_METRICS };
+enum route_id {
+    ROUTE_STATES,
+    ROUTE_SPACE_STATES,
+    ROUTE_BATCH,
+    ROUTE_HEALTHZ,
+    ROUTE_READYZ,
+    ROUTE_METRICS
+};
 
 enum route_access {
     ACCESS_ANYBODY,
@@ -23,6 +30,8 @@ enum route_parameter {
     ROUTE_TAKES_WAIT = 2, // the answer may wait for a change
     ROUTE_TAKES_VERSION = 4,
     ROUTE_TAKES_FAILED = 8,
+    ROUTE_TAKES_TASK_IDS = 16, // the answer is for several tasks; they must be given
+    ROUTE_TAKES_NODES = 32,
 };
 
 #define ROUTES_GET STR("GET, HEAD")

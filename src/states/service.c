@@ -145,6 +145,9 @@ static int answer_route(struct exchange *exchange)
     case ROUTE_SPACE_STATES:
         answer_states(exchange);
         return 0;
+    case ROUTE_BATCH:
+        answer_batch(exchange);
+        return 0;
     case ROUTE_HEALTHZ:
         answer_status(exchange, STR("alive"));
         return 0;
@@ -215,14 +218,20 @@ static void answer_all_but(struct service_group *group, const struct exchange_li
     answer_in_order(&list);
 }
 
+// A batch has no query; it is like no other.
+static bool is_of_same_task(const struct exchange *one, const struct exchange *other)
+{
+    return one == other || (one->query != NULL && one->query == other->query);
+}
+
 // Moves the first exchange and all others of the same task from LARGE to the result.
 static struct exchange_list take_same_task(struct exchange_list *large)
 {
     struct exchange_list same = {.count = 0};
-    const struct node_query *const query = large->items[0]->query;
+    const struct exchange *const first = large->items[0];
     size_t kept = 0;
     for (size_t i = 0; i < large->count; i++) {
-        if (large->items[i]->query == query) {
+        if (is_of_same_task(first, large->items[i])) {
             exchange_list_add(&same, large->items[i]);
         } else {
             large->items[kept++] = large->items[i];

@@ -27,7 +27,7 @@ struct level {
     struct task **end; // where the next one goes
 };
 
-struct batch {
+struct chunk {
     struct task *tasks[STORE_GROUP_MAX];
     size_t count;
 };
@@ -39,7 +39,7 @@ struct walk {
     const struct permit *permit;
     struct lookup *lookups;        // STORE_GROUP_MAX of them
     struct task *buckets[BUCKETS]; // tasks of the answer by id
-    struct batch batch;            // whose links are being read
+    struct chunk chunk;            // whose links are being read
     struct level found;            // by these links
     size_t nodes_left;
     size_t rows;
@@ -61,14 +61,14 @@ static void level_add(struct level *level, struct task *task)
 }
 
 // Moves up to STORE_GROUP_MAX tasks from *TASKS to BATCH. Returns false if none is left.
-static bool take_batch(struct task **tasks, struct batch *batch)
+static bool take_chunk(struct task **tasks, struct chunk *chunk)
 {
-    batch->count = 0;
-    while (*tasks != NULL && batch->count < STORE_GROUP_MAX) {
-        batch->tasks[batch->count++] = *tasks;
+    chunk->count = 0;
+    while (*tasks != NULL && chunk->count < STORE_GROUP_MAX) {
+        chunk->tasks[chunk->count++] = *tasks;
         *tasks = (*tasks)->next;
     }
-    return batch->count > 0;
+    return chunk->count > 0;
 }
 
 static int no_memory(struct walk *walk)
@@ -146,9 +146,9 @@ static struct task *add_task(struct walk *walk, const struct task *parent, struc
 
 static const struct task *parent_of(const struct walk *walk, const struct store_link *link)
 {
-    for (size_t i = 0; i < walk->batch.count; i++) {
-        if (walk->batch.tasks[i]->subtask.task_id == link->parent_task_id) {
-            return walk->batch.tasks[i];
+    for (size_t i = 0; i < walk->chunk.count; i++) {
+        if (walk->chunk.tasks[i]->subtask.task_id == link->parent_task_id) {
+            return walk->chunk.tasks[i];
         }
     }
     return NULL;
@@ -175,12 +175,12 @@ static int find_links(struct walk *walk, struct task *parents)
     const struct store *const store = &walk->service->store;
     const struct store_link_reader reader = {take_link, walk};
     level_clear(&walk->found);
-    while (take_batch(&parents, &walk->batch)) {
+    while (take_chunk(&parents, &walk->chunk)) {
         int64_t ids[STORE_GROUP_MAX];
-        for (size_t i = 0; i < walk->batch.count; i++) {
-            ids[i] = walk->batch.tasks[i]->subtask.task_id;
+        for (size_t i = 0; i < walk->chunk.count; i++) {
+            ids[i] = walk->chunk.tasks[i]->subtask.task_id;
         }
-        if (store->ops->find_links(store->context, ids, walk->batch.count,
+        if (store->ops->find_links(store->context, ids, walk->chunk.count,
                                    (size_t)walk->service->conf->response.max_nodes, &reader,
                                    &walk->err) != 0) {
             return -1;
@@ -243,28 +243,28 @@ static int authorize_task(struct walk *walk, struct task *task, const struct loo
     return 0;
 }
 
-static int find_tasks(struct walk *walk, const struct batch *batch)
+static int find_tasks(struct walk *walk, const struct chunk *chunk)
 {
     const struct store *const store = &walk->service->store;
     struct lookup *lookups[STORE_GROUP_MAX];
-    for (size_t i = 0; i < batch->count; i++) {
-        walk->lookups[i] = (struct lookup){.task_id = batch->tasks[i]->subtask.task_id};
+    for (size_t i = 0; i < chunk->count; i++) {
+        walk->lookups[i] = (struct lookup){.task_id = chunk->tasks[i]->subtask.task_id};
         lookups[i] = &walk->lookups[i];
     }
-    return store->ops->find_only_tasks(store->context, lookups, batch->count, &walk->err);
+    return store->ops->find_only_tasks(store->context, lookups, chunk->count, &walk->err);
 }
 
 // Sets STARTED to those of the tasks whose nodes are to be read.
 static int authorize_tasks(struct walk *walk, struct task *tasks, struct level *started)
 {
-    struct batch batch;
+    struct chunk chunk;
     level_clear(started);
-    while (take_batch(&tasks, &batch)) {
-        if (find_tasks(walk, &batch) != 0) {
+    while (take_chunk(&tasks, &chunk)) {
+        if (find_tasks(walk, &chunk) != 0) {
             return -1;
         }
-        for (size_t i = 0; i < batch.count; i++) {
-            if (authorize_task(walk, batch.tasks[i], &walk->lookups[i], started) != 0) {
+        for (size_t i = 0; i < chunk.count; i++) {
+            if (authorize_task(walk, chunk.tasks[i], &walk->lookups[i], started) != 0) {
                 return -1;
             }
         }
@@ -305,22 +305,22 @@ static int build_tree(struct walk *walk, struct task *task, const struct node_qu
     return 0;
 }
 
-static int load_batch(struct walk *walk, const struct batch *batch, struct level *with_nodes)
+static int load_chunk(struct walk *walk, const struct chunk *chunk, struct level *with_nodes)
 {
     const struct service *const service = walk->service;
     struct node_query queries[STORE_GROUP_MAX];
-    for (size_t i = 0; i < batch->count; i++) {
-        queries[i] = (struct node_query){.permit = batch->tasks[i]->permit};
+    for (size_t i = 0; i < chunk->count; i++) {
+        queries[i] = (struct node_query){.permit = chunk->tasks[i]->permit};
     }
-    if (service->store.ops->load_nodes(service->store.context, queries, batch->count,
+    if (service->store.ops->load_nodes(service->store.context, queries, chunk->count,
                                        walk->nodes_left, service->arena, &walk->err) != 0) {
         return -1;
     }
-    for (size_t i = 0; i < batch->count; i++) {
+    for (size_t i = 0; i < chunk->count; i++) {
         if (!queries[i].is_complete) {
             return spend_nodes(walk, walk->nodes_left + 1);
         }
-        if (build_tree(walk, batch->tasks[i], &queries[i], with_nodes) != 0) {
+        if (build_tree(walk, chunk->tasks[i], &queries[i], with_nodes) != 0) {
             return -1;
         }
     }
@@ -330,10 +330,10 @@ static int load_batch(struct walk *walk, const struct batch *batch, struct level
 // Sets WITH_NODES to those of the tasks that have nodes.
 static int load_all(struct walk *walk, struct task *tasks, struct level *with_nodes)
 {
-    struct batch batch;
+    struct chunk chunk;
     level_clear(with_nodes);
-    while (take_batch(&tasks, &batch)) {
-        if (load_batch(walk, &batch, with_nodes) != 0) {
+    while (take_chunk(&tasks, &chunk)) {
+        if (load_chunk(walk, &chunk, with_nodes) != 0) {
             return -1;
         }
     }

@@ -34,6 +34,13 @@ def space_states(space_id, task_id, headers=None, credentials=None, **others):
     return client.variables(client.space_states_path(space_id, task_id), headers=sent, **others)
 
 
+def batch(task_ids, query="", headers=None, credentials=None, **others):
+    """The same for several tasks in one answer."""
+    sent = (GOOD if credentials is None else credentials) | (headers or {})
+    query = "task_ids=" + ",".join(map(str, task_ids)) + ("&" + query if query else "")
+    return client.variables("/get_tasks_states_by_app/", headers=sent, query=query, **others)
+
+
 def digest(secret, salt=SALT):
     return hashlib.sha256(salt + secret.encode()).digest()
 

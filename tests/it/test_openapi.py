@@ -111,7 +111,7 @@ def test_every_reference_leads_somewhere_and_every_component_is_used():
 
 def test_operation_ids_are_unique():
     names = [operation["operationId"] for operation in operations()]
-    assert len(names) == len(set(names)) == 7
+    assert len(names) == len(set(names)) == 9
 
 
 def test_the_examples_are_as_their_schemas_say():
@@ -244,6 +244,31 @@ def test_states_by_space(demo, demo_tasks, method):
     response = ask_space(demo.responder, 1, task_id, method=method.upper(), query="failed=1")
     assert response.status == 200
     assert_as_documented(response, SPACE_STATES, method)
+
+
+BATCH = "/get_tasks_states_by_app/"
+
+
+def ask_batch(responder, task_ids, query="", headers=None, **others):
+    path_and_query = dict(query=f"task_ids={task_ids}&{query}", headers=demo_world.GOOD | (headers or {}))
+    return responder.ask(client.variables(BATCH, **path_and_query, **others))
+
+
+@pytest.mark.parametrize("query", ["", "nodes=1"])
+def test_batch(demo, query):
+    for method in ("get", "head"):
+        response = ask_batch(demo.responder, "1,2,3,4,5,7,8,9,10", query, method=method.upper())
+        assert response.status == 200
+        assert_as_documented(response, BATCH, method)
+    known = ask_batch(demo.responder, "1,5", query, {"If-None-Match": ask_batch(
+        demo.responder, "1,5", query).header("ETag")})
+    assert known.status == 304
+    assert_as_documented(known, BATCH)
+
+
+def test_errors_of_batches(demo):
+    assert_error(ask_batch(demo.responder, "x"), 40006, BATCH)
+    assert_error(ask_batch(demo.responder, "1", method="PUT"), 40501, BATCH)
 
 
 def test_errors_by_space(demo, demo_tasks):

@@ -59,6 +59,10 @@ class Stage:
     def statuses(self, **others):
         return {self.ask(**others).status for _ in range(ENOUGH)}
 
+    def statuses_of_two(self):
+        """Of requests for two tasks."""
+        return {self.responder.ask(support.batch([1, 2])).status for _ in range(ENOUGH)}
+
     def status_of(self, path, headers=None):
         statuses = {self.responder.ask(client.variables(path, headers=headers)).status for _ in range(ENOUGH)}
         assert len(statuses) == 1, statuses
@@ -310,6 +314,7 @@ KEYS = {
     "auth.failure_limit": Key("0", "3", guessing_is_stopped),
     "response.timezone": Kept("Asia/Shanghai", "Europe/Berlin", answer_is_another),
     "response.language": Key("en", "zh-cn", messages_are_chinese),
+    "response.max_tasks": Key("2", "1", lambda stage: stage.statuses_of_two() == {400}),
     "response.max_nodes": Kept("100", "1", answer_is_another),
     "status.healthz": Key("on", "off", is_off("/healthz")),
     "status.readyz": Key("on", "off", is_off("/readyz")),

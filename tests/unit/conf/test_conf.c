@@ -59,6 +59,7 @@ static const struct {
     {"response", "timezone", "Europe/Berlin", true},
     {"response", "language", "zh-cn", false},
     {"response", "max_nodes", "5000", true},
+    {"response", "max_tasks", "7", false},
     {"status", "healthz", "off", false},
     {"status", "readyz", "off", false},
     {"status", "metrics", "off", false},
@@ -271,6 +272,7 @@ static int64_t number_of(const struct conf *conf, const char *key)
            : strcmp(key, "port") == 0              ? conf->database.port
            : strcmp(key, "query_timeout") == 0     ? conf->database.query_timeout_ms
            : strcmp(key, "connect_timeout") == 0   ? conf->database.connect_timeout_ms
+           : strcmp(key, "max_tasks") == 0         ? conf->response.max_tasks
                                                    : conf->response.max_nodes;
 }
 
@@ -313,6 +315,10 @@ static void numbers_are_bounded_integers(void **state)
         {"database", "port", "65535", 65535},
         {"database", "port", "65536", -1},
         {"database", "port", "0", -1},
+        {"response", "max_tasks", "1", 1},
+        {"response", "max_tasks", "1000", 1000},
+        {"response", "max_tasks", "1001", -1},
+        {"response", "max_tasks", "0", -1},
         {"response", "max_nodes", "1", 1},
         {"response", "max_nodes", "10000000", 10000000},
         {"response", "max_nodes", "10000001", -1},

@@ -32,6 +32,8 @@ static void a_path_leads_to_its_route(void **state)
         {"/task/007/get_task_states_by_app", ROUTE_STATES, ACCESS_BOUND_APPLICATION, 7, 0},
         {"/space/8/task/7/get_task_states", ROUTE_SPACE_STATES, ACCESS_SPACE_APPLICATION, 7, 8},
         {"/space/08/task/7/get_task_states/", ROUTE_SPACE_STATES, ACCESS_SPACE_APPLICATION, 7, 8},
+        {"/get_tasks_states_by_app", ROUTE_BATCH, ACCESS_BOUND_APPLICATION, 0, 0},
+        {"/get_tasks_states_by_app/", ROUTE_BATCH, ACCESS_BOUND_APPLICATION, 0, 0},
         {"/healthz", ROUTE_HEALTHZ, ACCESS_ANYBODY, 0, 0},
         {"/healthz/", ROUTE_HEALTHZ, ACCESS_ANYBODY, 0, 0},
         {"/readyz", ROUTE_READYZ, ACCESS_ANYBODY, 0, 0},

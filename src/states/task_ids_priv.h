@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// task_ids: the ids of a request for several tasks.
+#ifndef BKFLOW_STATES_TASK_IDS_PRIV_H
+#define BKFLOW_STATES_TASK_IDS_PRIV_H
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/error.h"
+
+struct task_ids {
+    int64_t *list; // in the order of the request, each once; in the arena
+    size_t count;
+};
+
+// Reads ids that are split by commas: 1 to MAX of them, each once. Fails with ERR_TASK_IDS, also if
+// TEXT is absent.
+int task_ids_read_list(struct str text, size_t max, struct arena *arena, struct task_ids *ids,
+                       struct error *err) MUST_CHECK NONNULL;
+
+#endif
