@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fcgi_conn.h"
 
+#include "fcgi_pairs.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -117,52 +119,56 @@ static void add_body(struct fcgi_conn *conn, size_t len)
     }
 }
 
-// Reads a length as in the specification's section 3.4: one byte, or four with the top bit set.
-static bool cut_length(struct str *stream, size_t *length)
-{
-    if (stream->len == 0) {
-        return false;
-    }
-    const unsigned char *const b = (const unsigned char *)stream->ptr;
-    if (b[0] < 0x80) {
-        *length = b[0];
-        *stream = str_skip(*stream, 1);
-        return true;
-    }
-    if (stream->len < 4) {
-        return false;
-    }
-    *length = (size_t)(b[0] & 0x7F) << 24 | (size_t)b[1] << 16 | (size_t)b[2] << 8 | b[3];
-    *stream = str_skip(*stream, 4);
-    return true;
-}
-
-static bool cut_pair(struct str *stream, struct http_var *var)
-{
-    size_t name_len;
-    size_t value_len;
-    if (!cut_length(stream, &name_len) || !cut_length(stream, &value_len) ||
-        name_len > stream->len || value_len > stream->len - name_len) {
-        return false;
-    }
-    var->name = (struct str){stream->ptr, name_len};
-    var->value = (struct str){stream->ptr + name_len, value_len};
-    *stream = str_skip(*stream, name_len + value_len);
-    return true;
-}
-
 int fcgi_conn_vars(const struct fcgi_conn *conn, struct http_var vars[FCGI_CONN_VARS_MAX],
                    size_t *count)
 {
     struct str stream = {conn->vars, conn->vars_len};
     *count = 0;
     while (stream.len > 0) {
-        if (*count == FCGI_CONN_VARS_MAX || !cut_pair(&stream, &vars[*count])) {
+        if (*count == FCGI_CONN_VARS_MAX || !fcgi_pairs_cut(&stream, &vars[*count])) {
             return -1;
         }
         (*count)++;
     }
     return 0;
+}
+
+// Copies the variables that are needed to TO, unless it is NULL, and returns their length.
+static size_t copy_needed(const struct fcgi_conn *conn, bool (*is_needed)(struct str name),
+                          char *to)
+{
+    struct str stream = {conn->vars, conn->vars_len};
+    struct http_var var;
+    size_t len = 0;
+    while (stream.len > 0) {
+        const char *const pair = stream.ptr;
+        if (!fcgi_pairs_cut(&stream, &var)) {
+            break; // fcgi_conn_vars has reported this
+        }
+        const size_t pair_len = (size_t)(stream.ptr - pair);
+        if (!is_needed(var.name)) {
+            continue;
+        }
+        if (to != NULL) {
+            memcpy(to + len, pair, pair_len);
+        }
+        len += pair_len;
+    }
+    return len;
+}
+
+void fcgi_conn_keep_vars(struct fcgi_conn *conn, bool (*is_needed)(struct str name))
+{
+    const size_t len = copy_needed(conn, is_needed, NULL);
+    char *const kept = malloc(len > 0 ? len : 1);
+    if (kept == NULL) {
+        return;
+    }
+    (void)copy_needed(conn, is_needed, kept);
+    drop_vars(conn);
+    conn->vars = kept;
+    conn->vars_len = len;
+    conn->vars_capacity = len;
 }
 
 // ---- requests ----
@@ -185,6 +191,13 @@ void fcgi_conn_request_done(struct fcgi_conn *conn)
 bool fcgi_conn_is_idle(const struct fcgi_conn *conn)
 {
     return !conn->has_request && conn->header_len == 0;
+}
+
+bool fcgi_conn_is_abort(const struct fcgi_conn *conn, const char header[FCGI_HEADER_LEN])
+{
+    char expected[FCGI_HEADER_LEN];
+    fcgi_put_header(expected, FCGI_ABORT_REQUEST, conn->id, 0);
+    return conn->has_request && memcmp(header, expected, sizeof expected - 1) == 0;
 }
 
 // ---- records that are received ----
@@ -266,7 +279,7 @@ static enum fcgi_event get_values(struct fcgi_conn *conn)
     bool asked[COUNT_OF(value_names)] = {false};
     struct str stream = {(const char *)conn->content, conn->content_len};
     struct http_var pair;
-    while (stream.len > 0 && cut_pair(&stream, &pair)) {
+    while (stream.len > 0 && fcgi_pairs_cut(&stream, &pair)) {
         for (size_t i = 0; i < COUNT_OF(value_names); i++) {
             asked[i] = asked[i] || str_equal(pair.name, value_names[i]);
         }

@@ -75,6 +75,14 @@ enum fcgi_event fcgi_conn_consume(struct fcgi_conn *conn, const char *bytes, siz
 int fcgi_conn_vars(const struct fcgi_conn *conn, struct http_var vars[FCGI_CONN_VARS_MAX],
                    size_t *count) MUST_CHECK NONNULL;
 
+// Drops the variables that are not needed, so that a request that waits occupies less. Without
+// memory they all stay. Invalidates what fcgi_conn_vars returned.
+void fcgi_conn_keep_vars(struct fcgi_conn *conn, bool (*is_needed)(struct str name)) NONNULL;
+
+// Whether the record with this header aborts the request, and has nothing after the header.
+bool fcgi_conn_is_abort(const struct fcgi_conn *conn,
+                        const char header[FCGI_HEADER_LEN]) MUST_CHECK NONNULL;
+
 // Ends the request, which has been answered, and wipes its variables, which may contain secrets.
 void fcgi_conn_request_done(struct fcgi_conn *conn) NONNULL;
 

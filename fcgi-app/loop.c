@@ -21,12 +21,12 @@ struct loop {
     struct loop_options options;
     atomic_int_fast64_t client_timeout_us;
     atomic_bool is_draining;
-    atomic_bool is_short;  // a connection could not be accepted for lack of resources
-    pthread_mutex_t mutex; // protects the following members
-    bool is_closed;        // whether the listening sockets are
-    size_t next_listener;  // whose turn it is, so that none starves the others
-    struct loop_conn *conns;
-    size_t count;
+    atomic_bool is_short;    // a connection could not be accepted for lack of resources
+    pthread_mutex_t mutex;   // protects the following members
+    bool is_closed;          // whether the listening sockets are
+    size_t next_listener;    // whose turn it is, so that none starves the others
+    struct loop_conn *conns; // but those that are held
+    size_t count;            // of all connections
 };
 
 // Marks in epoll events for descriptors that are not connections; one for all listening sockets.
@@ -99,17 +99,17 @@ void loop_free(struct loop *loop)
 // Under the mutex.
 static void add_to_list(struct loop *loop, struct loop_conn *conn)
 {
+    conn->previous = NULL;
     conn->next = loop->conns;
     if (loop->conns != NULL) {
         loop->conns->previous = conn;
     }
     loop->conns = conn;
-    loop->count++;
 }
 
-static size_t remove_from_list(struct loop *loop, struct loop_conn *conn)
+// Under the mutex.
+static void remove_from_list(struct loop *loop, const struct loop_conn *conn)
 {
-    pthread_mutex_lock(&loop->mutex);
     if (conn->previous != NULL) {
         conn->previous->next = conn->next;
     } else {
@@ -118,9 +118,34 @@ static size_t remove_from_list(struct loop *loop, struct loop_conn *conn)
     if (conn->next != NULL) {
         conn->next->previous = conn->previous;
     }
+}
+
+// Returns how many connections are left.
+static size_t forget(struct loop *loop, const struct loop_conn *conn)
+{
+    pthread_mutex_lock(&loop->mutex);
+    remove_from_list(loop, conn);
     const size_t left = --loop->count;
     pthread_mutex_unlock(&loop->mutex);
     return left;
+}
+
+bool loop_hold(struct loop *loop, struct loop_conn *conn)
+{
+    pthread_mutex_lock(&loop->mutex);
+    const bool is_held = conn->end == CONN_OPEN && !loop_is_draining(loop);
+    if (is_held) {
+        remove_from_list(loop, conn);
+    }
+    pthread_mutex_unlock(&loop->mutex);
+    return is_held;
+}
+
+void loop_release(struct loop *loop, struct loop_conn *conn)
+{
+    pthread_mutex_lock(&loop->mutex);
+    add_to_list(loop, conn);
+    pthread_mutex_unlock(&loop->mutex);
 }
 
 size_t loop_connections(struct loop *loop)
@@ -172,6 +197,7 @@ static struct loop_conn *accept_locked(struct loop *loop)
     struct loop_conn *const conn = fd < 0 ? NULL : new_conn(loop, fd);
     if (conn != NULL) {
         add_to_list(loop, conn);
+        loop->count++;
     } else if (fd >= 0 || errno != EAGAIN) {
         // More connections may be waiting that will cause no further edge.
         atomic_store(&loop->is_short, true);
@@ -203,23 +229,28 @@ static struct loop_conn *accept_all(struct loop *loop)
 
 // ---- waiting ----
 
-// Gives the connection to the loop, and has epoll report its next bytes or its end once.
-static void await(struct loop *loop, struct loop_conn *conn)
+// Gives the connection to the loop, and has epoll report one of EVENTS once.
+static void await(struct loop *loop, struct loop_conn *conn, uint32_t events)
 {
     const int operation = conn->is_registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
     const int fd = conn->fd;
     conn->is_registered = true;
     // From here on another worker may own the connection.
     atomic_store(&conn->is_waiting, true);
-    if (watch(loop, operation, fd, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, conn) != 0) {
+    if (watch(loop, operation, fd, events | EPOLLONESHOT, conn) != 0) {
         loop_close(loop, conn);
     }
+}
+
+static void await_bytes(struct loop *loop, struct loop_conn *conn)
+{
+    await(loop, conn, EPOLLIN | EPOLLRDHUP);
 }
 
 static void end_turn(struct loop *loop, struct loop_conn *conn, bool is_alive)
 {
     if (is_alive) {
-        await(loop, conn);
+        await_bytes(loop, conn);
     } else {
         loop_close(loop, conn);
     }
@@ -276,7 +307,7 @@ enum loop_event loop_wait(struct loop *loop, int timeout_ms, struct loop_conn *c
 void loop_close(struct loop *loop, struct loop_conn *conn)
 {
     // Remove it from the list first: after close, another thread may get the same descriptor.
-    const size_t left = remove_from_list(loop, conn);
+    const size_t left = forget(loop, conn);
     loop_conn_free(conn);
     if (left == 0 && loop_is_draining(loop)) {
         wake_all(loop);
@@ -293,7 +324,15 @@ void loop_give_back(struct loop *loop, struct loop_conn *conn)
             loop_conn_hurry(conn);
         }
     }
-    await(loop, conn);
+    await_bytes(loop, conn);
+}
+
+// The client can take bytes unless it has left earlier answers unread; it then has the time that a
+// request has.
+void loop_resume(struct loop *loop, struct loop_conn *conn)
+{
+    atomic_store(&conn->deadline_us, clock_monotonic_us() + atomic_load(&loop->client_timeout_us));
+    await(loop, conn, EPOLLOUT);
 }
 
 void loop_let_go(struct loop *loop, struct loop_conn *conn)

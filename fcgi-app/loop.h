@@ -52,6 +52,17 @@ void loop_let_go(struct loop *loop, struct loop_conn *conn) NONNULL;
 
 void loop_close(struct loop *loop, struct loop_conn *conn) NONNULL;
 
+// Holds a connection for somebody who waits for something else than its bytes: it is neither swept
+// nor drained, but it is counted. Its owner stays its owner. Returns false if the connection is
+// being ended, or all are; it is not held then.
+bool loop_hold(struct loop *loop, struct loop_conn *conn) MUST_CHECK NONNULL;
+
+// Ends that. The owner still is; it then ends its turn as above, or:
+void loop_release(struct loop *loop, struct loop_conn *conn) NONNULL;
+
+// Has the next worker that is free serve the connection, as soon as it takes bytes.
+void loop_resume(struct loop *loop, struct loop_conn *conn) NONNULL;
+
 // Ends connections that are over their time, and accepts new ones after a shortage: connections
 // that have waited for their client for a second are then closed to make room. Call it regularly
 // from one thread.

@@ -8,8 +8,10 @@
 
 #include <stdatomic.h>
 
-// An accepted connection. Owned by the loop while it waits for bytes, and by one worker while it is
-// served.
+struct waiting_seat;
+
+// An accepted connection. Owned by the loop while it waits for bytes, by one worker while it is
+// served, and by the waiting room while its request waits for a change.
 struct loop_conn {
     int fd;
     struct fcgi_conn records;
@@ -20,10 +22,11 @@ struct loop_conn {
     // Whether the loop owns it. The worker that gives it back sets this last, and the next one
     // clears it first, so it sees everything written before.
     atomic_bool is_waiting;
-    int64_t began_us;   // monotonic; start of the current request. Owner only
-    bool is_registered; // with epoll
-    bool has_served;    // had a complete request: may be idle from then on
-    bool is_lingering;  // answered; waits only for the client to close
+    int64_t began_us;          // monotonic; start of the current request. Owner only
+    bool is_registered;        // with epoll
+    bool has_served;           // had a complete request: may be idle from then on
+    bool is_lingering;         // answered; waits only for the client to close
+    struct waiting_seat *seat; // its request waits, or has waited. NULL: it has not. Owner only
     // Under the loop's mutex:
     enum { CONN_OPEN, CONN_READ_ENDED, CONN_ENDED } end; // what the loop has ended
     struct loop_conn *next;                              // in the loop's list

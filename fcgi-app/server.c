@@ -3,15 +3,16 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "descriptors.h"
 #include "sd_notify.h"
 #include "prober_thread.h"
 #include "progress.h"
+#include "waiting_room.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -19,7 +20,7 @@ enum {
     TICK_MS = 100,
     DRAIN_TICK_MS = 10,
     STUCK_TICK_MS = 10,
-    CONNECTIONS_MAX = 8192,
+    CONNECTIONS_MAX = 8192, // besides those whose requests wait
     DESCRIPTORS_BESIDE_CONNECTIONS = 64,
     DESCRIPTORS_PER_WORKER = 8, // two for each of two connections and their replacements
 };
@@ -51,23 +52,6 @@ static void warn_of_risk(void *context, const char *sentence)
 {
     (void)context;
     LOG_EVENT(LOG_LEVEL_WARNING, sentence, LOG_NUMBER("pid", getpid()));
-}
-
-// Raises the limit of descriptors as far as possible and returns how many connections it allows.
-static size_t allowed_connections(size_t workers, size_t listeners)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-        return CONNECTIONS_MAX;
-    }
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-        getrlimit(RLIMIT_NOFILE, &limit);
-    }
-    const size_t needed =
-        DESCRIPTORS_BESIDE_CONNECTIONS + DESCRIPTORS_PER_WORKER * workers + listeners - 1;
-    const size_t left = limit.rlim_cur > needed + 1 ? limit.rlim_cur - needed : 1;
-    return left < CONNECTIONS_MAX ? left : CONNECTIONS_MAX;
 }
 
 static void signal_set(sigset_t *set)
@@ -159,17 +143,35 @@ static int start_workers(struct server *server)
     return 0;
 }
 
+// Of few descriptors a quarter is for requests that do not wait. The shards come after the
+// prober's.
+static int make_waiting_room(const struct server *server, const struct conf *conf,
+                             size_t connections)
+{
+    const size_t shard = server->shared->metrics->workers + 1;
+    server->shared->waiting_room =
+        waiting_room_new(server->shared, (size_t)conf->server.waiting_max, connections, shard);
+    return server->shared->waiting_room == NULL ? report("cannot make the waiting room") : 0;
+}
+
 static int make_loop(struct server *server, const struct conf *conf)
 {
+    const size_t others = DESCRIPTORS_BESIDE_CONNECTIONS + DESCRIPTORS_PER_WORKER * server->count +
+                          server->options->source->count;
+    const size_t connections =
+        descriptors_allow(CONNECTIONS_MAX + (size_t)conf->server.waiting_max, others);
     const struct loop_options options = {
         .listen_fds = server->options->source->fds,
         .listen_count = server->options->source->count,
         .max_request_bytes = (size_t)conf->server.max_request_bytes,
-        .max_connections = allowed_connections(server->count, server->options->source->count),
+        .max_connections = connections,
         .client_timeout_ms = conf->server.client_timeout_ms,
     };
     server->shared->loop = loop_new(&options);
-    return server->shared->loop == NULL ? report("cannot watch the listening socket") : 0;
+    if (server->shared->loop == NULL) {
+        return report("cannot watch the listening socket");
+    }
+    return make_waiting_room(server, conf, connections);
 }
 
 static int start(struct server *server, const struct conf *conf)
@@ -236,6 +238,7 @@ static void reload(struct server *server)
         db_health_wake(server->shared->health); // the prober releases the old configuration
         loop_set_client_timeout(server->shared->loop, now->conf->server.client_timeout_ms);
         worker_refresh(server->overload_responder);
+        waiting_room_refresh(server->shared->waiting_room);
         server->progress.limit_us = progress_limit_us(now->conf);
         warn_of_restart(now->conf);
         LOG_EVENT(LOG_LEVEL_INFO, "reloaded", LOG_NUMBER("pid", getpid()));
@@ -259,6 +262,7 @@ static void begin_drain(struct server *server)
     server->drain_end_us = clock_monotonic_us() + drain_ms * 1000;
     listen_let_nobody_in(server->options->source);
     loop_drain(server->shared->loop);
+    waiting_room_drain(server->shared->waiting_room);
 }
 
 static void take_signal(struct server *server, uint32_t number)
@@ -343,14 +347,20 @@ static void expect_orderly_end(const struct server *server, size_t worker, const
     }
 }
 
-// Without the prober, failed hosts would stay unused.
-static void expect_prober(const struct server *server)
+static void expect_running(bool runs, struct str name)
 {
-    if (!prober_thread_runs(server->prober)) {
+    if (!runs) {
         LOG_EVENT(LOG_LEVEL_ERROR, "a worker ended unexpectedly, and so does the process",
-                  LOG_TEXT("worker", STR("prober")), LOG_NUMBER("pid", getpid()));
+                  LOG_TEXT("worker", name), LOG_NUMBER("pid", getpid()));
         _exit(EXIT_FAILURE);
     }
+}
+
+// Without them failed hosts would stay unused, and requests that wait without an answer.
+static void expect_helpers(const struct server *server)
+{
+    expect_running(prober_thread_runs(server->prober), STR("prober"));
+    expect_running(waiting_room_runs(server->shared->waiting_room), STR("waiting room"));
 }
 
 // Returns how many workers have ended, all of them in the expected way.
@@ -401,7 +411,8 @@ static void free_server(struct server *server)
 // Serves what has begun until all is done (true) or the time is over (false).
 static bool drain(struct server *server)
 {
-    while (!prober_thread_has_ended(&server->prober) || count_ended(server) < server->count) {
+    while (!prober_thread_has_ended(&server->prober) || count_ended(server) < server->count ||
+           !waiting_room_has_ended(&server->shared->waiting_room)) {
         if (clock_monotonic_us() >= server->drain_end_us) {
             return false;
         }
@@ -424,7 +435,7 @@ int server_run(const struct server_options *options, struct worker_shared *share
     while (server.drain_end_us == 0) {
         take_signals(&server, tick_ms(&server));
         (void)count_ended(&server); // only to detect a worker that ended unexpectedly
-        expect_prober(&server);
+        expect_helpers(&server);
         tick(&server);
     }
     if (!drain(&server)) {

@@ -8,8 +8,8 @@
 #include "worker.h"
 
 // Metrics shards needed in addition to those of the workers and the overload responder: the
-// prober's.
-enum { SERVER_SHARDS_BESIDE_WORKERS = 1 };
+// prober's and the waiting room's.
+enum { SERVER_SHARDS_BESIDE_WORKERS = 3 };
 
 struct server_options {
     const struct listen_source *source;

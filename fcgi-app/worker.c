@@ -7,6 +7,8 @@
 #include "reply.h"
 #include "states/store_mysql.h"
 #include "states/store_overloaded.h"
+#include "waiting_room.h"
+#include "waiting_seats.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -40,7 +42,8 @@ struct turn {
     struct loop_conn *conn; // NULL: the turn is over
     struct reply reply;
     enum next next;
-    size_t used; // of the input
+    bool is_resumed; // the connection's request has waited and is to be run again
+    size_t used;     // of the input
     size_t len;
     char input[READ_BYTES];
 };
@@ -157,7 +160,18 @@ struct service *worker_service(struct worker *worker)
 
 // ---- one connection's turn ----
 
-// Begins a turn: reads once from a connection that has bytes.
+// Reads once from a connection that has bytes.
+static void read_bytes(struct turn *turn)
+{
+    const ssize_t got = recv(turn->conn->fd, turn->input, sizeof turn->input, 0);
+    if (got > 0) {
+        turn->len = (size_t)got;
+    } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+        turn->next = NEXT_CLOSE;
+    }
+}
+
+// Begins a turn with a connection that has bytes, or whose request is to be run again.
 static void begin_turn(struct worker *worker, struct turn *turn, struct loop_conn *conn)
 {
     turn->worker = worker;
@@ -170,12 +184,12 @@ static void begin_turn(struct worker *worker, struct turn *turn, struct loop_con
         .requests_done = worker->sheds_load ? NULL : &worker->shared->requests_done,
     };
     turn->used = turn->len = 0;
-    const ssize_t got = recv(conn->fd, turn->input, sizeof turn->input, 0);
-    if (got > 0) {
-        turn->len = (size_t)got;
-        turn->next = NEXT_BYTES;
+    turn->next = NEXT_BYTES;
+    turn->is_resumed = conn->seat != NULL;
+    if (turn->is_resumed) {
+        waiting_room_taken(worker->shared->waiting_room);
     } else {
-        turn->next = got < 0 && (errno == EAGAIN || errno == EINTR) ? NEXT_BYTES : NEXT_CLOSE;
+        read_bytes(turn);
     }
 }
 
@@ -233,7 +247,11 @@ static bool is_ready(void *context)
 static void end_request(void *context)
 {
     struct turn *const turn = context;
+    const struct worker *const worker = turn->worker;
     reply_count(&turn->reply);
+    if (turn->conn->seat != NULL) {
+        waiting_room_leave(worker->shared->waiting_room, turn->conn, worker->service.shard);
+    }
     fcgi_conn_request_done(&turn->conn->records);
     turn->next = after_reply(turn);
     if (is_over(turn)) {
@@ -241,11 +259,19 @@ static void end_request(void *context)
     }
 }
 
-// Nobody can wait yet: every request is answered at once.
+// Passes the connection to the waiting room, unless the client has sent more than this request.
 static bool park_request(void *context, const struct service_parking *parking)
 {
-    (void)context, (void)parking;
-    return false;
+    struct turn *const turn = context;
+    const struct worker *const worker = turn->worker;
+    if (turn->used < turn->len || !waiting_room_park(worker->shared->waiting_room, turn->conn,
+                                                     parking, worker->service.shard)) {
+        return false;
+    }
+    reply_count(&turn->reply);
+    explicit_bzero(turn->input, turn->len); // may contain credentials
+    turn->conn = NULL;
+    return true;
 }
 
 static void add_to_group(struct worker *worker, struct fcgi_conn *records,
@@ -266,6 +292,20 @@ static void add_to_group(struct worker *worker, struct fcgi_conn *records,
     }
 }
 
+static struct service_client client_of(struct turn *turn)
+{
+    const struct waiting_seat *const seat = turn->conn->seat;
+    return (struct service_client){
+        .open = open_response,
+        .is_ready = is_ready,
+        .end = end_request,
+        .context = turn,
+        .park = park_request,
+        .waiting_since_us = seat == NULL ? 0 : seat->since_us,
+        .waiting_until_us = seat == NULL ? 0 : waiting_seats_until_us(seat),
+    };
+}
+
 // Adds the turn's complete request to the group.
 static void add_request(struct turn *turn)
 {
@@ -274,8 +314,7 @@ static void add_request(struct turn *turn)
     turn->reply.is_counted = false;
     atomic_store(&conn->deadline_us, 0); // the request is complete in time
     conn->has_served = true;
-    add_to_group(turn->worker, &conn->records,
-                 (struct service_client){open_response, is_ready, end_request, turn, park_request});
+    add_to_group(turn->worker, &conn->records, client_of(turn));
 }
 
 // Consumes the turn's bytes up to the next complete request, which is added to the group, or to
@@ -283,6 +322,11 @@ static void add_request(struct turn *turn)
 static bool advance(struct turn *turn)
 {
     struct fcgi_conn *const records = &turn->conn->records;
+    if (turn->is_resumed) {
+        turn->is_resumed = false;
+        add_request(turn);
+        return true;
+    }
     while (!is_over(turn)) {
         size_t used;
         const enum fcgi_event event =

@@ -17,6 +17,7 @@ struct worker_shared {
     struct limiter *limiter;
     struct refusals *refusals;
     struct db_health *health;
+    struct waiting_room *waiting_room;  // NULL for plain CGI
     atomic_uint_fast64_t requests_done; // shows whether the workers make progress
 };
 

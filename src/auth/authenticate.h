@@ -33,6 +33,7 @@ struct credentials {
     struct str app_code;
     struct str secret;
     struct str username;
+    int64_t expires_us; // wall clock; from then on they may be refused. 0: never
 };
 
 // An application whose identity is proved, for a user who may log in. Only authenticate makes one.

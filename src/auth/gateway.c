@@ -376,6 +376,14 @@ static int read_token(struct auth_gateway *gateway, const struct auth_context *c
     return 0;
 }
 
+// Returns a date in microseconds; one that is too far away becomes the last that fits.
+static int64_t us_of(double seconds)
+{
+    const double last = (double)(INT64_MAX / 2);
+    const double us = seconds * (double)US_PER_SECOND;
+    return us < last ? (int64_t)us : INT64_MAX / 2;
+}
+
 enum auth_verdict auth_gateway_read(struct auth_gateway *gateway,
                                     const struct auth_context *context,
                                     const struct http_request *request,
@@ -395,5 +403,6 @@ enum auth_verdict auth_gateway_read(struct auth_gateway *gateway,
     }
     credentials->app_code = claims.app_code;
     credentials->username = claims.username;
+    credentials->expires_us = us_of(claims.expires);
     return AUTH_ACCEPTED;
 }

@@ -117,7 +117,9 @@ static uint64_t sum_bucket(const struct metrics *metrics, size_t bucket)
 static void put_durations(const struct metrics *metrics, struct outbuf *out)
 {
     static const char name[] = "bkflow_states_request_duration_seconds";
-    put_head(out, name, "histogram", "From the complete request to the last byte handed over.");
+    put_head(
+        out, name, "histogram",
+        "From the complete request to the last byte handed over, without the wait for a change.");
     uint64_t count = 0;
     for (size_t i = 0; i < METRICS_BUCKETS; i++) {
         count += sum_bucket(metrics, i);
@@ -143,6 +145,39 @@ static void put_groups(const struct metrics *metrics, struct outbuf *out)
     put(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, count);
     const uint64_t requests = sum(metrics, offsetof(struct metrics_shard, grouped));
     put(out, "%s_sum %" PRIu64 "\n%s_count %" PRIu64 "\n", name, requests, name, count);
+}
+
+// A sum of durations and their number.
+static void put_summary(const struct metrics *metrics, struct outbuf *out, const char *name,
+                        const char *help, size_t us_offset, size_t count_offset)
+{
+    put_head(out, name, "summary", help);
+    put(out, "%s_sum %.6f\n%s_count %" PRIu64 "\n", name, (double)sum(metrics, us_offset) / 1e6,
+        name, sum(metrics, count_offset));
+}
+
+static void put_waits(const struct metrics *metrics, struct outbuf *out)
+{
+    static const char *const ends[METRICS_WAIT_ENDS] = {
+        [METRICS_WAIT_CHANGE] = "change",   [METRICS_WAIT_TIME] = "time",
+        [METRICS_WAIT_ENDED] = "ended",     [METRICS_WAIT_GONE] = "gone",
+        [METRICS_WAIT_NO_ROOM] = "no_room",
+    };
+    put_head(out, "bkflow_states_waits_total", "counter",
+             "Requests that waited for a change, or had no room to, by what ended it.");
+    for (size_t end = 0; end < METRICS_WAIT_ENDS; end++) {
+        put(out, "bkflow_states_waits_total{end=\"%s\"} %" PRIu64 "\n", ends[end],
+            sum(metrics,
+                offsetof(struct metrics_shard, waits) + end * sizeof(atomic_uint_fast64_t)));
+    }
+    put_summary(metrics, out, "bkflow_states_wait_answer_seconds",
+                "From seeing a change to the answer of a request that waited for it.",
+                offsetof(struct metrics_shard, wake_us),
+                offsetof(struct metrics_shard, wake_count));
+    put_summary(metrics, out, "bkflow_states_watch_tick_seconds",
+                "Time in the database for looking at all watched tasks once.",
+                offsetof(struct metrics_shard, watch_us),
+                offsetof(struct metrics_shard, watch_ticks));
 }
 
 static void put_counter(struct outbuf *out, const char *name, const char *help, uint64_t value)
@@ -175,12 +210,17 @@ void metrics_write(const struct metrics *metrics, struct outbuf *out)
     put_counter(out, name, help, sum(metrics, offsetof(struct metrics_shard, member)));
     METRICS_COUNTERS(METRICS_PUT)
 #undef METRICS_PUT
+    put_waits(metrics, out);
     put_counter(out, "bkflow_states_log_lost_total", "Log lines that could not be written.",
                 log_lost());
     put_gauge(out, "bkflow_states_workers", "Worker threads, the overload responder included.",
               (double)atomic_load(&metrics->workers));
     put_gauge(out, "bkflow_states_workers_busy", "Worker threads that answer a request right now.",
               (double)busy_shards(metrics));
+    put_gauge(out, "bkflow_states_waiting_requests", "Requests that wait for a change.",
+              (double)atomic_load(&metrics->waiting));
+    put_gauge(out, "bkflow_states_watched_tasks", "Tasks that are watched for changes.",
+              (double)atomic_load(&metrics->watched));
     put_gauge(out, "bkflow_states_start_time_seconds", "When the process started, Unix time.",
               (double)metrics->start_us / 1e6);
     put_head(out, "bkflow_states_build_info", "gauge", "Always 1; the version as a label.");

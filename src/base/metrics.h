@@ -21,7 +21,12 @@
     X(database_connects, "bkflow_states_database_connects_total",                                  \
       "Connections to the database made.")                                                         \
     X(protocol_errors, "bkflow_states_protocol_errors_total",                                      \
-      "FastCGI connections closed because of what they sent.")
+      "FastCGI connections closed because of what they sent.")                                     \
+    X(watch_ticks, "bkflow_states_watch_ticks_total",                                              \
+      "Times that all watched tasks were looked at.")                                              \
+    X(watch_failures, "bkflow_states_watch_failures_total",                                        \
+      "Times that the database did not say whether watched tasks have changed.")                   \
+    X(watch_changes, "bkflow_states_watch_changes_total", "Changes seen of watched tasks.")
 
 // How a request ended: successfully in one of two ways, or as METRICS_FAILED + enum error_kind.
 enum {
@@ -29,6 +34,16 @@ enum {
     METRICS_NOT_MODIFIED,
     METRICS_FAILED,
     METRICS_OUTCOMES = METRICS_FAILED + ERR_KIND_COUNT
+};
+
+// How the wait of a request ended.
+enum {
+    METRICS_WAIT_CHANGE,  // a task has changed
+    METRICS_WAIT_TIME,    // its time was over
+    METRICS_WAIT_ENDED,   // the client sent something, or the process stops
+    METRICS_WAIT_GONE,    // the client hung up or aborted the request
+    METRICS_WAIT_NO_ROOM, // it did not wait: too many others did
+    METRICS_WAIT_ENDS
 };
 
 enum {
@@ -46,13 +61,19 @@ struct metrics_shard {
 #define METRICS_MEMBER(member, ...) atomic_uint_fast64_t member;
     METRICS_COUNTERS(METRICS_MEMBER)
 #undef METRICS_MEMBER
-    atomic_bool busy; // the worker is answering requests
+    atomic_uint_fast64_t waits[METRICS_WAIT_ENDS];
+    atomic_uint_fast64_t watch_us;   // for watch_ticks
+    atomic_uint_fast64_t wake_count; // requests that a change has ended,
+    atomic_uint_fast64_t wake_us;    // and how long after it was seen they were answered
+    atomic_bool busy;                // the worker is answering requests
 };
 
 struct metrics {
     const char *version;
     int64_t start_us;      // when the process started, wall clock
     atomic_size_t workers; // threads that answer requests; they use the first shards
+    atomic_size_t waiting; // requests that wait for a change
+    atomic_size_t watched; // tasks that they wait for
     size_t count;          // of shards
     struct metrics_shard shards[];
 };

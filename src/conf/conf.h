@@ -71,6 +71,8 @@ struct conf {
         int64_t client_timeout_ms;
         int64_t drain_timeout_ms;
         struct cidr_list trusted_proxies;
+        int64_t waiting_max; // requests that wait for a change
+        int64_t watch_interval_ms;
     } server;
     struct conf_database database;
     struct conf_database engine_database;
@@ -92,6 +94,7 @@ struct conf {
         enum lang language;
         int64_t max_nodes;
         int64_t max_tasks;
+        int64_t wait_max_ms; // 0: no request waits
     } response;
     struct {
         bool healthz;

@@ -64,6 +64,14 @@ const struct conf_key conf_keys[] = {
      "failed logins count for and which may read /metrics."},
     {"server", "drain_timeout", conf_parse_duration, MEMBER(server.drain_timeout_ms), "10s", 0, 600000, 0,
      "0 to 10m", "How long running requests may take to finish when the program is stopped."},
+    {"server", "waiting_max", conf_parse_number, MEMBER(server.waiting_max), "10000", 0, 1000000,
+     CONF_KEY_RESTART, "0 to 1000000",
+     "Requests with wait that may wait for a change at the same time, half of them of one application. "
+     "More are answered at once. Each needs a descriptor and about 2 KiB."},
+    {"server", "watch_interval", conf_parse_duration, MEMBER(server.watch_interval_ms), "250ms", 50, 60000,
+     0, "50ms to 60s",
+     "How often tasks are looked at for which requests wait. Longer by itself where the database needs "
+     "more than an eighth of the time for it."},
     KEYS_OF_DATABASE("database", database, "bkflow"),
     KEYS_OF_DATABASE("engine_database", engine_database, "bkflow"),
     {"auth", "direct", conf_parse_bool, MEMBER(auth.direct), "on", 0, 0, 0, a_switch,
@@ -100,6 +108,9 @@ const struct conf_key conf_keys[] = {
      "Tasks with more nodes are answered 500. Bounds memory: about 300 bytes a node and worker."},
     {"response", "max_tasks", conf_parse_number, MEMBER(response.max_tasks), "100", 1, 1000, 0, "1 to 1000",
      "How many tasks one request may ask for by task_ids."},
+    {"response", "wait_max", conf_parse_duration, MEMBER(response.wait_max_ms), "50s", 0, 600000, 0, "0 to 10m",
+     "How long a request with wait may wait for a change. Must be shorter than the time limits of the web "
+     "servers and gateways in front. 0: none waits."},
     {"status", "healthz", conf_parse_bool, MEMBER(status.healthz), "on", 0, 0, 0, a_switch,
      "Whether /healthz answers: 200 as long as the process works."},
     {"status", "readyz", conf_parse_bool, MEMBER(status.readyz), "on", 0, 0, 0, a_switch,

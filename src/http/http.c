@@ -44,6 +44,11 @@ static const struct known *find_known(struct str name)
     return NULL;
 }
 
+bool http_needs_variable(struct str name)
+{
+    return find_known(name) != NULL;
+}
+
 static struct str *member_of(struct http_request *request, const struct known *known)
 {
     void *const member = (char *)request + known->member;

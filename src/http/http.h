@@ -40,6 +40,9 @@ struct http_request {
 int http_request_init(struct http_request *request, const struct http_var *vars, size_t count,
                       struct error *err) MUST_CHECK __attribute__((nonnull(1, 4)));
 
+// Whether http_request_init reads the variable of this name.
+bool http_needs_variable(struct str name) MUST_CHECK;
+
 // Returns the client's address: the web server's peer or, if that is one of the TRUSTED proxies,
 // the last untrusted address of X-Forwarded-For. Unknown if it is not an IP address, or if the
 // header came twice, because a client may have added one.

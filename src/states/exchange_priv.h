@@ -40,10 +40,12 @@ struct exchange {
     struct batch *batch;                     // NULL: not a request for several tasks
     struct node_query *query;                // its task's nodes; NULL: none are read
     size_t subtask_rows;                     // nodes read in addition to those of QUERY
-    struct tree *tree;                       // of QUERY; other requests of the group may share it
-    struct tree own_tree;                    // for a task without nodes
-    struct http_response *response;          // set when the answer begins
-    int outcome;                             // METRICS_*
+    const struct str *roots;                 // of the tasks that are shown; NULL: the permit's
+    size_t root_count;
+    struct tree *tree;              // of QUERY; other requests of the group may share it
+    struct tree own_tree;           // for a task without nodes
+    struct http_response *response; // set when the answer begins
+    int outcome;                    // METRICS_*
 };
 
 struct service_group {

@@ -113,6 +113,10 @@ void request_log_access(const struct exchange *exchange, int64_t total_us, uint6
     add(&event, LOG_NUMBER("rows", (int64_t)rows_of(exchange)));
     add(&event, LOG_NUMBER("database_us", exchange->database_us));
     add(&event, LOG_NUMBER("total_us", total_us));
+    if (exchange->client.waiting_since_us != 0) {
+        add(&event,
+            LOG_NUMBER("waited_us", exchange->started_us - exchange->client.waiting_since_us));
+    }
     end_event(&event, LOG_LEVEL_INFO, "request");
 }
 

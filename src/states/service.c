@@ -6,6 +6,7 @@
 #include "states/exchange_priv.h"
 #include "states/loading_priv.h"
 #include "states/request_log_priv.h"
+#include "states/waiting_priv.h"
 
 #include <stdlib.h>
 
@@ -162,6 +163,10 @@ static int answer_route(struct exchange *exchange)
 
 static void answer(struct exchange *exchange)
 {
+    if (waiting_park(exchange)) {
+        arena_reset(exchange->arena); // from here on the request is another thread's
+        return;
+    }
     exchange->response = exchange->client.open(exchange->client.context);
     exchange->response->is_head_only = str_equal(exchange->request.method, STR("HEAD"));
     if (exchange->has_failed || answer_route(exchange) != 0) {
@@ -293,8 +298,10 @@ static void do_nothing(void *context)
 void service_handle(struct service *service, const struct http_var *vars, size_t count,
                     struct http_response *response)
 {
-    service_add(
-        service, vars, count,
-        (struct service_client){open_response, is_always_ready, do_nothing, response, NULL});
+    service_add(service, vars, count,
+                (struct service_client){.open = open_response,
+                                        .is_ready = is_always_ready,
+                                        .end = do_nothing,
+                                        .context = response});
     service_run(service);
 }

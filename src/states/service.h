@@ -54,10 +54,11 @@ struct service {
 // A request that waits until the states of its tasks change.
 struct service_parking {
     const struct str *roots; // the tasks' root nodes
-    size_t root_count;       // at least 1
+    size_t root_count;       // 0: the tasks could not be read; those of before
     struct str app_code;     // of the caller
     int64_t until_us;        // monotonic; end of the wait
     int64_t read_us;         // monotonic; the tasks' rows were read after this time
+    int64_t reread_us;       // look again after this time even without a change; 0: no need to
 };
 
 // The client of one request.
@@ -74,6 +75,10 @@ struct service_client {
     // false, the request is answered at once. Everything passed is valid during the call. NULL:
     // this client cannot wait.
     bool (*park)(void *context, const struct service_parking *parking);
+    // Of a request that was parked before, monotonic: when it was first, and the end of its wait.
+    // Else 0.
+    int64_t waiting_since_us;
+    int64_t waiting_until_us;
 };
 
 // Adds a request to the group, which has room for SERVICE_GROUP_MAX, and does everything that needs

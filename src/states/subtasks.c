@@ -10,6 +10,7 @@
 enum {
     BUCKETS = 256,
     SCRATCH_BYTES = 16 * 1024, // for the JSON of one link
+    WATCHED_MAX = 100,
 };
 
 // A task being read: the one that was asked for, or a subtask.
@@ -371,6 +372,49 @@ static int run(struct walk *walk)
     return walk_levels(walk, &first);
 }
 
+// ---- what a request that waits must watch ----
+
+static bool any_waits(const struct exchange_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i]->parameters.wait_ms > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Returns the root of the answer's task, then those of subtasks. Of more than WATCHED_MAX some are
+// left out: they are looked at again anyway, as new ones must be. NULL: out of memory.
+static struct str *list_roots(const struct walk *walk, size_t *count)
+{
+    struct str *const roots = arena_alloc(walk->service->arena, WATCHED_MAX, sizeof(struct str));
+    *count = 0;
+    if (roots == NULL) {
+        return NULL;
+    }
+    roots[(*count)++] = permit_root_id(walk->permit);
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (const struct task *task = walk->buckets[i]; task != NULL && *count < WATCHED_MAX;
+             task = task->next_in_bucket) {
+            if (task->permit != NULL) {
+                roots[(*count)++] = permit_root_id(task->permit);
+            }
+        }
+    }
+    return roots;
+}
+
+static void keep_roots(const struct walk *walk, const struct exchange_list *same_task)
+{
+    size_t count;
+    const struct str *const roots = any_waits(same_task) ? list_roots(walk, &count) : NULL;
+    for (size_t i = 0; roots != NULL && i < same_task->count; i++) {
+        same_task->items[i]->roots = roots;
+        same_task->items[i]->root_count = count;
+    }
+}
+
 void subtasks_load(struct service *service, const struct exchange_list *same_task)
 {
     const struct exchange *const one = same_task->items[0];
@@ -387,6 +431,8 @@ void subtasks_load(struct service *service, const struct exchange_list *same_tas
     };
     if (run(&walk) != 0) {
         exchange_list_fail(same_task, &walk.err);
+    } else {
+        keep_roots(&walk, same_task);
     }
     arena_free(walk.scratch);
     exchange_list_waited(same_task, before_us);

@@ -229,6 +229,39 @@ def more_workers(stage):
     return before is not None and before != stage.threads
 
 
+def number_of(stage, name):
+    text = stage.responder.ask(client.variables("/metrics")).body.decode()
+    return float(re.search(rf"^{re.escape(name)} (\S+)", text, re.MULTILINE)[1])
+
+
+def ask_and_wait(stage, wait):
+    """A request for the states that its client has already."""
+    version = stage.ask().header("X-States-Version")
+    support.success(stage.ask(query=f"wait={wait}&version={version}"))
+
+
+def nobody_waits_by(end):
+    """How many waits have ended so does not change with one more request."""
+    def shows(stage):
+        name = f'bkflow_states_waits_total{{end="{end}"}}'
+        before = number_of(stage, name)
+        ask_and_wait(stage, "20ms")
+        return number_of(stage, name) == before
+    return shows
+
+
+def watched_often(stage):
+    name = "bkflow_states_watch_ticks_total"
+    before = number_of(stage, name)
+
+    def are_more():
+        ask_and_wait(stage, "200ms")
+        return number_of(stage, name) > before + 2
+    if stage.is_changed:
+        wait_until(are_more)
+    return are_more()
+
+
 # ---- values ----
 
 def reach(stage, section):
@@ -298,6 +331,8 @@ KEYS = {
     "server.client_timeout": Key("10m", "100ms", half_a_request_is_cut_off),
     "server.trusted_proxies": Key("", "127.0.0.1", is_off("/metrics", {"X-Forwarded-For": "10.1.1.1"})),
     "server.drain_timeout": Key("10m", "100ms", stop_is_not_waited_for, {"database.query_timeout": "10m"}),
+    "server.waiting_max": Kept("0", "10", nobody_waits_by("no_room")),
+    "server.watch_interval": Key("60s", "50ms", watched_often),
     **keys_of("database"),
     **keys_of("engine_database"),
     "auth.direct": Key("on", "off", is_refused_with(), with_gateway),
@@ -315,6 +350,7 @@ KEYS = {
     "response.timezone": Kept("Asia/Shanghai", "Europe/Berlin", answer_is_another),
     "response.language": Key("en", "zh-cn", messages_are_chinese),
     "response.max_tasks": Key("2", "1", lambda stage: stage.statuses_of_two() == {400}),
+    "response.wait_max": Key("50s", "0", nobody_waits_by("time")),
     "response.max_nodes": Kept("100", "1", answer_is_another),
     "status.healthz": Key("on", "off", is_off("/healthz")),
     "status.readyz": Key("on", "off", is_off("/readyz")),

@@ -133,7 +133,7 @@ void stage_refuse(struct stage *stage, enum error_kind kind)
 {
     service_add_refused(
         &stage->service, kind,
-        (struct service_client){open_response, is_ready, end, &stage->response, NULL});
+        (struct service_client){open_response, is_ready, end, &stage->response, NULL, 0, 0});
     service_run(&stage->service);
 }
 

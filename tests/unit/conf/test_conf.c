@@ -24,6 +24,8 @@ static const struct {
     {"server", "client_timeout", "11s", false},
     {"server", "trusted_proxies", "10.0.0.0/8", false},
     {"server", "drain_timeout", "12s", false},
+    {"server", "waiting_max", "20000", true},
+    {"server", "watch_interval", "500ms", false},
     {"database", "host", "db1, db2", false},
     {"database", "port", "3307", false},
     {"database", "socket", "/run/mysqld/mysqld.sock", false},
@@ -60,6 +62,7 @@ static const struct {
     {"response", "language", "zh-cn", false},
     {"response", "max_nodes", "5000", true},
     {"response", "max_tasks", "7", false},
+    {"response", "wait_max", "30s", false},
     {"status", "healthz", "off", false},
     {"status", "readyz", "off", false},
     {"status", "metrics", "off", false},
@@ -158,6 +161,9 @@ static void the_defaults_are_the_documented_ones(void **state)
     assert_string_equal(conf->response.timezone, "Asia/Shanghai");
     assert_int_equal(conf->response.language, LANG_EN);
     assert_int_equal(conf->response.max_nodes, 100000);
+    assert_int_equal(conf->server.waiting_max, 10000);
+    assert_int_equal(conf->server.watch_interval_ms, 250);
+    assert_int_equal(conf->response.wait_max_ms, 50000);
     assert_true(conf->status.healthz);
     assert_true(conf->status.readyz);
     assert_true(conf->status.metrics);
@@ -269,6 +275,9 @@ static int64_t number_of(const struct conf *conf, const char *key)
            : strcmp(key, "max_request_bytes") == 0 ? conf->server.max_request_bytes
            : strcmp(key, "client_timeout") == 0    ? conf->server.client_timeout_ms
            : strcmp(key, "drain_timeout") == 0     ? conf->server.drain_timeout_ms
+           : strcmp(key, "waiting_max") == 0       ? conf->server.waiting_max
+           : strcmp(key, "watch_interval") == 0    ? conf->server.watch_interval_ms
+           : strcmp(key, "wait_max") == 0          ? conf->response.wait_max_ms
            : strcmp(key, "port") == 0              ? conf->database.port
            : strcmp(key, "query_timeout") == 0     ? conf->database.query_timeout_ms
            : strcmp(key, "connect_timeout") == 0   ? conf->database.connect_timeout_ms
@@ -323,6 +332,9 @@ static void numbers_are_bounded_integers(void **state)
         {"response", "max_nodes", "10000000", 10000000},
         {"response", "max_nodes", "10000001", -1},
         {"response", "max_nodes", "0", -1},
+        {"server", "waiting_max", "0", 0},
+        {"server", "waiting_max", "1000000", 1000000},
+        {"server", "waiting_max", "1000001", -1},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         check_number_row(&rows[i]);
@@ -372,6 +384,13 @@ static void durations_have_units(void **state)
         {"server", "client_timeout", "-1s", -1},
         {"server", "drain_timeout", "0", 0},
         {"server", "drain_timeout", "0s", 0},
+        {"server", "watch_interval", "50ms", 50},
+        {"server", "watch_interval", "49ms", -1},
+        {"server", "watch_interval", "60s", 60000},
+        {"server", "watch_interval", "61s", -1},
+        {"response", "wait_max", "0", 0},
+        {"response", "wait_max", "10m", 600000},
+        {"response", "wait_max", "601s", -1},
         {"database", "connect_timeout", "100ms", 100},
         {"database", "connect_timeout", "60s", 60000},
         {"database", "connect_timeout", "99ms", -1},

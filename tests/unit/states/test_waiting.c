@@ -65,8 +65,9 @@ static int ask(const char *path, const char *query)
         {STR("HTTP_X_BKAPI_AUTHORIZATION"), STR(STAGE_CREDENTIALS)},
     };
     stage_begin(stage);
-    service_add(&stage->service, vars, COUNT_OF(vars),
-                (struct service_client){open_response, is_ready, end, &stage->response, park});
+    service_add(
+        &stage->service, vars, COUNT_OF(vars),
+        (struct service_client){open_response, is_ready, end, &stage->response, park, 0, 0});
     service_run(&stage->service);
     assert_true(service_group_is_empty(stage->service.group));
     return stage_end(stage);

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#include "waiting_ticks.h"
+
+#include <stdlib.h>
+
+enum {
+    FIRST_INTERVAL_US = 250 * 1000, // until the watcher has told
+    REST_PER_WORK = 7,              // the rest after a round, in multiples of its work
+    RETRY_US = 250 * 1000,          // after a failure, doubling
+    RETRY_SHIFT_MAX = 4,            // up to 4 seconds
+};
+
+bool waiting_ticks_start(struct waiting_ticks *ticks, struct worker_shared *shared,
+                         size_t first_shard, void (*wake)(void *context), void *context)
+{
+    if (ticks->watcher != NULL) {
+        return true;
+    }
+    if (ticks->job == NULL) {
+        ticks->job = calloc(1, sizeof(struct watcher_job));
+        ticks->interval_us = FIRST_INTERVAL_US;
+        ticks->shard = &shared->metrics->shards[first_shard];
+    }
+    ticks->watcher =
+        ticks->job == NULL ? NULL : watcher_start(shared, first_shard + 1, wake, context);
+    return ticks->watcher != NULL;
+}
+
+static void take_failure(struct waiting_ticks *ticks, int64_t now_us)
+{
+    const unsigned shift = ticks->failures < RETRY_SHIFT_MAX ? ticks->failures : RETRY_SHIFT_MAX;
+    ticks->next_us = now_us + ((int64_t)RETRY_US << shift);
+    ticks->failures++;
+    metrics_add(&ticks->shard->watch_failures, 1);
+}
+
+static void take_digests(struct waiting_ticks *ticks, struct watch *watch, int64_t now_us)
+{
+    const struct watcher_job *const job = ticks->job;
+    ticks->failures = 0;
+    metrics_add(&ticks->shard->watch_changes,
+                watch_take_batch(watch, &job->batch, job->ended_us, job->place, now_us));
+}
+
+static void take_job(struct waiting_ticks *ticks, struct watch *watch, int64_t now_us)
+{
+    if (!ticks->is_given || watcher_take(ticks->watcher) == NULL) {
+        return;
+    }
+    ticks->is_given = false;
+    ticks->interval_us = ticks->job->interval_us;
+    ticks->busy_us += ticks->job->ended_us - ticks->job->began_us;
+    if (ticks->job->has_failed) {
+        take_failure(ticks, now_us);
+    } else {
+        take_digests(ticks, watch, now_us);
+    }
+}
+
+static void end_round(struct waiting_ticks *ticks, int64_t now_us)
+{
+    const int64_t rested_us = now_us + REST_PER_WORK * ticks->busy_us;
+    const int64_t next_us = ticks->round_us + ticks->interval_us;
+    ticks->next_us = rested_us > next_us ? rested_us : next_us;
+    metrics_add(&ticks->shard->watch_ticks, 1);
+    metrics_add(&ticks->shard->watch_us, (uint64_t)ticks->busy_us);
+    ticks->round_us = 0;
+    ticks->busy_us = 0;
+}
+
+static void give_job(struct waiting_ticks *ticks, struct watch *watch, int64_t now_us)
+{
+    const bool is_new_round = ticks->round_us == 0;
+    watch_next_batch(watch, &ticks->job->batch, now_us);
+    if (ticks->job->batch.count > 0) {
+        ticks->round_us = is_new_round ? now_us : ticks->round_us;
+        ticks->is_given = true;
+        watcher_give(ticks->watcher, ticks->job);
+    } else if (!is_new_round) {
+        end_round(ticks, now_us);
+    }
+}
+
+void waiting_ticks_run(struct waiting_ticks *ticks, struct watch *watch, int64_t now_us)
+{
+    take_job(ticks, watch, now_us);
+    if (!ticks->is_given && watch_root_count(watch) > 0 && ticks->next_us <= now_us) {
+        give_job(ticks, watch, now_us);
+    }
+}
+
+int64_t waiting_ticks_due_us(const struct waiting_ticks *ticks, const struct watch *watch)
+{
+    return ticks->is_given || watch_root_count(watch) == 0 ? INT64_MAX : ticks->next_us;
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// waiting_ticks: when the waiting room asks the watcher for digests, and for which. Each round goes
+// once through all watched tasks; rounds take at most an eighth of the time.
+#ifndef BKFLOW_WAITING_TICKS_H
+#define BKFLOW_WAITING_TICKS_H
+
+#include "watcher.h"
+
+struct waiting_ticks {
+    struct watcher *watcher; // NULL: not started
+    struct watcher_job *job; // owned
+    bool is_given;           // the watcher has the job
+    struct metrics_shard *shard;
+    int64_t next_us;     // monotonic; when the next job may begin
+    int64_t round_us;    // monotonic; when the round began
+    int64_t busy_us;     // how long the watcher has worked in this round
+    int64_t interval_us; // from one round to the next
+    unsigned failures;   // in a row
+};
+
+// Starts the watcher unless it runs, with FIRST_SHARD of the metrics for the caller and the next
+// one for the watcher. WAKE(CONTEXT) is called when waiting_ticks_run has something to do. False
+// with errno if that is impossible.
+bool waiting_ticks_start(struct waiting_ticks *ticks, struct worker_shared *shared,
+                         size_t first_shard, void (*wake)(void *context),
+                         void *context) MUST_CHECK NONNULL;
+
+// Takes what the watcher has found, and gives it its next job if it is time.
+void waiting_ticks_run(struct waiting_ticks *ticks, struct watch *watch, int64_t now_us) NONNULL;
+
+// Returns when it must be called next; INT64_MAX: when it is woken.
+int64_t waiting_ticks_due_us(const struct waiting_ticks *ticks,
+                             const struct watch *watch) MUST_CHECK NONNULL;
+
+#endif

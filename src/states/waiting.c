@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#include "states/waiting_priv.h"
+
+enum {
+    // What no root's rows show is looked at again after this time: a new subtask, and that a task
+    // has been started although no node has begun.
+    REREAD_SUBTASKS_US = 2000 * 1000,
+    REREAD_NOT_STARTED_US = 10 * 1000 * 1000,
+};
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+// Returns the end of the wait, monotonic. A token that expires sooner shortens it: when the request
+// is run again it must still be good.
+static int64_t end_of_wait(const struct exchange *exchange)
+{
+    if (exchange->client.waiting_until_us != 0) {
+        return exchange->client.waiting_until_us;
+    }
+    const int64_t wait_ms =
+        earlier(exchange->parameters.wait_ms, exchange->service->conf->response.wait_max_ms);
+    const int64_t expires_us = exchange->credentials.expires_us;
+    const int64_t good_us = expires_us == 0 ? INT64_MAX : expires_us - exchange->now_us;
+    return exchange->started_us + earlier(wait_ms * 1000, good_us);
+}
+
+static bool has_known_states(const struct exchange *exchange)
+{
+    char version[TREE_VERSION_BYTES];
+    return str_equal(exchange->parameters.version, tree_version(exchange->tree, version));
+}
+
+// A database that fails does not end a wait.
+static bool may_succeed_later(const struct exchange *exchange)
+{
+    return exchange->client.waiting_since_us != 0 && error_status(exchange->err.kind) >= 503;
+}
+
+static int64_t reread_us(const struct exchange *exchange)
+{
+    if (exchange->parameters.subtasks) {
+        return REREAD_SUBTASKS_US;
+    }
+    return exchange->tree->kind == TREE_NOT_STARTED ? REREAD_NOT_STARTED_US : 0;
+}
+
+static bool park_failed(const struct exchange *exchange, int64_t until_us)
+{
+    const struct service_parking parking = {.until_us = until_us, .read_us = clock_monotonic_us()};
+    return exchange->client.park(exchange->client.context, &parking);
+}
+
+static bool park_unchanged(const struct exchange *exchange, int64_t until_us)
+{
+    const struct str root = permit_root_id(exchange->permit);
+    const bool has_more = exchange->root_count > 0;
+    const struct service_parking parking = {
+        .roots = has_more ? exchange->roots : &root,
+        .root_count = has_more ? exchange->root_count : 1,
+        .app_code = caller_app_code(exchange->caller),
+        .until_us = until_us,
+        .read_us = exchange->started_us,
+        .reread_us = reread_us(exchange),
+    };
+    return exchange->client.park(exchange->client.context, &parking);
+}
+
+bool waiting_park(struct exchange *exchange)
+{
+    const struct parameters *const parameters = &exchange->parameters;
+    if (exchange->client.park == NULL || parameters->wait_ms == 0 || parameters->version.len == 0) {
+        return false;
+    }
+    const int64_t until_us = end_of_wait(exchange);
+    if (clock_monotonic_us() >= until_us) {
+        return false;
+    }
+    if (exchange->has_failed) {
+        return may_succeed_later(exchange) && park_failed(exchange, until_us);
+    }
+    return has_known_states(exchange) && park_unchanged(exchange, until_us);
+}

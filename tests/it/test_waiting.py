@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: MIT
+"""?wait=...&version=...: an answer that comes when the states change."""
+
+import contextlib
+import signal
+import time
+
+import pytest
+import support
+from lab import client, fcgi
+from lab import responder as lab_responder
+from lab.scratch import wait_until
+from test_metrics import scrape, value
+
+VERSION = "X-States-Version"
+LONG = "10m"  # longer than any test may take
+
+
+@pytest.fixture
+def settings(database):
+    return lab_responder.settings_for(database, **{"response.wait_max": LONG, "server.watch_interval": "50ms"})
+
+
+@pytest.fixture
+def responder(serve):
+    return serve({"response.wait_max": LONG, "server.watch_interval": "50ms"})
+
+
+@pytest.fixture
+def task(world):
+    return world.task([support.node(state="RUNNING", archived=None), support.node("a", state="RUNNING", archived=None)])
+
+
+def version_of(responder, task, query="", **others):
+    return responder.ask(support.states(task, query=query, **others)).header(VERSION)
+
+
+def waiting(task, version, wait=LONG, **others):
+    """The variables of a request that waits."""
+    return support.states(task, query=f"wait={wait}&version={version}", **others)
+
+
+def waits(responder, end):
+    return value(scrape(responder), f'bkflow_states_waits_total{{end="{end}"}}')
+
+
+def number_waiting(responder):
+    return value(scrape(responder), "bkflow_states_waiting_requests")
+
+
+class Guest:
+    """Somebody who waits on a connection of its own."""
+
+    def __init__(self, responder, variables, keep=False):
+        self.connection = responder.connect()
+        self.connection.send(fcgi.request(variables, keep=keep))
+
+    def answer(self):
+        answer = self.connection.response()
+        self.connection.close()
+        return answer
+
+
+@contextlib.contextmanager
+def guests(responder, count, variables, keep=False):
+    """So many who wait, and really do."""
+    before = number_waiting(responder)
+    those = [Guest(responder, variables, keep) for _ in range(count)]
+    wait_until(lambda: number_waiting(responder) == before + count)
+    yield those
+    wait_until(lambda: number_waiting(responder) == before)
+
+
+def finish(database, task, name="a"):
+    database.engine_sql("UPDATE eri_state SET name = 'FINISHED', archived_time = '2026-01-02 03:04:07' "
+                        f"WHERE node_id = '{support.node_id(task, name)}'")
+
+
+def retry(database, task, name="a"):
+    database.engine_sql(f"UPDATE eri_state SET retry = retry + 1 WHERE node_id = '{support.node_id(task, name)}'")
+
+
+class TestChange:
+    """Whoever waits is answered because of a change, with the new states."""
+
+    @pytest.mark.parametrize("change", [
+        finish,
+        retry,
+        lambda database, task: database.engine_sql(
+            f"UPDATE eri_state SET version = 'v2' WHERE node_id = '{support.node_id(task, 'a')}'"),
+        lambda database, task: support.World(database).nodes(task, [support.node("b") | {"columns": {"id": 1}}]),
+        lambda database, task: database.engine_sql(
+            f"DELETE FROM eri_state WHERE node_id = '{support.node_id(task, 'a')}'"),
+    ], ids=["a state", "a retry", "a node's version", "a new node", "a node less"])
+    def test_is_seen(self, responder, database, task, change):
+        version = version_of(responder, task)
+        with guests(responder, 3, waiting(task, version)) as those:
+            change(database, task)
+            answers = [one.answer() for one in those]
+        now = version_of(responder, task)
+        assert now != version
+        for answer in answers:
+            support.success(answer)
+            assert answer.header(VERSION) == now
+
+    def test_of_another_task_answers_nobody(self, responder, database, world, task):
+        other = world.task([support.node(), support.node("a")])
+        with guests(responder, 1, waiting(task, version_of(responder, task))) as [one]:
+            with guests(responder, 1, waiting(other, version_of(responder, other))) as [other_one]:
+                finish(database, other, "")
+                retry(database, other)
+                support.success(other_one.answer())
+            assert number_waiting(responder) >= 1
+            finish(database, task)
+            support.success(one.answer())
+
+    def test_that_came_before_is_answered_at_once(self, responder, database, task):
+        version = version_of(responder, task)
+        finish(database, task)
+        answer = responder.ask(waiting(task, version))
+        assert support.success(answer) and answer.header(VERSION) != version
+
+    @pytest.mark.parametrize("version", ["", "x", "%00", "0" * 32])
+    def test_another_version_is_answered_at_once(self, responder, task, version):
+        support.success(responder.ask(waiting(task, version)))
+
+    def test_first_node_of_a_started_task(self, responder, world):
+        task = world.task()
+        with guests(responder, 1, waiting(task, version_of(responder, task))) as [one]:
+            world.nodes(task, [support.node()])
+            assert b'"children"' in one.answer().body
+
+    def test_one_after_the_other(self, responder, database, task):
+        version = version_of(responder, task)
+        for _ in range(5):
+            with guests(responder, 1, waiting(task, version)) as [one]:
+                retry(database, task)
+                answer = one.answer()
+            support.success(answer)
+            assert answer.header(VERSION) != version
+            version = answer.header(VERSION)
+
+    def test_ask_again_on_the_same_connection(self, responder, database, task):
+        version = version_of(responder, task)
+        with responder.connect() as connection:
+            for _ in range(3):
+                connection.send(fcgi.request(waiting(task, version), keep=True))
+                wait_until(lambda: number_waiting(responder) > 0)
+                retry(database, task)
+                version = connection.response().header(VERSION)
+            assert version == version_of(responder, task)
+
+
+class TestEndOfWait:
+    """Without a change the answer comes when the time is over."""
+
+    def test_same_version(self, responder, task):
+        version = version_of(responder, task)
+        began = time.monotonic()
+        answer = responder.ask(waiting(task, version, "300ms"))
+        assert time.monotonic() - began >= 0.3
+        support.success(answer)
+        assert answer.header(VERSION) == version
+
+    def test_not_modified(self, responder, finished_task):
+        """The states of a task that is over; of a running one the clock is a change of the tag."""
+        first = responder.ask(support.states(finished_task))
+        answer = responder.ask(waiting(finished_task, first.header(VERSION), "100ms",
+                                       headers={"If-None-Match": first.header("ETag")}))
+        assert (answer.status, answer.body) == (304, b"")
+        assert answer.header(VERSION) == first.header(VERSION)
+
+    def test_head(self, responder, task):
+        answer = responder.ask(waiting(task, version_of(responder, task), "100ms", method="HEAD"))
+        assert (answer.status, answer.body) == (200, b"")
+
+    def test_is_limited(self, serve, task):
+        responder = serve({"response.wait_max": "200ms"})
+        before = waits(responder, "time")
+        support.success(responder.ask(waiting(task, version_of(responder, task), "1h")))
+        assert waits(responder, "time") == before + 1
+
+    def test_wait_max_0(self, serve, task):
+        responder = serve({"response.wait_max": "0"})
+        before = waits(responder, "time")
+        support.success(responder.ask(waiting(task, version_of(responder, task))))
+        assert waits(responder, "time") == before
+
+
+class TestClients:
+    """What the client does meanwhile."""
+
+    def test_hangs_up(self, responder, task):
+        before = waits(responder, "gone")
+        with guests(responder, 5, waiting(task, version_of(responder, task))) as those:
+            for one in those:
+                one.connection.close()
+        assert waits(responder, "gone") == before + 5
+
+    @pytest.mark.parametrize("keep", [True, False])
+    def test_aborts(self, responder, task, keep):
+        with guests(responder, 1, waiting(task, version_of(responder, task)), keep) as [one]:
+            one.connection.send(fcgi.record(fcgi.ABORT_REQUEST))
+            assert one.connection.record().type == fcgi.END_REQUEST
+        if keep:
+            support.success(one.connection.ask(support.states(task)))
+        else:
+            assert one.connection.is_closed_by_peer()
+
+    @pytest.mark.parametrize("sent", [
+        fcgi.record(fcgi.ABORT_REQUEST, request_id=2), fcgi.record(fcgi.ABORT_REQUEST, b"x"),
+        fcgi.record(fcgi.ABORT_REQUEST, padding=8), fcgi.record(fcgi.STDIN), fcgi.record(8, b"x")],
+        ids=["another request", "with content", "with padding", "a second end", "data"])
+    def test_other_records_end_the_wait(self, responder, task, sent):
+        with guests(responder, 1, waiting(task, version_of(responder, task)), keep=True) as [one]:
+            one.connection.send(sent)
+            support.success(one.connection.response())
+        support.success(one.connection.ask(support.states(task)))
+
+    def test_sends_half_a_record(self, responder, task):
+        abort = fcgi.record(fcgi.ABORT_REQUEST)
+        with guests(responder, 1, waiting(task, version_of(responder, task)), keep=True) as [one]:
+            one.connection.send(abort[:3])
+            support.success(one.connection.response())
+        one.connection.send(abort[3:])
+        support.success(one.connection.ask(support.states(task)))
+
+    def test_sends_another_request(self, responder, task):
+        """The first one is answered, then the next."""
+        variables = waiting(task, version_of(responder, task))
+        with guests(responder, 1, variables, keep=True) as [one]:
+            one.connection.send(fcgi.request(support.states(task), request_id=2))
+            support.success(one.connection.response(1))
+            support.success(one.connection.response(2))
+
+    def test_sends_another_request_at_once(self, responder, task):
+        variables = waiting(task, version_of(responder, task))
+        with responder.connect() as connection:
+            connection.send(fcgi.request(variables, keep=True) + fcgi.request(support.states(task), request_id=2))
+            support.success(connection.response(1))
+            support.success(connection.response(2))
+
+    def test_sends_garbage(self, responder, task):
+        with guests(responder, 1, waiting(task, version_of(responder, task)), keep=True) as [one]:
+            one.connection.send(b"\xff" * 100)
+            support.success(one.connection.response())
+            assert one.connection.is_closed_by_peer()
+        assert responder.service.running
+
+
+class TestStop:
+    """The process stops while requests wait."""
+
+    def test_all_are_answered(self, program, settings, task):
+        responder = program.listen(settings)
+        version = version_of(responder, task)
+        those = [Guest(responder, waiting(task, version)) for _ in range(50)]
+        wait_until(lambda: number_waiting(responder) == 50)
+        responder.service.send_signal(signal.SIGTERM)
+        for one in those:
+            answer = one.answer()
+            support.success(answer)
+            assert answer.header(VERSION) == version
+        wait_until(lambda: not responder.service.running)
+        assert responder.stop() == 0
+        assert "requests unfinished" not in responder.log
+
+
+class TestPlainCgi:
+    def test_refuses(self, program, settings, task):
+        answer = program.cgi(settings, waiting(task, "x"))
+        support.assert_error(answer, 400, 40000, "Malformed request: wait is not possible in plain CGI")
+        support.success(program.cgi(settings, waiting(task, "x", "0")))
+
+
+def test_metrics_name_what_waits(responder, task):
+    with guests(responder, 2, waiting(task, version_of(responder, task))) as those:
+        assert value(scrape(responder), "bkflow_states_watched_tasks") >= 1
+        for one in those:
+            one.connection.close()
+
+
+def test_only_states_can_wait(responder):
+    for path in ("/healthz", "/readyz", "/metrics"):
+        support.assert_error(responder.ask(client.variables(path, query="wait=1s")), 400, 40000)
