@@ -20,6 +20,9 @@ enum {
     // pinged before use and must answer soon.
     IDLE_US = 10 * 1000 * 1000,
     IDLE_ANSWER_US = 300 * 1000,
+    // A connection that refused a statement is kept until this age. Privileges on a whole database
+    // that are granted later count for new connections only.
+    REFUSING_US = 10 * 1000 * 1000,
 };
 
 // A prepared statement on the connection. All zero if it is not prepared.
@@ -39,9 +42,10 @@ struct db {
     struct db_hosts hosts;
     struct db_health *own_health; // NULL if it is shared
     struct db_deadline deadline;
-    int64_t started_us;  // monotonic; when the current statement was sent
-    int64_t answered_us; // monotonic; when the connection last worked
-    bool may_repeat;     // the statement failed, but may succeed on a new connection
+    int64_t connected_us; // monotonic; when the connection was adopted
+    int64_t started_us;   // monotonic; when the current statement was sent
+    int64_t answered_us;  // monotonic; when the connection last worked
+    bool may_repeat;      // the statement failed, but may succeed on a new connection
 };
 
 struct db *db_new(const struct conf_database *conf, struct db_health *health,
@@ -67,7 +71,7 @@ void db_allow_writes(struct db *db)
     db->hosts.use = DB_CONNECT_WRITE;
 }
 
-// Call it after the connection has been closed, or the library would talk to the server.
+// After the connection has been closed the library does not talk to the server.
 static void close_slot(struct slot *slot)
 {
     if (slot->handle != NULL) {
@@ -116,7 +120,8 @@ void db_reconfigure(struct db *db, const struct conf_database *conf)
 static int adopt(struct db *db, MYSQL *handle, struct error *err)
 {
     db->connection = handle;
-    db->answered_us = clock_monotonic_us();
+    db->connected_us = clock_monotonic_us();
+    db->answered_us = db->connected_us;
     if (db_deadline_attach(&db->deadline, db_connect_socket(handle)) == 0) {
         return 0;
     }
@@ -194,23 +199,39 @@ static enum error_kind kind_of(enum db_verdict verdict)
     return ERR_DATABASE_FAULT;
 }
 
+static bool may_keep_connection(const struct db *db, unsigned code)
+{
+    return !db->may_repeat && db_error_code_is_statements(code) &&
+           clock_monotonic_us() - db->connected_us < REFUSING_US;
+}
+
+// Ends what the slot was used for, but not the connection.
+static void give_up_slot(struct db *db, struct slot *slot)
+{
+    close_slot(slot);
+    db_deadline_disarm(&db->deadline);
+    db->answered_us = clock_monotonic_us();
+    db->active = NULL;
+}
+
 // Converts an error of the server or the client library into ERR. Gives up the connection if it may
 // be out of step with the server.
-static int fail(struct db *db, unsigned code, const char *message, struct error *err)
+static int fail_statement(struct db *db, struct slot *slot, struct error *err)
 {
+    const unsigned code = mysql_stmt_errno(slot->handle);
+    const char *const message = mysql_stmt_error(slot->handle);
     const enum db_verdict verdict = db_error_code_verdict(code, is_late(db));
     const char *const said = message[0] == '\0' ? "the connection was lost" : message;
     metrics_add(&db->shard->database_errors, 1);
     error_record(err, kind_of(verdict), "database error %u: %s", code, said);
     err->server_code = code;
     db->may_repeat = db_hosts_failed(&db->hosts, verdict, code, said);
-    db_disconnect(db);
+    if (may_keep_connection(db, code)) {
+        give_up_slot(db, slot);
+    } else {
+        db_disconnect(db);
+    }
     return -1;
-}
-
-static int fail_statement(struct db *db, const struct slot *slot, struct error *err)
-{
-    return fail(db, mysql_stmt_errno(slot->handle), mysql_stmt_error(slot->handle), err);
 }
 
 // The server's answer does not fit the statement: the two are out of step, or the peer is not a

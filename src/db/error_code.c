@@ -146,6 +146,19 @@ enum db_verdict db_error_code_verdict(unsigned code, bool is_late)
     return is_late && db_error_code_is_unreachable(code) ? DB_VERDICT_NO_ANSWER : find(code);
 }
 
+bool db_error_code_is_statements(unsigned code)
+{
+    switch (code) {
+    case 1054: // ER_BAD_FIELD_ERROR
+    case 1142: // ER_TABLEACCESS_DENIED_ERROR
+    case 1143: // ER_COLUMNACCESS_DENIED_ERROR
+    case 1146: // ER_NO_SUCH_TABLE
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool db_error_code_is_unreachable(unsigned code)
 {
     const bool is_librarys = code == 0 || (code >= 2000 && code < 3000);

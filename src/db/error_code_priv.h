@@ -27,6 +27,9 @@ enum db_verdict {
 // the statement's time limit has passed. Unknown codes are DB_VERDICT_REFUSED.
 enum db_verdict db_error_code_verdict(unsigned code, bool is_late) MUST_CHECK;
 
+// Whether the server has refused only the statement: the connection can be used for others.
+bool db_error_code_is_statements(unsigned code) MUST_CHECK;
+
 // Whether the code says only that nobody answers. Several such codes occur during one outage; none
 // of them is a cause of its own.
 bool db_error_code_is_unreachable(unsigned code) MUST_CHECK;

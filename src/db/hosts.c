@@ -319,6 +319,9 @@ bool db_hosts_failed(struct db_hosts *hosts, enum db_verdict verdict, unsigned c
     case DB_VERDICT_REFUSED:
         host->refusal = code;
         hosts->has_refusals = true;
+        if (!has_other) {
+            forget_refusals(hosts); // no host answers it
+        }
         return has_other;
     case DB_VERDICT_RETRY:
         lose(hosts, false, code, message);

@@ -2,6 +2,7 @@
 """?subtasks=1: the states of the tasks that nodes have started, within those of the task."""
 
 import json
+import re
 
 import pytest
 import support
@@ -256,3 +257,17 @@ class TestMissingTable:
             support.assert_error(ask(served, parent), 503, 50303)
             assert ask(served, parent, "").status == 200
         assert served.ask(support.client.variables("/readyz")).status == 200
+
+    def test_no_request_costs_the_connection(self, serve, parent, without):
+        """But for one that is ten seconds old: a privilege that has been granted meanwhile may need a new one."""
+        served = serve({"server.workers": 1})
+        assert ask(served, parent, "").status == 200
+        before = connects(served)
+        for _ in range(20):
+            support.assert_error(ask(served, parent), 503, 50303)
+        assert connects(served) - before < 10
+
+
+def connects(served):
+    text = served.ask(support.client.variables("/metrics")).body.decode()
+    return int(re.search(r"^bkflow_states_database_connects_total (\d+)", text, re.MULTILINE)[1])
