@@ -121,20 +121,17 @@ static const struct db_column node_columns[] = {VARCHAR(33), VARCHAR(33), VARCHA
 static const struct db_column digest_columns[] = {VARCHAR(33), BIGINT, BIGINT};
 
 // What an answer shows of a row, and its place among the others, as one text that no other row has:
-// the lengths tell where each string ends, and -1 is not a length. As bytes, because the columns
-// may differ in character set and collation. root_id is there because a collation groups rows whose
-// root_id differs in case.
-#define ROW_LENGTH(column) "IFNULL(LENGTH(s." column "),-1),"
-#define ROW_VALUE(column)  "IFNULL(s." column ",''),"
-#define ROW_BYTES(column)  "CAST(s." column " AS BINARY)"
+// the numbers at its end tell where each string ends, and -1 is not a length. The first string makes
+// bytes of all of it, because the columns may differ in character set and collation. root_id is
+// there because a collation groups rows whose root_id differs in case.
+#define ROW_LENGTH(column) ",IFNULL(LENGTH(s." column "),-1)"
+#define ROW_VALUE(column)  ",IFNULL(s." column ",'')"
 // clang-format off
 #define ROW_TEXT                                                                                   \
-    "CONCAT_WS(',',s.id,"                                                                          \
+    "CONCAT_WS(',',CAST(s.node_id AS BINARY),s.parent_id,s.name,s.version,s.root_id,s.id"          \
     ROW_LENGTH("node_id") ROW_LENGTH("parent_id") ROW_LENGTH("name") ROW_LENGTH("version")         \
     ROW_VALUE("`loop`") ROW_VALUE("retry") ROW_VALUE("skip") ROW_VALUE("error_ignored")            \
-    ROW_VALUE("started_time") ROW_VALUE("archived_time")                                           \
-    ROW_BYTES("node_id") "," ROW_BYTES("parent_id") "," ROW_BYTES("name") ","                      \
-    ROW_BYTES("version") "," ROW_BYTES("root_id") ")"
+    ROW_VALUE("started_time") ROW_VALUE("archived_time") ")"
 // clang-format on
 
 // 64 bits of a cryptographic hash for each row, combined by XOR, so the order of rows does not
