@@ -22,8 +22,8 @@ PARTS = {
     "databases": ("database_faults", "failure_pairs", "galera", "host_health", "hosts", "idle_connections", "names",
                   "outage", "replica", "rogue_server", "sessions", "time_limit"),
     # Web servers, hostile clients, starts and stops.
-    "machines": ("bkflow_document", "bkflow_routing", "deployments", "documents", "hostile", "idle", "lifecycle", "scale", "soak",
-                 "start_stop"),
+    "machines": ("bkflow_document", "bkflow_routing", "deployments", "documents", "hostile", "idle", "lifecycle", "scale",
+                 "shared_hosting", "soak", "start_stop"),
 }
 
 

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""An account on a shared host: 25 processes and threads, 512 MB for each, 100 descriptors, 5 database connections.
+
+SHARED_HOSTING_SECONDS is how long the load lasts, for a longer run by hand."""
+
+import os
+import signal
+import subprocess
+import time
+
+import deployment
+import pytest
+import support
+from lab import client
+from lab import responder as lab_responder
+from load import Load
+
+SECONDS = float(os.environ.get("SHARED_HOSTING_SECONDS", "3"))
+PAUSE = 0.02  # of each client, in seconds
+CLIENTS = 4  # a process for each, one more that mod_fcgid starts, and the database lets no sixth in
+ACCOUNT = 64_025  # nobody else's: the kernel counts all threads of a user
+USERS, PASSWORD = ("shared", "shared_engine"), "shared-password"
+NAME = ".htaccess, mod_fcgid"
+
+
+@pytest.fixture
+def settings(database):
+    """An account for each database, if there are two."""
+    for user in USERS:
+        database.sql(f"CREATE USER {user}@localhost IDENTIFIED BY '{PASSWORD}' WITH MAX_USER_CONNECTIONS 5;"
+                     f"GRANT SELECT ON *.* TO {user}@localhost", None)
+    usual = lab_responder.settings_for(database)
+    yield usual | {"database.password": PASSWORD} | dict(zip((key for key in usual if key.endswith(".user")), USERS))
+    for user in USERS:
+        database.sql(f"DROP USER {user}@localhost", None)
+
+
+@pytest.fixture
+def host(lab, program, settings):
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to become the account")
+    stage = deployment.Stage(lab, program, settings)
+    with deployment.DEPLOYMENTS[NAME].run(stage) as site:
+        hand_over(site, stage)
+        yield site
+        for pid in stage.processes():  # which Apache's user, unlike suexec's Apache, cannot end
+            os.kill(pid, signal.SIGTERM)
+
+
+def hand_over(site, stage):
+    """The account owns what is in its folder; Apache's user starts what suexec would let it start."""
+    server = site.server
+    script = server.folder / f"www{server.mount}" / "bkflow-states.fcgi"
+    start = script.rename(stage.folder / "start")
+    source = os.path.join(os.path.dirname(__file__), "shared_account.c")
+    subprocess.run([os.environ.get("CC", "cc"), f'-DSTART="{start}"', f"-DACCOUNT={ACCOUNT}", "-o", script, source],
+                   check=True)
+    script.chmod(0o4755)
+    os.chown(stage.config, ACCOUNT, ACCOUNT)
+
+
+def test_no_request_is_lost(host, finished_task):
+    def ask():
+        time.sleep(PAUSE)
+        return host.server.get(client.states_path(finished_task), support.GOOD)[0]
+
+    with Load(ask, clients=CLIENTS) as load:
+        time.sleep(SECONDS)
+        load.more()
+    print(f"{load.answered} requests, the slowest took {load.slowest:.1f} s")
+    assert load.failures == [], host.server.error_log
+    owners = {os.stat(f"/proc/{pid}").st_uid for pid in host.stage.processes()}
+    assert owners == {ACCOUNT}
