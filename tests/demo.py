@@ -9,6 +9,7 @@ invoking user. Ctrl-C ends and removes everything.
 import argparse
 import dataclasses
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -25,19 +26,23 @@ ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SHELL = """\
 H='X-Bkapi-Authorization: {{"bk_app_code":"{app}",'\\
 '"bk_app_secret":"{secret}","bk_username":"{user}"}}'
-B={url} S=get_task_states_by_app/
+B={url} S=get_task_states_by_app/ V={version}
 """
+# Behind a proxy that the environment names, curl would ask that.
+PROXIES = ("http_proxy", "all_proxy", "ALL_PROXY")
 
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
     """A request, and what its answer must be: the HTTP status, and the states in the order of the answer or the
-    error's code."""
+    error's code; of several tasks, one or the other. It is answered after `seconds`, with the version that it was
+    sent with."""
 
     path: str
     shows: str
     status: int
     expected: object
+    seconds: int = 0
 
     @property
     def command(self):
@@ -46,8 +51,8 @@ class Sample:
 
     @property
     def row(self):
-        answer = self.expected[0] if self.status == 200 else self.expected
-        return f"{self.command:<49} {self.status} {answer:<14}  {self.shows}"
+        answer = self.expected if self.status != 200 else "" if "task_ids" in self.path else self.expected[0]
+        return f"{f'{self.command:<49} {self.status} {answer}':<70}{self.shows}"
 
 
 RUNNING_STATES = ["RUNNING", "FINISHED", "FINISHED", "RUNNING"]
@@ -55,6 +60,7 @@ SAMPLES = (
     Sample("task/1/$S", "all four steps are done", 200, ["FINISHED"] * 5),
     Sample("task/2/$S", "its last step is a sub-process", 200, RUNNING_STATES),
     Sample("task/2/$S?subtasks=1", "the same, and that one's steps", 200, RUNNING_STATES + RUNNING_STATES),
+    Sample("task/2/$S?wait=2s&version=$V", "when it changes, or after 2 s", 200, RUNNING_STATES, seconds=2),
     Sample("task/12/$S", "that sub-process is a task too", 200, RUNNING_STATES),
     Sample("task/3/$S?failed=1", "a step failed: failed_nodes", 200, ["FAILED", "FINISHED", "FINISHED", "FAILED"]),
     Sample("task/4/$S", "a step waits for approval", 200,
@@ -62,6 +68,7 @@ SAMPLES = (
     Sample("task/5/$S", "not started", 200, ["CREATED"]),
     Sample("task/11/$S", "older: sub-processes inside it", 200,
            ["RUNNING", "FINISHED", "FINISHED", "RUNNING", "FINISHED", "RUNNING", "FINISHED", "RUNNING"]),
+    Sample("get_tasks_states_by_app/?task_ids=1,2,7", "several tasks at once", 200, ["FINISHED", "RUNNING", 40303]),
     Sample("task/6/$S", "expired", 404, 40402),
     Sample("task/7/$S", "another application's", 403, 40303),
     Sample("task/8/$S", "bound to no application", 403, 40302),
@@ -78,8 +85,9 @@ def main():
     try:
         with scratch.Scratch() as folder:
             url = start_everything(folder, options.builddir)
-            show(url, options.verbose)
-            mistakes = [mistake for sample in SAMPLES for mistake in check(url, sample)]
+            _status, version, answer = ask(url, SHOWN)
+            show(url, version, answer, options.verbose)
+            mistakes = [mistake for sample in SAMPLES for mistake in check(url, sample, version)]
             report(mistakes, options.once)
             if not options.once and not mistakes:
                 wait_for_end()
@@ -134,50 +142,60 @@ class step:
         print("failed" if failure else f"{time.monotonic() - self._started:.1f} s", end=self._end, flush=True)
 
 
-def show(url, is_verbose):
-    print(table(url))
+def show(url, version, answer, is_verbose):
+    print(table(url, version))
     if is_verbose:
         print(f"\n{SHOWN.command}")
-        print(json.dumps(ask(url, SHOWN)[1], indent=2, ensure_ascii=False))
+        print(json.dumps(answer, indent=2, ensure_ascii=False))
     print(f"\nWeb page: {url.removesuffix(webserver.MOUNT)}/bkflow-web/#task=2 ({APP}, {SECRET}, {USER})", flush=True)
 
 
-def table(url):
+def table(url, version):
     """What can be typed, and what each sample task shows."""
-    return "\n".join([shell(url), *(sample.row for sample in SAMPLES)])
+    return "\n".join([shell(url, version), *(sample.row for sample in SAMPLES)])
 
 
-def shell(url):
-    return SHELL.format(app=APP, secret=SECRET, user=USER, url=url)
+def shell(url, version):
+    lines = SHELL.format(app=APP, secret=SECRET, user=USER, url=url, version=version)
+    return lines + ("export no_proxy=127.0.0.1\n" if any(map(os.environ.get, PROXIES)) else "")
 
 
-def ask(url, sample):
-    """The very commands that are printed; gives status and answer."""
-    script = f"{shell(url)}{sample.command} -sS --noproxy '*' -w '\\n%{{http_code}}'"
-    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=30, check=True)
-    body, status = done.stdout.rsplit("\n", 1)
-    return int(status), json.loads(body)
+def ask(url, sample, version=""):
+    """By the very commands that are printed; gives status, version and answer."""
+    done = subprocess.run(["sh", "-c", f"{shell(url, version)}{sample.command} -sS --include"],
+                          capture_output=True, text=True, timeout=30, check=True)
+    head, _, body = done.stdout.partition("\n\n")
+    headers = dict(line.lower().split(": ", 1) for line in head.splitlines()[1:])
+    return int(head.split()[1]), headers.get("x-states-version"), json.loads(body)
 
 
-def check(url, sample):
+def check(url, sample, version):
     """What is wrong with the answer, in words."""
-    status, answer = ask(url, sample)
+    started = time.monotonic()
+    status, got_version, answer = ask(url, sample, version)
     nodes = list(all_nodes(answer["data"])) if answer["result"] else []
-    got = [node["state"] for node in nodes] or answer["code"]
+    got = [node.get("state") or node["code"] for node in nodes] or answer["code"]
     if (status, got) != (sample.status, sample.expected):
         yield f"{sample.command}: expected {sample.status} {sample.expected}, got {status} {got}"
-    failed = [node["id"] for node in nodes if node["state"] == "FAILED"]
+    failed = [node["id"] for node in nodes if node.get("state") == "FAILED"]
     if "failed=1" in sample.path and answer["data"].get("failed_nodes") != failed:
         yield f"{sample.command}: expected {failed} in failed_nodes"
+    if sample.seconds and (time.monotonic() - started < sample.seconds or got_version != version):
+        yield f"{sample.command}: expected version {version} after {sample.seconds} s, got {got_version}"
 
 
-def all_nodes(node):
-    """A node and all below it, in the order of the answer."""
+def all_nodes(data):
+    """Those of one task in the order of the answer, or what is said of several tasks."""
+    return nodes_below(data) if "state" in data else data.values()
+
+
+def nodes_below(node):
+    """The node itself comes first."""
     yield node
     for child in node.get("children", {}).values():
-        yield from all_nodes(child)
+        yield from nodes_below(child)
     if "subtask" in node:
-        yield from all_nodes(node["subtask"]["states"])
+        yield from nodes_below(node["subtask"]["states"])
 
 
 def report(mistakes, is_once):

@@ -84,6 +84,23 @@ def test_follows_a_task_until_it_ends(demo, demo_tasks):
         name: (FINISHED, "FINISHED\n", "") for name in CLIENTS}
 
 
+def test_lets_the_server_wait(demo, demo_tasks):
+    """A client that polls instead would pause longer than anybody waits for it here."""
+    task_id = demo_tasks.task([support.node(state="RUNNING", archived=None), support.node("a", state="RUNNING", archived=None)],
+                              template_id=1)
+    processes = {name: start(name, demo.api, task_id, WAIT_SECONDS="30", POLL_SECONDS="500") for name in CLIENTS}
+    for process in processes.values():
+        assert process.stdout.readline() == "RUNNING\n"
+    for name in ("a", ""):
+        demo.database.engine_sql("UPDATE eri_state SET name = 'FINISHED', archived_time = UTC_TIMESTAMP(6) "
+                          f"WHERE node_id = '{support.node_id(task_id, name)}'")
+    assert {name: ended(process) for name, process in processes.items()} == {
+        name: (FINISHED, "FINISHED\n", "") for name in CLIENTS}
+    asked = f"/task/{task_id}/get_task_states_by_app/"
+    lab_scratch.wait_until(lambda: demo.server.access_log_when(asked).count(asked) >= 2 * len(CLIENTS))
+    assert demo.server.access_log_when(asked).count(asked) <= 3 * len(CLIENTS)
+
+
 def test_gives_up_in_the_end(demo):
     running = {name: start(name, demo.api, 2, PATIENCE_SECONDS="2") for name in CLIENTS}
     nowhere = f"http://127.0.0.1:{lab_scratch.free_port()}"
