@@ -7,9 +7,8 @@
 #include <time.h>
 
 enum {
-    LOOK_NS = 250 * 1000 * 1000, // between two looks at the database
-    RETRY_SECONDS = 1,           // likewise while it does not answer
-    LINES_AROUND = 6,            // of the terminal, above and below the nodes
+    REST_MAX_MS = 1000, // between two looks at the database
+    LINES_AROUND = 6,   // of the terminal, above and below the nodes
 };
 
 struct following {
@@ -146,10 +145,13 @@ static bool has_ended(const struct ctl_states_view *view)
     return str_equal(state, STR("FINISHED")) || str_equal(state, STR("REVOKED"));
 }
 
+// A second at most, because clocks run. The database is asked less often while it does not answer.
 static void rest(const struct following *following)
 {
-    const struct timespec time = {.tv_sec = following->is_failing ? RETRY_SECONDS : 0,
-                                  .tv_nsec = following->is_failing ? 0 : LOOK_NS};
+    const int64_t interval_ms = following->view->ctl->conf->server.watch_interval_ms;
+    const int64_t ms =
+        following->is_failing || interval_ms > REST_MAX_MS ? (int64_t)REST_MAX_MS : interval_ms;
+    const struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
     (void)nanosleep(&time, NULL);
 }
 

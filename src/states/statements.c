@@ -121,9 +121,9 @@ static const struct db_column node_columns[] = {VARCHAR(33), VARCHAR(33), VARCHA
 static const struct db_column digest_columns[] = {VARCHAR(33), BIGINT, BIGINT};
 
 // What an answer shows of a row, and its place among the others, as one text that no other row has:
-// the numbers at its end tell where each string ends, and -1 is not a length. The first string makes
-// bytes of all of it, because the columns may differ in character set and collation. root_id is
-// there because a collation groups rows whose root_id differs in case.
+// the numbers at its end tell where each string ends, and -1 is not a length. The first string
+// makes bytes of all of it, because the columns may differ in character set and collation. root_id
+// is there because a collation groups rows whose root_id differs in case.
 #define ROW_LENGTH(column) ",IFNULL(LENGTH(s." column "),-1)"
 #define ROW_VALUE(column)  ",IFNULL(s." column ",'')"
 // clang-format off
