@@ -324,7 +324,7 @@ static bool take_seat(struct waiting_seat *seat, const struct service_parking *p
     waiter->until_us = parking->until_us;
     waiter->read_us = parking->read_us;
     waiter->reread_us = parking->reread_us;
-    waiter->has_failed = parking->root_count == 0;
+    waiter->has_failed = parking->has_failed;
     return waiter->has_failed || watch_set_roots(waiter, parking->roots, parking->root_count) == 0;
 }
 

@@ -54,11 +54,12 @@ struct service {
 // A request that waits until the states of its tasks change.
 struct service_parking {
     const struct str *roots; // the tasks' root nodes
-    size_t root_count;       // 0: the tasks could not be read; those of before
-    struct str app_code;     // of the caller
-    int64_t until_us;        // monotonic; end of the wait
-    int64_t read_us;         // monotonic; the tasks' rows were read after this time
-    int64_t reread_us;       // look again after this time even without a change; 0: no need to
+    size_t root_count;
+    bool has_failed;     // the tasks could not be read now: the roots are those of before
+    struct str app_code; // of the caller
+    int64_t until_us;    // monotonic; end of the wait
+    int64_t read_us;     // monotonic; the tasks' rows were read after this time
+    int64_t reread_us;   // look again after this time even without a change; 0: no need to
 };
 
 // The client of one request.

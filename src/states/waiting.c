@@ -49,7 +49,8 @@ static int64_t reread_us(const struct exchange *exchange)
 
 static bool park_failed(const struct exchange *exchange, int64_t until_us)
 {
-    const struct service_parking parking = {.until_us = until_us, .read_us = clock_monotonic_us()};
+    const struct service_parking parking = {
+        .has_failed = true, .until_us = until_us, .read_us = clock_monotonic_us()};
     return exchange->client.park(exchange->client.context, &parking);
 }
 

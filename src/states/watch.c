@@ -98,14 +98,14 @@ int watch_set_roots(struct watch_waiter *waiter, const struct str roots[], size_
         assert(roots[i].len <= WATCH_ROOT_BYTES);
         bytes += roots[i].len;
     }
-    struct watch_link *const links = malloc(bytes);
+    struct watch_link *const links = malloc(bytes + 1); // without roots it is not empty
     if (links == NULL) {
         return -1;
     }
     char *keys = (char *)(links + count);
     for (size_t i = 0; i < count; i++) {
         memcpy(keys, roots[i].ptr, roots[i].len);
-        links[i] = (struct watch_link){.waiter = waiter, .key = {keys, roots[i].len}};
+        links[i] = (struct watch_link){.key = {keys, roots[i].len}};
         keys += roots[i].len;
     }
     free(waiter->links);
@@ -254,6 +254,7 @@ static int link_waiter(struct watch *watch, struct watch_waiter *waiter)
         if (root == NULL) {
             return -1;
         }
+        link->waiter = waiter;
         link_to_root(link, root);
     }
     return 0;

@@ -69,10 +69,11 @@ struct watch;
 struct watch *watch_new(uint64_t seed) MUST_CHECK;
 void watch_free(struct watch *watch);
 
-// Sets what the waiter waits for: copies of at least one id, of at most WATCH_ROOT_BYTES each. -1
-// if out of memory; the waiter is unchanged then. The waiter must not be in a watch.
-int watch_set_roots(struct watch_waiter *waiter, const struct str roots[],
-                    size_t count) MUST_CHECK NONNULL;
+// Sets what the waiter waits for: copies of ids of at most WATCH_ROOT_BYTES each. Without any, only
+// the clock wakes it. -1 if out of memory; the waiter is unchanged then. The waiter must not be in
+// a watch.
+int watch_set_roots(struct watch_waiter *waiter, const struct str roots[], size_t count) MUST_CHECK
+    __attribute__((nonnull(1)));
 void watch_drop_roots(struct watch_waiter *waiter) NONNULL;
 
 // Adds a waiter, which may be ready at once. -1 if out of memory; it is not added then.
