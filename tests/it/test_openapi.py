@@ -125,6 +125,31 @@ def test_the_examples_are_as_their_schemas_say():
     assert seen > 30
 
 
+TIMES = {"start_time", "finish_time", "elapsed_time", "trace_id"}
+
+
+def without_times(value):
+    return {name: without_times(part) if isinstance(part, dict) else part
+            for name, part in value.items() if name not in TIMES}
+
+
+@pytest.mark.parametrize("name, task_id, query", [
+    ("running", 2, ""), ("subtasks", 2, "subtasks=1"), ("failed", 3, "failed=1"), ("not_started", 5, "")])
+def test_an_example_is_what_the_demo_answers(demo, name, task_id, query):
+    """But for times, and for nodes that were left out."""
+    example = documented(STATES, 200)["content"]["application/json"]["examples"][name]["value"]
+    assert_part_of(without_times(example), without_times(ask(demo.responder, task_id, query=query).json))
+
+
+def assert_part_of(shown, whole, is_children=False):
+    assert is_children or list(shown) == list(whole)
+    for name, part in shown.items():
+        if isinstance(part, dict):
+            assert_part_of(part, whole[name], name == "children")
+        else:
+            assert part == whole[name], name
+
+
 def test_a_schema_that_says_no_can_be_trusted():
     """The validation above finds what it should: one thing wrong at a time."""
     good = documented(STATES, 200)["content"]["application/json"]
@@ -305,6 +330,26 @@ def test_not_modified(demo):
     response = ask(demo.responder, 1, {"If-None-Match": tag})
     assert response.status == 304
     assert_as_documented(response, STATES)
+
+
+def test_waiting(demo):
+    """Until the end, as nothing happens in this task."""
+    first = ask(demo.responder, 1)
+    version = first.header("X-States-Version")
+    for headers, status in (({}, 200), ({"If-None-Match": first.header("ETag")}, 304)):
+        response = ask(demo.responder, 1, headers, query=f"wait=300ms&version={version}")
+        assert (response.status, response.header("X-States-Version")) == (status, version)
+        assert_as_documented(response, STATES)
+
+
+def test_how_long_a_request_waits_is_written_as_documented(demo):
+    wait = DOCUMENT["components"]["parameters"]["Wait"]
+    for example in wait["examples"].values():
+        assert mistakes(example["value"], wait["schema"]) == []
+        assert ask(demo.responder, 1, query=f"wait={example['value']}").status == 200  # without a version: at once
+    for wrong in ("", "-1", "1.5s", "30 s", "soon"):
+        assert mistakes(wrong, wait["schema"])
+        assert_error(ask(demo.responder, 1, query=f"wait={wrong}"), 40000)
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
