@@ -6,7 +6,7 @@
 #include "descriptors.h"
 #include "sd_notify.h"
 #include "prober_thread.h"
-#include "progress.h"
+#include "progress_report.h"
 #include "waiting_room.h"
 
 #include <errno.h>
@@ -30,13 +30,14 @@ struct server {
     struct worker_shared *shared;
     struct worker **workers;           // one per thread
     struct worker *overload_responder; // runs in the main thread
+    size_t overload_shard;             // its metrics
     struct prober_thread *prober;
     pthread_t *threads;
     bool *is_joined;
     size_t count; // of WORKERS
     int signal_fd;
     struct progress progress;
-    bool has_reported_hang;
+    struct progress_report report;
     int64_t drain_end_us; // monotonic; 0: not draining
 };
 
@@ -92,8 +93,8 @@ static int start_prober(struct server *server)
 
 static int make_overload_responder(struct server *server)
 {
-    const size_t shard = server->shared->metrics->workers - 1;
-    server->overload_responder = worker_new(server->shared, shard, false);
+    server->overload_shard = server->shared->metrics->workers - 1;
+    server->overload_responder = worker_new(server->shared, server->overload_shard, false);
     errno = ENOMEM;
     return server->overload_responder == NULL ? report("cannot make the overload responder") : 0;
 }
@@ -307,20 +308,17 @@ static bool is_stuck(struct server *server)
     return progress_is_stuck(&server->progress);
 }
 
-static void report_hang(struct server *server)
+// Only the overload responder refuses requests because of overload.
+static void report_progress(struct server *server)
 {
-    const bool is_hung = progress_is_hung(&server->progress);
-    if (is_hung && !server->has_reported_hang) {
-        LOG_EVENT(LOG_LEVEL_ERROR,
-                  "all workers hang beyond every time limit: the watchdog is no longer fed",
-                  LOG_NUMBER("seconds", server->progress.waiting_us / 1000000));
-    }
-    server->has_reported_hang = is_hung;
+    const struct metrics *const metrics = server->shared->metrics;
+    const struct metrics_shard *const shard = &metrics->shards[server->overload_shard];
+    const uint64_t refused = atomic_load(&shard->outcomes[METRICS_FAILED + ERR_OVERLOADED]);
+    progress_report(&server->report, &server->progress, refused, clock_monotonic_us());
 }
 
 static void feed_watchdog(struct server *server)
 {
-    report_hang(server);
     if (progress_feeds_watchdog(&server->progress, clock_monotonic_us())) {
         sd_notify_alive();
     }
@@ -380,6 +378,7 @@ static size_t count_ended(struct server *server)
 
 static void tick(struct server *server)
 {
+    report_progress(server);
     feed_watchdog(server);
     loop_sweep(server->shared->loop);
     db_deadline_enforce(db_health_deadlines(server->shared->health), clock_monotonic_us());

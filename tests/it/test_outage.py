@@ -159,6 +159,21 @@ def test_overload_is_told_at_once(program, database, world, finished_task):
     assert responder.stop() == 0
 
 
+def test_an_overload_is_one_pair_of_log_lines(program, database, world, finished_task):
+    """However many requests it refuses."""
+    waiting_task = world.task([support.node()])
+    responder = program.listen(lab_responder.settings_for(database, **{"server.workers": 1}))
+    with database.locked("eri_state"):
+        waiting = support.hold_up(database, responder, support.states(waiting_task), 1)
+        for _ in range(3):
+            support.assert_error(responder.ask(support.states(finished_task)), 503, 50302)
+    for answer in waiting:
+        support.success(answer())
+    responder.wait_for_log("info: no longer overloaded refused=3 ")
+    assert responder.log.count("overloaded:") == responder.log.count("no longer overloaded") == 1
+    assert responder.stop() == 0
+
+
 def test_a_halt_is_no_overload(program, database, world, finished_task):
     """After a second in which the whole process stood still, the worker goes on, and nobody is told otherwise."""
     waiting_task = world.task([support.node()])
