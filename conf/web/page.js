@@ -436,6 +436,7 @@ by('result').addEventListener('keydown', event => {
     Escape: closeDetails,
     '/': () => {
       event.preventDefault();
+      by('tools').setAttribute('aria-expanded', 'true'); // on a phone the search is behind it
       by('search').focus();
     },
   };

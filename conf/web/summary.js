@@ -16,7 +16,10 @@ export class Summary {
     by('search').addEventListener('input', () => this.#searchSoon());
     by('search').addEventListener('keydown', event => this.#onKey(event));
     by('urgent').addEventListener('click', () => this.#toggleUrgent());
-    by('clear').addEventListener('click', () => this.clear());
+    by('clear').addEventListener('click', () => {
+      this.clear(); // and with it this button: the focus goes where all is shown
+      by('tree').focus({preventScroll: true});
+    });
     by('walk-next').addEventListener('click', () => onWalk(1));
     by('walk-previous').addEventListener('click', () => onWalk(-1));
   }

@@ -722,7 +722,7 @@ def assert_fits(browser):
     assert browser.run("return document.documentElement.scrollWidth") <= PHONE["width"]
     cut = browser.run("""
         return [...document.querySelectorAll('button, .name, .word, .c-time, label, dd, h2')]
-            .filter(element => element.checkVisibility() && !element.closest('.hidden'))
+            .filter(element => element.checkVisibility() && element.offsetWidth > 1 && !element.closest('.hidden'))
             .filter(element => element.getBoundingClientRect().right > innerWidth
                 || getComputedStyle(element).display !== 'inline' && element.scrollWidth > element.clientWidth + 1)
             .map(element => element.textContent);""")
