@@ -16,6 +16,7 @@ static const struct {
     {ERR_CREDENTIALS_FORMAT, 400, 40003, "credentials_format"},
     {ERR_QUERY_FORMAT, 400, 40004, "query_format"},
     {ERR_SPACE_PATH, 400, 40005, "space_path"},
+    {ERR_TASK_IDS, 400, 40006, "task_ids"},
     {ERR_CREDENTIALS_MISSING, 401, 40101, "credentials_missing"},
     {ERR_CREDENTIALS_WRONG, 401, 40102, "credentials_wrong"},
     {ERR_USER_UNKNOWN, 401, 40103, "user_unknown"},
@@ -40,6 +41,7 @@ static const struct {
     {ERR_INTERNAL, 500, 50001, "internal"},
     {ERR_NO_ROOT_ROW, 500, 50002, "no_root_row"},
     {ERR_TOO_MANY_NODES, 500, 50003, "too_many_nodes"},
+    {ERR_TOO_MANY_NODES_TOGETHER, 500, 50003, "too_many_nodes_together"},
     {ERR_NO_MEMORY, 500, 50004, "no_memory"},
     {ERR_DATABASE_DOWN, 503, 50301, "database_down"},
     {ERR_DATABASE_FAULT, 503, 50303, "database_fault"},
@@ -84,7 +86,8 @@ static bool may_share_code(enum error_kind a, enum error_kind b)
 {
     return (a == ERR_TOKEN_REFUSED && b == ERR_TOKEN_CLAIMS) ||
            (a == ERR_BAD_REQUEST && b == ERR_MALFORMED_VARIABLES) ||
-           (a == ERR_UNKNOWN_PATH && b == ERR_NO_PATH_INFO);
+           (a == ERR_UNKNOWN_PATH && b == ERR_NO_PATH_INFO) ||
+           (a == ERR_TOO_MANY_NODES && b == ERR_TOO_MANY_NODES_TOGETHER);
 }
 
 static void codes_and_labels_are_unique(void **state)
