@@ -41,8 +41,10 @@ static bool look_at_connection(struct ctl_schema *schema, const struct conf_data
     say_where(conf, where, sizeof where);
     const bool answers = ctl_schema_server(schema, server, &err) == 0;
     if (answers) {
-        ctl_report_what(&finding, "%s@%s in database %s of %s at %s", server->user, server->host,
-                        server->database, server->version, where);
+        ctl_report_what(&finding, "%s@%s in database %s of %s%s at %s", server->user, server->host,
+                        server->database,
+                        strstr(server->version, "MariaDB") == NULL ? "MySQL " : "", server->version,
+                        where);
     } else {
         struct ctl_fault fault = {.what = ""};
         ctl_fault_explain(&fault, &err);

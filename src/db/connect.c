@@ -13,8 +13,9 @@ enum { SQL_BYTES = 768 };
 // The client library's boolean type: my_bool in MariaDB's, bool in Oracle's since 8.0.
 typedef __typeof__(*((MYSQL_BIND *)NULL)->is_null) client_bool;
 
-// MariaDB's CR_PLUGIN_NOT_ALLOWED.
-enum { PLUGIN_NOT_ALLOWED = 5010 };
+// The other library's header lacks them: MariaDB's CR_PLUGIN_NOT_ALLOWED, Oracle's
+// CR_AUTH_PLUGIN_ERR.
+enum { PLUGIN_NOT_ALLOWED = 5010, PLUGIN_FAILED = 2061 };
 
 // ---- options ----
 
@@ -39,7 +40,8 @@ static bool demands_tls(const struct conf_database *conf)
 // Without TLS, caching_sha2_password and sha256_password encrypt the password with the server's
 // key. The library asks the server for the key unless it has a file, and gives up if the file is
 // empty. An option file can name the right key.
-#define NO_KEY "/dev/null"
+#define NO_KEY     "/dev/null"
+#define KEY_OPTION "server-public-key"
 
 static void set_security(MYSQL *handle, const struct conf_database *conf)
 {
@@ -53,14 +55,24 @@ static void set_security(MYSQL *handle, const struct conf_database *conf)
 
 #else
 
+#define KEY_OPTION "server-public-key-path"
+
+// Without tls_ca there is no TLS at all: over TLS, caching_sha2_password and sha256_password send
+// the password itself, and the library would use TLS with anybody who offers it.
+static unsigned tls_mode(const struct conf_database *conf)
+{
+    if (!demands_tls(conf)) {
+        return SSL_MODE_DISABLED;
+    }
+    return conf->tls_verify ? SSL_MODE_VERIFY_IDENTITY : SSL_MODE_VERIFY_CA;
+}
+
 static void set_security(MYSQL *handle, const struct conf_database *conf)
 {
-    client_bool no = 0;
+    const client_bool no = 0;
+    const unsigned mode = tls_mode(conf);
     mysql_options(handle, MYSQL_ENABLE_CLEARTEXT_PLUGIN, &no); // the environment can enable it
-    if (demands_tls(conf)) {
-        unsigned mode = conf->tls_verify ? SSL_MODE_VERIFY_IDENTITY : SSL_MODE_REQUIRED;
-        mysql_options(handle, MYSQL_OPT_SSL_MODE, &mode);
-    }
+    mysql_options(handle, MYSQL_OPT_SSL_MODE, &mode);
 }
 
 #endif
@@ -258,16 +270,18 @@ void db_connect_fail(struct db_connect_result *result, unsigned code, const char
     snprintf(result->message, sizeof result->message, "%s", message);
 }
 
-// Replaces useless messages of the library: about plug-ins, for which it prints freed memory, and
-// about a missing key, for which it has none.
+// Replaces useless messages of the library: about plug-ins, for which MariaDB's prints freed
+// memory, and about a missing key, for which MariaDB's has none, and Oracle's does not say what to
+// do.
 static const char *message_of(MYSQL *handle, unsigned code)
 {
     switch (code) {
     case PLUGIN_NOT_ALLOWED:
         return "the server asks for the password itself, which it gets over verified TLS only";
     case CR_UNKNOWN_ERROR:
-        return "the login needs TLS, a unix socket, or the server's public key (server-public-key "
-               "in option_file)";
+    case PLUGIN_FAILED:
+        return "the login needs TLS, a unix socket, or the server's public key (" KEY_OPTION
+               " in option_file)";
     default:
         return mysql_error(handle);
     }

@@ -51,6 +51,11 @@ class Program:
         if not os.access(self.path, os.X_OK):
             raise RuntimeError(f"{self.path} is not built")
 
+    @functools.cached_property
+    def library(self):
+        """Whose client library it was built with."""
+        return "MySQL" if b"libmysqlclient" in lab.run(["ldd", self.path]).stdout else "MariaDB"
+
     def config(self, settings):
         return self.scratch.write("bkflow-states", ".conf", config_text(settings))
 
