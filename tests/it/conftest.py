@@ -12,7 +12,7 @@ import support
 import tap
 import web_page
 from lab import browser as lab_browser
-from lab import documents, mariadb, scratch
+from lab import dbms, documents, mariadb, scratch
 from lab import responder as lab_responder
 
 # The parts of the suite that can run at the same time. What neither list names is the part "program": it shares one
@@ -27,10 +27,35 @@ PARTS = {
 }
 
 
+def stem_of(path):
+    return os.path.basename(path).removeprefix("test_").removesuffix(".py")
+
+
 def part_of(path):
     """The part that a test file belongs to."""
-    stem = os.path.basename(path).removeprefix("test_").removesuffix(".py")
-    return next((part for part, stems in PARTS.items() if stem in stems), "program")
+    return next((part for part, stems in PARTS.items() if stem_of(path) in stems), "program")
+
+
+# Files of tests that are not run in the roots of tests/systems.
+NOT_IN_A_ROOT = {
+    "bkflow_document": "the documents' commands are Debian 12's",
+    "documents": "the documents' commands are Debian 12's",
+    "soak": "it is about time, not about systems",
+    "web_page": "there is no browser",
+}
+
+
+def obstacle_to(item, is_root):
+    """Why a test is not applicable here; None if it is."""
+    if is_root and stem_of(item.fspath) in NOT_IN_A_ROOT:
+        return NOT_IN_A_ROOT[stem_of(item.fspath)]
+    for mark in item.iter_markers("not_in_a_root"):
+        if is_root:
+            return mark.args[0]
+    for mark in item.iter_markers("only_with"):
+        if mark.args[0] != dbms.NAME:
+            return f"{mark.args[0]} only: {mark.args[1]}"
+    return None
 
 
 BUILDDIR = os.environ.get("BUILDDIR", os.path.join(os.path.dirname(__file__), "..", ".."))
@@ -45,12 +70,18 @@ collect_ignore = [] if IS_OWN_BUILD and not IS_SANITIZED else ["test_bkflow_docu
 def pytest_addoption(parser):
     parser.addoption("--tap-output", action="store_true", help="report in the Test Anything Protocol")
     parser.addoption("--part", choices=("program", *PARTS), help="only this part")
+    parser.addoption("--system", action="store_true", help="in a root of tests/systems: list what is not applicable")
 
 
 def pytest_collection_modifyitems(config, items):
-    part = config.getoption("--part")
-    if part:
-        items[:] = [item for item in items if part_of(item.fspath) == part]
+    part, is_root = config.getoption("--part"), config.getoption("--system")
+    items[:] = [item for item in items if part in (None, part_of(item.fspath))]
+    for item in list(items):
+        obstacle = obstacle_to(item, is_root)
+        if obstacle and is_root:
+            item.add_marker(pytest.mark.skip(reason=obstacle))
+        elif obstacle:
+            items.remove(item)
 
 
 # Last, because the reporter that it replaces registers itself in the same hook.
@@ -58,6 +89,8 @@ def pytest_collection_modifyitems(config, items):
 def pytest_configure(config):
     # As after Ctrl-C: the fixtures are taken down, so no server or folder is left behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config.addinivalue_line("markers", "only_with(server, reason): for one of MariaDB and MySQL")
+    config.addinivalue_line("markers", "not_in_a_root(reason): not in the roots of tests/systems")
     if config.getoption("--tap-output"):
         tap.replace_terminal_reporter(config)
 

@@ -7,7 +7,7 @@ import subprocess
 import ctl
 import pytest
 import support
-from lab import client, mariadb
+from lab import client, dbms, mariadb
 
 VERDICTS = {"ok", "warning", "wrong"}
 
@@ -86,7 +86,7 @@ class TestGood:
         checks = check(site, ctl.OK)
         where = checks["connection.database"]["what"]
         assert f"{site.reader}@%" in where and site.name in where and str(site.server.socket) in where
-        assert "MariaDB" in where
+        assert dbms.NAME in where
         assert "5000 ms" in checks["time_limit.database"]["what"]
         assert "Asia/Shanghai" in checks["timezone"]["what"]
 

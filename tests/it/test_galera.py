@@ -12,6 +12,8 @@ from lab import client, fcgi, galera
 from lab import responder as lab_responder
 from lab.scratch import wait_until
 
+pytestmark = pytest.mark.only_with("MariaDB", "it is its cluster")
+
 WORKERS = 4
 NODES = 3
 

@@ -8,7 +8,7 @@ import re
 import pressure
 import pytest
 import support
-from lab import client, mariadb, mysql_proxy, scratch
+from lab import client, dbms, mariadb, mysql_proxy, scratch
 from lab.mysql_proxy import EXECUTE, HANG, HANG_UP, PREPARE, QUERY, error
 from lab.scratch import wait_until
 
@@ -178,7 +178,7 @@ def test_an_operator_who_ends_a_statement_is_no_time_limit(servers, port, start)
 
 
 def waiting_statements(server):
-    return [row[0] for row in server.sql("SELECT id FROM information_schema.processlist WHERE user = "
+    return [row[0] for row in server.sql(f"SELECT id FROM {dbms.PROCESSES} WHERE user = "
                                          f"'{mariadb.RESPONDER_USER}' AND state LIKE 'Waiting for%lock'", None)]
 
 

@@ -12,7 +12,7 @@ import time
 import gateway
 import pytest
 import support
-from lab import client, fcgi, jwt, mariadb
+from lab import client, dbms, fcgi, jwt, mariadb
 from lab import responder as lab_responder
 from lab import scratch as lab_scratch
 from lab.scratch import wait_until
@@ -199,7 +199,7 @@ def other_log_is_written(stage):
 
 def connections_are_new(stage):
     stage.statuses()
-    ids = {row[0] for row in stage.database.sql("SELECT id FROM information_schema.processlist WHERE user LIKE "
+    ids = {row[0] for row in stage.database.sql(f"SELECT id FROM {dbms.PROCESSES} WHERE user LIKE "
                                                 f"'{mariadb.RESPONDER_USER}%'", None)}
     before, stage.connections = stage.connections, ids
     return before is not None and bool(ids - before)

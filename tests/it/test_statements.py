@@ -1,19 +1,16 @@
 # SPDX-License-Identifier: MIT
 """What a request costs the database: round trips, indexes, nothing parsed, no transaction while sending."""
 
-import collections
-
+import observed
 import pytest
 import support
-from lab import fcgi, mariadb
+from lab import dbms, fcgi, mariadb
 from lab import responder as lab_responder
 from lab.scratch import wait_until
 
 MANY = 400  # rows, so that reading a whole table would be dearer than any index
 NODES = 30
 COUNTERS = ("Com_stmt_prepare", "Com_stmt_execute", "Com_stmt_close", "Com_begin", "Com_set_option", "Com_change_db")
-
-Step = collections.namedtuple("Step", "table access key extra")
 
 
 @pytest.fixture(scope="module")
@@ -126,24 +123,23 @@ REFUSALS = {
 @pytest.fixture
 def watched(database, program):
     """A responder with one worker and no limit on failures, and what the server read for it."""
-    database.sql("SET GLOBAL userstat = 1", None)
-    responder = program.listen(lab_responder.settings_for(
-        database, **{"server.workers": 1, "auth.failure_limit": 0}))
-    yield responder
-    assert responder.stop() == 0
-    database.sql("SET GLOBAL userstat = 0", None)
+    with observed.counting(database):
+        responder = program.listen(lab_responder.settings_for(
+            database, **{"server.workers": 1, "auth.failure_limit": 0}))
+        yield responder
+        assert responder.stop() == 0
 
 
 def rows_read(database, responder, request):
     """Rows read of each table, and the Handler counters of reading, for one request of a warm worker."""
     responder.ask(request)
-    database.sql("FLUSH TABLE_STATISTICS", None)
+    observed.forget_rows_read(database)
     before = handlers(database)
     answer = responder.ask(request)
     after = handlers(database)
     own = handlers(database)  # what looking at the counters costs
     counters = {name: after[name] - before[name] - (own[name] - after[name]) for name in after}
-    tables = dict(database.sql("SELECT TABLE_NAME, ROWS_READ FROM information_schema.TABLE_STATISTICS", None))
+    tables = {table: count for (_database, table), count in observed.rows_read(database).items()}
     return answer.status, tables, counters
 
 
@@ -169,8 +165,8 @@ class TestNothingIsReadTooEarly:
 
     def test_the_counters_see_what_a_good_request_reads(self, ask):
         tables, counters = ask()
-        assert int(tables["eri_state"]) == NODES
-        assert int(tables["task_taskinstance"]) == 1
+        assert tables["eri_state"] == NODES
+        assert tables["task_taskinstance"] == 1
         assert sum(counters.values()) >= NODES
 
     @pytest.mark.parametrize("name", REFUSALS)
@@ -239,27 +235,19 @@ class TestNothingIsReadTooEarlyBySpace:
 @pytest.fixture
 def plans(program, database, lab):
     """A function from a request to the plans with which the server ran its statements."""
-    path = lab.path("plans", ".log")
-    settings = "slow_query_log_file = '{}', long_query_time = {}, log_slow_verbosity = '{}', slow_query_log = {}"
-    database.sql("SET GLOBAL " + settings.format(path, 0, "explain", 1).replace(", ", ", GLOBAL "), None)
+    watch = observed.Plans(database, lab)
+    watch.start()
     responder = program.listen(lab_responder.settings_for(database, **{"server.workers": 1}))
 
     def plans_of(request):
         responder.ask(request)  # connects and prepares
-        before = len(path.read_bytes())
+        before = watch.now()
         responder.ask(request)
-        return read_plans(path.read_bytes()[before:].decode(errors="replace"))  # parameters may be bytes
+        return watch.since(before)
 
     yield plans_of
     assert responder.stop() == 0
-    database.sql("SET GLOBAL slow_query_log = 0, GLOBAL long_query_time = 10, GLOBAL log_slow_verbosity = ''", None)
-
-
-def read_plans(text):
-    lines = [line.removeprefix("# explain: ").split("\t") for line in text.splitlines() if line.startswith("# explain: ")]
-    header = ["id", "select_type", "table", "type", "possible_keys", "key"]
-    rows = [line for line in lines if line[:6] != header]
-    return [Step(table=row[2], access=row[3], key=row[5], extra=row[-1]) for row in rows]
+    watch.stop()
 
 
 def assert_indexed(steps):
@@ -329,7 +317,7 @@ def test_no_transaction_is_open_while_an_answer_is_sent(database, world, one_wor
 
 
 def connections(database, condition):
-    return database.sql("SELECT id, command, state FROM information_schema.processlist "
+    return database.sql(f"SELECT id, command, state FROM {dbms.PROCESSES} "
                         f"WHERE user LIKE 'bkflow_states%' AND {condition}", None)
 
 

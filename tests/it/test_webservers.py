@@ -112,11 +112,12 @@ def test_escapes_in_the_path_reach_the_same_checks(server, raw):
 
 
 def test_underscore_spelling_of_a_credential_header_does_not_smuggle(server, nested_task):
-    """lighttpd makes one variable of both spellings, nginx drops the second."""
+    """lighttpd makes one variable of both spellings, or refuses the second; nginx drops it."""
     wrong = client.authorization(support.APP, "wrong", support.USER)
     status, _headers, body = get(server, nested_task, {"X_Bkapi_Authorization": wrong})
     if server.service.name == "lighttpd":
-        assert (status, json.loads(body)["code"]) == (400, 40002)
+        assert status == 400
+        assert b"<html" in body or json.loads(body)["code"] == 40002
     else:
         assert status == 200
     status, _headers, body = get(server, nested_task, {"X_Bkapi_Authorization": support.GOOD["X-Bkapi-Authorization"]},

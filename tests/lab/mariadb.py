@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Private MariaDB servers, and SQL text made from Python values."""
+"""Private database servers, and SQL text made from Python values.
+
+The server is MariaDB's, or Oracle's MySQL where that is the one installed; see dbms.py.
+"""
 
 import contextlib
 import datetime
@@ -11,6 +14,7 @@ import shutil
 import signal
 import subprocess
 
+from . import dbms
 from . import scratch as lab
 
 DATABASE, ENGINE_DATABASE = "bkflow", "bkflow_engine"
@@ -21,8 +25,6 @@ SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "conf" / "schema"
 RESPONDER_USER, ENGINE_USER = "bkflow_states", "bkflow_states_engine"
 RESPONDER_PASSWORD = "lab-password"
 
-# Nothing here outlives the run, so durability is traded for speed.
-STORAGE = ("--innodb-log-file-size=4M", "--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0")
 # A server that does not answer fails a test instead of stopping them all.
 SQL_SECONDS = 600
 
@@ -53,12 +55,14 @@ class MariaDB:
 
     def command(self):
         network = [f"--port={self.port}", f"--bind-address={self.address}"] if self.port else ["--skip-networking"]
-        return [lab.find_program("mariadbd"), "--no-defaults", f"--user={getpass.getuser()}",
+        return [*dbms.SERVER, "--no-defaults", f"--user={getpass.getuser()}",
                 # Not /tmp: a starting server removes every #sql file there, also those of other servers.
                 f"--tmpdir={self.datadir}",
                 f"--datadir={self.datadir}", f"--socket={self.socket}", f"--pid-file={self.socket}.pid",
                 *network, "--skip-log-bin", "--character-set-server=utf8mb4",
-                "--max-allowed-packet=64M", "--innodb-buffer-pool-size=64M", *STORAGE, *self.options]
+                "--max-allowed-packet=64M", "--innodb-buffer-pool-size=64M", *dbms.OPTIONS, *(
+                    () if any(option.startswith("--ssl-cert") for option in self.options) else (dbms.WITHOUT_TLS,)),
+                *self.options]
 
     def stop(self):
         return self._service.stop()
@@ -120,11 +124,11 @@ class MariaDB:
     def wait_until_held_up(self, count=1):
         """Until so many statements wait for such a lock."""
         # Not innodb_trx: the server shows the same of it as long as somebody looks more than ten times a second.
-        tables = "SELECT 1 FROM information_schema.processlist WHERE state LIKE 'Waiting for%lock'"
+        tables = f"SELECT 1 FROM {dbms.PROCESSES} WHERE state LIKE 'Waiting for%lock'"
         lab.wait_until(lambda: len(self.sql(tables, None)) + self.status("Innodb_row_lock_current_waits") >= count)
 
     def _client(self, database):
-        return ["mariadb", "--no-defaults", f"--socket={self.socket}", "--user=root", "--batch",
+        return [*dbms.CLIENT, f"--socket={self.socket}", "--user=root", "--batch",
                 "--skip-column-names", "--default-character-set=utf8mb4", "--max-allowed-packet=64M",
                 *([database] if database else [])]
 
@@ -204,17 +208,10 @@ def literal(value):
 
 
 def installed_datadir(scratch):
-    """Installing takes a second: do it once for each scratch folder and copy the result."""
-    template = scratch.folder / "mariadb-installed"
+    """Installing takes seconds: do it once for each scratch folder and copy the result."""
+    template = scratch.folder / "installed"
     if not template.exists():
-        done = subprocess.run(
-            ["mariadb-install-db", "--no-defaults", f"--datadir={template}", f"--user={getpass.getuser()}",
-             f"--tmpdir={scratch.folder}",
-             "--auth-root-authentication-method=normal", "--skip-test-db",
-             # A bare machine may not know its own name.
-             "--skip-name-resolve", "--force", *STORAGE],
-            capture_output=True, text=True, check=False,
-        )
+        done = subprocess.run(dbms.install_command(template, scratch.folder), capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise RuntimeError(f"mariadb-install-db failed:\n{done.stdout}{done.stderr}")
+            raise RuntimeError(f"the database could not be installed:\n{done.stdout}{done.stderr}")
     return template

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""Which database server there is, MariaDB's or Oracle's MySQL, and how each is called.
+
+SERVER_ROOT is the root of another system, whose server and client these are then; it shares our /tmp.
+"""
+
+import getpass
+import os
+import shutil
+
+from . import scratch as lab
+
+_ROOT = os.environ.get("SERVER_ROOT", "")
+_IN_ROOT = ("chroot", _ROOT) if _ROOT else ()
+
+
+def _has(name):
+    return shutil.which(name, path=":".join(_ROOT + folder for folder in ("/usr/sbin", "/usr/bin", "/usr/local/sbin"))) is not None
+
+
+def _command(name):
+    return (*_IN_ROOT, name if _ROOT else lab.find_program(name))
+
+
+NAME = "MySQL" if _has("mysqld") and not _has("mariadbd") else "MariaDB"
+IS_MYSQL = NAME == "MySQL"
+
+SERVER = _command("mysqld" if IS_MYSQL else "mariadbd")
+CLIENT = (*_IN_ROOT, *(("mysql", "--no-defaults", "--ssl-mode=DISABLED") if IS_MYSQL
+                       else ("mariadb", "--no-defaults", "--skip-ssl")))
+
+# Nothing here outlives the run, so durability is traded for speed; what a killed server has committed stays, though.
+OPTIONS = ("--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=0", *(
+    # Its second protocol has a port and a socket of its own; its folder for files need not be there.
+    ("--mysqlx=0", "--secure-file-priv=NULL", "--innodb-redo-log-capacity=8M") if IS_MYSQL
+    else ("--innodb-log-file-size=4M",)))
+
+# Debian's servers of today make a certificate of their own, those of yesterday do not: tests that want TLS bring one.
+WITHOUT_TLS = "--tls-version=" if IS_MYSQL else "--skip-ssl"
+
+# A table of id, user, command and state. MySQL's own of that name cannot show a statement with any bytes in it.
+PROCESSES = "information_schema.processlist" if not IS_MYSQL else (
+    "(SELECT processlist_id AS id, processlist_user AS user, processlist_command AS command, processlist_state AS state "
+    "FROM performance_schema.threads WHERE type = 'FOREGROUND') AS processes")
+
+
+def install_command(datadir, tmpdir):
+    """What makes a data folder in which root has no password."""
+    places = [f"--datadir={datadir}", f"--tmpdir={tmpdir}", f"--user={getpass.getuser()}"]
+    if IS_MYSQL:
+        return [*SERVER, "--no-defaults", "--initialize-insecure", *places, *OPTIONS]
+    return [*_IN_ROOT, "mariadb-install-db", "--no-defaults", *places,
+            "--auth-root-authentication-method=normal", "--skip-test-db",
+            # A bare machine may not know its own name.
+            "--skip-name-resolve", "--force", *OPTIONS]
