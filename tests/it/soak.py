@@ -6,7 +6,8 @@
 
 The load comes over the FastCGI socket, on kept and on new connections, and through nginx. Meanwhile the
 configuration is reloaded, the log rotated, database connections are killed, the database is restarted, clients
-abort, send halves of requests, garbage, or do not read. Only while the database is away may a request fail, and
+abort, send halves of requests, garbage, or do not read. Further clients wait for changes at a responder that is
+restarted and killed (soak_waiting.py). Only while the database is away may a request fail, and
 then only with an answer that says so. The exit code tells whether all of it held.
 """
 
@@ -28,6 +29,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
+import soak_waiting
 import support
 from lab import client, fcgi, mariadb, scratch, webserver
 from lab import responder as lab_responder
@@ -63,7 +65,7 @@ class Tally:
         self._lock = threading.Lock()
         self._done = done
         self.began = time.monotonic()
-        self.answers = {"kept": 0, "new": 0, "nginx": 0}
+        self.answers = {"kept": 0, "new": 0, "nginx": 0, "waiting": 0}
         self.failures = []  # (started, ended, what)
         self.windows = []  # (begin, end, why)
         self.mistakes = []  # what was found wrong with the faults
@@ -105,7 +107,7 @@ class Tally:
 class Soak:
     """Database, responder, nginx, load and faults."""
 
-    def __init__(self, lab, builddir, seconds):
+    def __init__(self, lab, builddir, seconds, waiting):
         self.seconds = seconds
         self.done = threading.Event()
         self.tally = Tally(self.done)
@@ -131,6 +133,8 @@ class Soak:
         self.variables = [support.states(task, {"X-Request-Id": TRACE_ID}) for task in self.tasks]
         self.expected = [self._expect(variables) for variables in self.variables]
         warm_up(self.responder, self.variables[0])
+        self.crowd = soak_waiting.Crowd(lab, self.program, self.database, world,
+                                        lab_responder.settings_for(self.database), waiting)
 
     def _expect(self, variables):
         response = self.responder.ask(variables)
@@ -141,13 +145,17 @@ class Soak:
         threads = [threading.Thread(target=target) for target in (
             lambda: self._load("kept", self._kept()), lambda: self._load("kept", self._kept()),
             lambda: self._load("new", self._new), lambda: self._load("nginx", self._through_nginx()), self._watch)]
+        threads += self.crowd.threads(lambda started, what: self.tally.failed("waiting", started, what),
+                                      lambda: self.tally.right("waiting"))
         for thread in threads:
             thread.start()
         try:
             # In this thread: what a thread has started, here the database, is killed when that thread ends.
             Faults(self).run()
+            self.crowd.settle()
         finally:
             self.done.set()
+            self.crowd.close()
             for thread in threads:
                 thread.join()
 
@@ -230,7 +238,7 @@ class Soak:
 
     def judge(self):
         """A list of what did not hold; empty is good."""
-        wrong = self.tally.unexcused()[:10] + self.tally.mistakes[:10]
+        wrong = self.tally.unexcused()[:10] + self.tally.mistakes[:10] + self.crowd.mistakes[:10]
         if not self.responder.service.running:
             return [*wrong, f"the responder ended: {self.responder.log}"]
         self.nginx.stop()
@@ -289,7 +297,7 @@ class Faults:
 
     def run(self):
         often = [self.reload, self.rotate, self.kill_connections, self.abort, self.abort_at_nginx, self.hang_up,
-                 self.half_sent, self.deaf, self.garbage]
+                 self.half_sent, self.deaf, self.garbage, self.restart_waiting, self.kill_waiting, self.reload_waiting]
         # Each once, whatever the time; the restart early, so that a short run sees the recovery.
         plan = [*often[:3], self.restart_database, *often[3:]]
         source = random.Random(6)
@@ -342,6 +350,15 @@ class Faults:
             self.soak.database.start()
             expect(lambda: self.responder.ask(client.variables("/readyz")).status == 200, "it does not recover")
             self._use_every_worker()
+
+    def restart_waiting(self):
+        self.soak.crowd.restart()
+
+    def kill_waiting(self):
+        self.soak.crowd.kill()
+
+    def reload_waiting(self):
+        self.soak.crowd.reload()
 
     def _use_every_worker(self):
         """Each finds out that its connection is gone, and makes another, while failures are excused."""
@@ -487,6 +504,7 @@ def summary(soak):
         ("503 or 504 around a database restart", f"{excused['database restarted']}"),
         ("503 or 504 around killed connections", f"{excused['connections killed']}"),
         ("wrong or missing answers", f"{excused[None]}"),
+        ("waiting clients", ", ".join(f"{n} {what}" for what, n in sorted(soak.crowd.counts.items()))),
         ("memory (PSS), second quarter and last", f"{early} kB, {late} kB"),
         ("descriptors, idle and at most", f"{soak.idle_descriptors}, {max(s.descriptors for s in soak.samples)}"),
         *((f"fault: {name.replace('_', ' ')}", f"{count} times") for name, count in sorted(soak.faults.items())),
@@ -495,9 +513,9 @@ def summary(soak):
     return "\n".join(f"{name:{width}}  {value}" for name, value in rows)
 
 
-def soak_for(lab, builddir, seconds):
+def soak_for(lab, builddir, seconds, waiting=2000):
     """Returns what did not hold, as a list of sentences."""
-    soak = Soak(lab, builddir, seconds)
+    soak = Soak(lab, builddir, seconds, waiting)
     soak.run()
     wrong = soak.judge()
     print(summary(soak))

@@ -7,8 +7,9 @@ from lab import scratch
 from conftest import BUILDDIR
 
 SECONDS = 10
+WAITING = 200
 
 
 def test_load_with_faults():
     with scratch.Scratch() as lab:
-        assert soak.soak_for(lab, BUILDDIR, SECONDS) == []
+        assert soak.soak_for(lab, BUILDDIR, SECONDS, WAITING) == []
