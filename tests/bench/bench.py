@@ -27,9 +27,11 @@ import goals
 import measure
 import services
 import refusals
+import waiting
 from lab import jwt, scratch
 
-GROUPS = ("memory", "json", "floor", "direct", "gateway", "null", "web", "php", "etag", "half", "refusals", "index", "scale")
+GROUPS = ("memory", "json", "floor", "direct", "gateway", "null", "web", "php", "etag", "half", "refusals", "waiting", "index",
+          "scale")
 DEFAULT_GROUPS = GROUPS[:-1]
 CREDENTIALS = json.dumps(
     {"bk_app_code": data.APP_CODE, "bk_app_secret": data.APP_SECRET, "bk_username": data.USERNAME})
@@ -66,6 +68,7 @@ class Bench:
         self.json = self._measure_json() if "json" in self.groups else {}
         self._start_services()
         self.results = {}
+        self.waiters = {}
 
     def _task_file(self, name, task_ids):
         return self.lab.write(name, "", "".join(f"{task} {data.root_of(task)}\n" for task in task_ids))
@@ -257,6 +260,12 @@ class Bench:
             return self._direct(10, connections=HALF_CONNECTIONS, options=["--rate", full / 2])(seconds)
         return run
 
+    def measure_waiting(self):
+        if "waiting" not in self.groups:
+            return {}
+        return waiting.Waiting(self.lab, self.helpers, self.options.builddir, self.database, self.database_pid,
+                               CREDENTIALS).measure(say)
+
     # ---- rounds ----
 
     def measure(self):
@@ -365,6 +374,7 @@ def as_json(bench, medians, verdicts):
         "refusals": bench.refusals,
         "memory": bench.memory,
         "json": bench.json,
+        "waiting": bench.waiters,
         "results": [{"what": what, "nodes": nodes, **figures} for (what, nodes), figures in medians.items()],
         "goals": [verdict.as_dict() for verdict in verdicts],
     }
@@ -397,13 +407,15 @@ def main():
         with scratch.Scratch() as lab:
             bench = Bench(lab, options)
             bench.refusals = bench.measure_refusals()
+            bench.waiters = bench.measure_waiting()
             medians = bench.measure()
     except (measure.NotMeasured, answers.Differ, RuntimeError, subprocess.CalledProcessError) as error:
         sys.exit(f"not measured: {error}")
-    verdicts = list(goals.judge(medians, bench.memory, bench.json, bench.refusals))
+    verdicts = list(goals.judge(medians, bench.memory, bench.json, bench.refusals, bench.waiters))
     print_table(medians)
     print_json(bench.json)
     print_refusals(bench.refusals)
+    print("\n".join(("", *waiting.table(bench.waiters))))
     if verdicts:
         print_goals(verdicts)
     print_doubts(medians)

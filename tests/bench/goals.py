@@ -26,13 +26,14 @@ class Verdict:
         return dataclasses.asdict(self) | {"passes": self.passes}
 
 
-def judge(medians, memory, json, refusals):
+def judge(medians, memory, json, refusals, waiting):
     """The goals whose figures were measured; --only leaves some out."""
     for goal in (_rate, _cpu, _gateway, _tail, _nginx, _not_modified, _half):
         yield from goal(medians)
     yield from _refusals(refusals)
     yield from _json(json)
     yield from _memory(memory)
+    yield from _waiting(waiting)
 
 
 def _direct(medians, databases, connections, nodes=10):
@@ -119,3 +120,15 @@ def _memory(memory):
         yield Verdict("PSS with 8 workers after start, MB", memory["idle"] / MB, "<=", 7)
         yield Verdict("PSS while 8 workers answer 10,000 nodes at once, MB", memory["peak"] / MB, "<=", 40)
         yield Verdict("PSS one second later, MB", memory["after"] / MB, "<", 12)
+
+
+def _waiting(figures):
+    if not figures:
+        return
+    quiet, polling = (sum(figures[name][role] for role in ("database", "responder")) for name in ("quiet", "polling"))
+    yield Verdict("10,000 clients wait, nothing changes: database and responder, % of one core", quiet * 100, "<", 10)
+    yield Verdict("the same clients polling every 2 s: CPU / of waiting", polling / quiet, ">=", 10)
+    yield Verdict("memory for each waiting client, KiB", figures["bytes"] / 1024, "<=", 4)
+    yield Verdict("100 tasks a second change: p99 from commit to answer, ms", figures["changes"]["p99_us"] / 1e3,
+                  "<=", 500)
+    yield Verdict("changes that did not reach a waiting client", figures["changes"]["missed"], "<=", 0)

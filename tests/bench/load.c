@@ -12,9 +12,9 @@
 // Prints the line "measuring" when the measured part begins and one line of JSON at its end.
 #define _GNU_SOURCE
 #include "common.h"
+#include "request.h"
 
 #include <errno.h>
-#include <fastcgi.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -26,16 +26,9 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-enum {
-    REQUEST_BYTES = 4096,
-    HEAD_BYTES = 2048,
-    READ_BYTES = 65536,
-    TAG_BYTES = 96,
-    BODY_START_BYTES = 16
-};
+enum { READ_BYTES = 65536, TAG_BYTES = 96 };
 
 struct task {
     char id[24];
@@ -50,16 +43,7 @@ struct connection {
     enum state state;
     struct task *task;
     double due;
-    // the record being read
-    unsigned char record[FCGI_HEADER_LEN];
-    size_t record_have, content_left, padding_left;
-    int ended; // END_REQUEST has come
-    // the answer
-    char head[HEAD_BYTES + 1];
-    size_t head_bytes;
-    int in_body;
-    char body_start[BODY_START_BYTES];
-    size_t body_bytes;
+    struct answer answer;
 };
 
 static struct {
@@ -92,100 +76,19 @@ static void fail(const char *what)
 
 // ---- the request ----
 
-static size_t put_header(unsigned char *out, int type, size_t length)
-{
-    FCGI_Header header = {.version = FCGI_VERSION_1,
-                          .type = (unsigned char)type,
-                          .requestIdB0 = 1,
-                          .contentLengthB1 = (unsigned char)(length >> 8),
-                          .contentLengthB0 = (unsigned char)length};
-
-    memcpy(out, &header, sizeof header);
-    return sizeof header;
-}
-
-static size_t put_length(unsigned char *out, size_t n)
-{
-    if (n < 128) {
-        out[0] = (unsigned char)n;
-        return 1;
-    }
-    out[0] = (unsigned char)(n >> 24 | 0x80);
-    out[1] = (unsigned char)(n >> 16);
-    out[2] = (unsigned char)(n >> 8);
-    out[3] = (unsigned char)n;
-    return 4;
-}
-
-static size_t put_pair(unsigned char *out, const char *name, const char *value)
-{
-    size_t name_len = strlen(name), value_len = strlen(value);
-    size_t n = put_length(out, name_len);
-    n += put_length(out + n, value_len);
-    memcpy(out + n, name, name_len);
-    memcpy(out + n + name_len, value, value_len);
-    return n + name_len + value_len;
-}
-
-// What nginx sends for such a request.
-static size_t put_params(unsigned char *out, const struct task *task)
-{
-    static const char *const fixed[][2] = {
-        {"SCRIPT_NAME", "/bkflow"},   {"REQUEST_METHOD", "GET"},
-        {"QUERY_STRING", ""},         {"CONTENT_TYPE", ""},
-        {"CONTENT_LENGTH", ""},       {"SERVER_PROTOCOL", "HTTP/1.1"},
-        {"SERVER_SOFTWARE", "nginx"}, {"SERVER_NAME", "localhost"},
-        {"SERVER_PORT", "80"},        {"GATEWAY_INTERFACE", "CGI/1.1"},
-        {"REMOTE_ADDR", "127.0.0.1"}, {"REMOTE_PORT", "40000"},
-        {"HTTP_HOST", "localhost"},   {"HTTP_USER_AGENT", "bench"},
-        {"HTTP_ACCEPT", "*/*"},
-    };
-    char path[64], uri[80];
-    size_t n = 0;
-    snprintf(path, sizeof(path), "/task/%s/get_task_states_by_app/", task->id);
-    snprintf(uri, sizeof(uri), "/bkflow%s", path);
-    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
-        n += put_pair(out + n, fixed[i][0], fixed[i][1]);
-    }
-    n += put_pair(out + n, "PATH_INFO", path);
-    n += put_pair(out + n, "REQUEST_URI", uri);
-    if (token_count > 0) {
-        n += put_pair(out + n, "HTTP_X_BKAPI_JWT", tokens[next_token++ % token_count]);
-    } else {
-        n += put_pair(out + n, "HTTP_X_BKAPI_AUTHORIZATION", opt.credentials);
-    }
-    if (opt.etag && !learning) {
-        n += put_pair(out + n, "HTTP_IF_NONE_MATCH", task->tag);
-    }
-    return n;
-}
-
 static size_t put_request(unsigned char *out, const struct task *task)
 {
-    FCGI_BeginRequestBody begin = {.roleB0 = FCGI_RESPONDER,
-                                   .flags = opt.no_keep ? 0 : FCGI_KEEP_CONN};
-    size_t n = put_header(out, FCGI_BEGIN_REQUEST, sizeof begin);
-    memcpy(out + n, &begin, sizeof begin);
-    n += sizeof begin;
-    size_t params = put_params(out + n + FCGI_HEADER_LEN, task);
-    n += put_header(out + n, FCGI_PARAMS, params) + params;
-    n += put_header(out + n, FCGI_PARAMS, 0);
-    n += put_header(out + n, FCGI_STDIN, 0);
-    return n;
+    struct param more[3] = {{"HTTP_X_BKAPI_AUTHORIZATION", opt.credentials}};
+    if (token_count > 0) {
+        more[0] = (struct param){"HTTP_X_BKAPI_JWT", tokens[next_token++ % token_count]};
+    }
+    if (opt.etag && !learning) {
+        more[1] = (struct param){"HTTP_IF_NONE_MATCH", task->tag};
+    }
+    return request_put(out, task->id, "", !opt.no_keep, more);
 }
 
 // ---- connections ----
-
-static int open_unix(void)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    strncpy(address.sun_path, opt.socket, sizeof(address.sun_path) - 1);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
-        fail(opt.socket);
-    }
-    return fd;
-}
 
 static int open_tcp(void)
 {
@@ -202,7 +105,7 @@ static int open_tcp(void)
 static void open_connection(struct connection *c)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
-    c->fd = opt.socket != NULL ? open_unix() : open_tcp();
+    c->fd = opt.socket != NULL ? connect_unix(opt.socket) : open_tcp();
     fcntl(c->fd, F_SETFL, O_NONBLOCK);
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &event) != 0) {
         fail("epoll_ctl");
@@ -226,9 +129,7 @@ static void ask(struct connection *c, struct task *task, double due)
     c->state = BUSY;
     c->task = task;
     c->due = due;
-    c->record_have = c->content_left = c->padding_left = 0;
-    c->ended = c->in_body = 0;
-    c->head_bytes = c->body_bytes = 0;
+    answer_begin(&c->answer);
     // A request is far smaller than a socket's buffer: it goes in one piece.
     if (write(c->fd, request, n) != (ssize_t)n) {
         fail("write");
@@ -242,25 +143,13 @@ static void note_error(const struct connection *c, const char *what)
 {
     if (results.errors++ == 0) {
         snprintf(results.first_error, sizeof(results.first_error), "task %s: %s: %.60s",
-                 c->task->id, what, c->head);
+                 c->task->id, what, c->answer.head);
     }
-}
-
-static const char *header_value(const char *head, const char *name)
-{
-    size_t n = strlen(name);
-    for (const char *line = head; line != NULL; line = strchr(line, '\n')) {
-        line += line != head;
-        if (strncasecmp(line, name, n) == 0 && line[n] == ':') {
-            return line + n + 1 + strspn(line + n + 1, " ");
-        }
-    }
-    return NULL;
 }
 
 static void learn_tag(struct connection *c)
 {
-    const char *tag = header_value(c->head, "ETag");
+    const char *tag = answer_header(&c->answer, "ETag");
     if (tag == NULL) {
         note_error(c, "no ETag");
         return;
@@ -273,106 +162,24 @@ static void learn_tag(struct connection *c)
     c->task->tag[n] = '\0';
 }
 
-static int body_is_as_expected(const struct connection *c)
-{
-    static const char good[] = "{\"result\":true";
-    return c->body_bytes >= BODY_START_BYTES && memcmp(c->body_start, good, sizeof(good) - 1) == 0;
-}
-
 static void check_answer(struct connection *c)
 {
     int expects_304 = opt.etag && !learning;
-    const char *status = header_value(c->head, "Status");
-    int code = status == NULL ? 200 : atoi(status);
-    if (code != (expects_304 ? 304 : 200)) {
+    if (answer_status(&c->answer) != (expects_304 ? 304 : 200)) {
         note_error(c, "status");
-    } else if (expects_304 && c->body_bytes != 0) {
+    } else if (expects_304 && c->answer.body_bytes != 0) {
         note_error(c, "304 with a body");
-    } else if (!expects_304 && !body_is_as_expected(c)) {
+    } else if (!expects_304 && !answer_is_success(&c->answer)) {
         note_error(c, "body");
     } else if (opt.same_length && c->task->body_bytes != 0 &&
-               c->task->body_bytes != c->body_bytes) {
+               c->task->body_bytes != c->answer.body_bytes) {
         note_error(c, "body length changed");
     }
     if (c->task->body_bytes == 0) {
-        c->task->body_bytes = c->body_bytes;
+        c->task->body_bytes = c->answer.body_bytes;
     }
     if (learning) {
         learn_tag(c);
-    }
-}
-
-static void take_body(struct connection *c, const char *data, size_t n)
-{
-    if (c->body_bytes < BODY_START_BYTES) {
-        size_t part = BODY_START_BYTES - c->body_bytes;
-        memcpy(c->body_start + c->body_bytes, data, n < part ? n : part);
-    }
-    c->body_bytes += n;
-}
-
-// Collect the head; what follows its blank line is body.
-static void take_stdout(struct connection *c, const char *data, size_t n)
-{
-    if (c->in_body) {
-        take_body(c, data, n);
-        return;
-    }
-    size_t before = c->head_bytes, part = HEAD_BYTES - before < n ? HEAD_BYTES - before : n;
-    memcpy(c->head + before, data, part);
-    c->head_bytes += part;
-    c->head[c->head_bytes] = '\0';
-    char *end = strstr(c->head, "\r\n\r\n");
-    if (end == NULL) {
-        return;
-    }
-    size_t head_bytes = (size_t)(end - c->head) + 4;
-    end[2] = '\0';
-    c->in_body = 1;
-    take_body(c, data + (head_bytes - before), n - (head_bytes - before));
-}
-
-static size_t take_record_header(struct connection *c, const char *data, size_t n)
-{
-    size_t part = FCGI_HEADER_LEN - c->record_have;
-    part = n < part ? n : part;
-    memcpy(c->record + c->record_have, data, part);
-    c->record_have += part;
-    if (c->record_have == FCGI_HEADER_LEN) {
-        c->content_left = (size_t)c->record[4] << 8 | c->record[5];
-        c->padding_left = c->record[6];
-    }
-    return part;
-}
-
-static size_t take_content(struct connection *c, const char *data, size_t n)
-{
-    size_t part = n < c->content_left ? n : c->content_left;
-    if (c->record[1] == FCGI_STDOUT && part > 0) {
-        take_stdout(c, data, part);
-    }
-    c->content_left -= part;
-    return part;
-}
-
-// Walk through the records in these bytes.
-static void take_bytes(struct connection *c, const char *data, size_t n)
-{
-    while (n > 0) {
-        size_t used;
-        if (c->record_have < FCGI_HEADER_LEN) {
-            used = take_record_header(c, data, n);
-        } else if (c->content_left > 0) {
-            used = take_content(c, data, n);
-        } else {
-            c->padding_left -= used = n < c->padding_left ? n : c->padding_left;
-        }
-        data += used;
-        n -= used;
-        if (c->record_have == FCGI_HEADER_LEN && c->content_left == 0 && c->padding_left == 0) {
-            c->ended |= c->record[1] == FCGI_END_REQUEST;
-            c->record_have = 0;
-        }
     }
 }
 
@@ -407,11 +214,11 @@ static int read_connection(struct connection *c)
         return was_busy;
     }
     results.bytes += (unsigned long long)n;
-    take_bytes(c, buffer, (size_t)n);
-    if (c->ended) {
+    answer_take(&c->answer, buffer, (size_t)n);
+    if (c->answer.has_ended) {
         finish_answer(c);
     }
-    return c->ended;
+    return c->answer.has_ended;
 }
 
 static struct task *random_task(void)

@@ -107,6 +107,25 @@ def run(argv, watched, env=None):
     return figures
 
 
+def shares(argv, watched):
+    """Run a generator whose requests do not follow each other: its figures, and what share of one core each of
+    WATCHED used while it measured."""
+    with subprocess.Popen([str(word) for word in argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True) as process:
+        _line_that_starts(process.stdout, "measuring")
+        start, before = time.monotonic(), {role: cpu_seconds(pids) for role, pids in watched.items()}
+        bystanders = Bystanders(watched)
+        pss = pss_bytes(watched["responder"])
+        line = _line_that_starts(process.stdout, "{")
+        elapsed = time.monotonic() - start
+        after = {role: cpu_seconds(pids) for role, pids in watched.items()}
+        errors = process.stderr.read()
+    if process.returncode != 0 or line is None or json.loads(line)["errors"]:
+        raise NotMeasured(f"{_command(argv)}: {line} {errors}")
+    return json.loads(line) | {"bystanders": bystanders.share(), "pss_bytes": pss} | {
+        role: (cpu - before[role]) / elapsed for role, cpu in after.items()}
+
+
 def _command(argv):
     return " ".join(map(str, argv))
 

@@ -136,11 +136,12 @@ def _is_installed(program):
 
 
 class Helpers:
-    """floor, load, null, tokens and json, built from their sources; json with the responder's own library."""
+    """floor, load, waiters, null, tokens and json, built from their sources; json with the responder's own library."""
 
     def __init__(self, scratch, builddir):
         self.floor = self._build(scratch, "floor", _pkg_config("mysqlclient"))
         self.load = self._build(scratch, "load", [])
+        self.waiters = self._build(scratch, "waiters", _pkg_config("mysqlclient"))
         self.null = self._build(scratch, "null", ["-lfcgi"])
         self.tokens = self._build(scratch, "tokens", _pkg_config("libcrypto"))
         core = [f"-I{HERE.parents[1] / 'src'}", pathlib.Path(builddir, "libcore.a"), "-linih"]
@@ -150,7 +151,7 @@ class Helpers:
     def _build(scratch, name, flags):
         program = scratch.path(name)
         compiler = shlex.split(os.environ.get("CC", "cc"))
-        sources = [HERE / f"{name}.c", HERE / "common.c"]
+        sources = [HERE / f"{name}.c", HERE / "common.c", HERE / "request.c"]
         subprocess.run([*compiler, "-O2", "-Wall", "-o", program, *sources, *flags, "-lpthread"], check=True)
         return program
 
