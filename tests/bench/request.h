@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// request: a FastCGI client: what a web server sends for a request, and an answer read piece by piece.
+// request: a FastCGI client: what a web server sends for a request, and an answer read piece by
+// piece.
 #ifndef BENCH_REQUEST_H
 #define BENCH_REQUEST_H
 
