@@ -15,8 +15,8 @@ static const char a_path[] = "an absolute path";
 #define KEYS_OF_DATABASE(SECTION, MINE, NAME)                                                      \
     {SECTION, "host", conf_parse_hosts, MEMBER(MINE.hosts), "", 0, 0, CONF_KEY_LIST,                           \
      "up to 16 host names or addresses, each with :port if it needs one",                          \
-     "Hosts in the order of preference, split by commas: the first that answers is used, and "     \
-     "returned to when it is back. Empty, or localhost: the local socket. An IPv6 address with "   \
+     "Hosts in the order of preference, separated by commas: the first one that works is used, and a "     \
+     "preferred one again when it is back. Empty, or localhost: the local socket. An IPv6 address with "   \
      "a port is written [::1]:3306."},                                                             \
     {SECTION, "port", conf_parse_number, MEMBER(MINE.port), "3306", 1, 65535, 0, "1 to 65535",      \
      "TCP port of the hosts that name none of their own. The local socket has no port."}, \
@@ -37,7 +37,7 @@ static const char a_path[] = "an absolute path";
     {SECTION, "query_timeout", conf_parse_duration, MEMBER(MINE.query_timeout_ms), "5s", 100, 600000, 0, \
      "100ms to 10m", "How long one statement may take before the answer is 504."},                 \
     {SECTION, "tls_ca", conf_parse_path, MEMBER(MINE.tls_ca), "", 0, 0, 0, a_path,                      \
-     "PEM file of the authority that signed the server's certificate. Given: TLS is required."},   \
+     "PEM file of the authority that signed the server's certificate. If set, TLS is required."},   \
     {SECTION, "tls_verify", conf_parse_bool, MEMBER(MINE.tls_verify), "on", 0, 0, 0, a_switch,          \
      "With tls_ca: whether the server's certificate must be valid for its host name."},            \
     {SECTION, "option_file", conf_parse_path, MEMBER(MINE.option_file), "", 0, 0, 0, a_path,            \
@@ -54,24 +54,24 @@ const struct conf_key conf_keys[] = {
      "as processors, from 2 to 4."},
     {"server", "max_request_bytes", conf_parse_size, MEMBER(server.max_request_bytes), "64k", 4096,
      INT64_C(16) * 1024 * 1024, CONF_KEY_RESTART, "4k to 16m",
-     "Bound on one request's variables (path, query, headers: 431 above) and on its body (413)."},
+     "Limit of one request's variables (path, query, headers; 431 beyond it) and of its body (413)."},
     {"server", "client_timeout", conf_parse_duration, MEMBER(server.client_timeout_ms), "10s", 100, 600000,
      0, "100ms to 10m",
      "How long the web server may take to send a request, and to take the next part of an answer."},
     {"server", "trusted_proxies", conf_parse_networks, MEMBER(server.trusted_proxies), "", 0, 0, CONF_KEY_LIST,
-     "up to 32 addresses or networks, split by commas",
+     "up to 32 addresses or networks, separated by commas",
      "Proxies in front of the web server whose X-Forwarded-For is believed. Decides which address "
      "failed logins count for and which may read /metrics."},
     {"server", "drain_timeout", conf_parse_duration, MEMBER(server.drain_timeout_ms), "10s", 0, 600000, 0,
      "0 to 10m", "How long running requests may take to finish when the program is stopped."},
     {"server", "waiting_max", conf_parse_number, MEMBER(server.waiting_max), "10000", 0, 1000000,
      CONF_KEY_RESTART, "0 to 1000000",
-     "Requests with wait that may wait for a change at the same time, half of them of one application. "
-     "More are answered at once. Each needs a descriptor and about 2 KiB."},
+     "How many requests with wait may wait for a change at the same time, half of them of one application. "
+     "Further ones are answered at once. Each needs a descriptor and about 2 KiB."},
     {"server", "watch_interval", conf_parse_duration, MEMBER(server.watch_interval_ms), "250ms", 50, 60000,
      0, "50ms to 60s",
-     "How often tasks are looked at for which requests wait. Longer by itself where the database needs "
-     "more than an eighth of the time for it."},
+     "How often the tasks that requests wait for are looked at. It grows by itself where the database needs "
+     "more than an eighth of the time for that."},
     KEYS_OF_DATABASE("database", database, "bkflow"),
     KEYS_OF_DATABASE("engine_database", engine_database, "bkflow"),
     {"auth", "direct", conf_parse_bool, MEMBER(auth.direct), "on", 0, 0, 0, a_switch,
@@ -81,7 +81,7 @@ const struct conf_key conf_keys[] = {
      "safer where all clients send the header X-Bkapi-Authorization."},
     {"auth", "user_table_check", conf_parse_bool, MEMBER(auth.user_table_check), "on", 0, 0, 0, a_switch,
      "Whether bk_username must be an active user of account_user. Off where users live elsewhere: "
-     "an application's secret then speaks for any user name, and a warning is logged at start."},
+     "any user name is then accepted with an application's secret, and a warning is logged at start."},
     {"auth", "gateway", conf_parse_bool, MEMBER(auth.gateway), "off", 0, 0, 0, a_switch,
      "Whether the API gateway's signed token, header X-Bkapi-JWT, is accepted."},
     {"auth", "gateway_key_", conf_parse_ignored, 0, "", 0, 0, CONF_KEY_FAMILY, a_path,
@@ -90,7 +90,7 @@ const struct conf_key conf_keys[] = {
     {"auth", "gateway_default", conf_parse_text, MEMBER(auth.gateway_default), "", 0, 0, 0, "a NAME of gateway_key_NAME",
      "The gateway of tokens without kid. Empty: such tokens are refused."},
     {"auth", "gateway_algorithms", conf_parse_text, MEMBER(auth.gateway_algorithms), "RS512", 0, 0, CONF_KEY_LIST,
-     "RS256, RS384, RS512, ES256, ES384 or ES512, split by commas",
+     "RS256, RS384, RS512, ES256, ES384 or ES512, separated by commas",
      "The only algorithms that tokens may be signed with."},
     {"auth", "leeway", conf_parse_duration, MEMBER(auth.leeway_ms), "10s", 0, 600000, 0, "0 to 10m",
      "How far the gateway's clock may be off when a token's times are checked."},
@@ -105,7 +105,7 @@ const struct conf_key conf_keys[] = {
      "Language of messages where the request names none."},
     {"response", "max_nodes", conf_parse_number, MEMBER(response.max_nodes), "100000", 1, 10000000,
      CONF_KEY_RESTART, "1 to 10000000",
-     "Tasks with more nodes are answered 500. Bounds memory: about 300 bytes a node and worker."},
+     "Tasks with more nodes are answered 500. Bounds memory: about 300 bytes per node and worker."},
     {"response", "max_tasks", conf_parse_number, MEMBER(response.max_tasks), "100", 1, 1000, 0, "1 to 1000",
      "How many tasks one request may ask for by task_ids."},
     {"response", "wait_max", conf_parse_duration, MEMBER(response.wait_max_ms), "50s", 0, 600000, 0, "0 to 10m",
@@ -118,7 +118,7 @@ const struct conf_key conf_keys[] = {
     {"status", "metrics", conf_parse_bool, MEMBER(status.metrics), "on", 0, 0, 0, a_switch,
      "Whether /metrics answers, in the Prometheus text format."},
     {"status", "allow", conf_parse_networks, MEMBER(status.allow), "127.0.0.0/8, ::1", 0, 0, CONF_KEY_LIST,
-     "up to 32 addresses or networks, split by commas", "Client addresses that may read /metrics."},
+     "up to 32 addresses or networks, separated by commas", "Client addresses that may read /metrics."},
     {"log", "target", conf_parse_log_target, MEMBER(log.target), "stderr", 0, 0, 0,
      "stderr, syslog or file:/path", "Where events go. SIGHUP reopens a file."},
     {"log", "level", conf_parse_level, MEMBER(log.level), "info", 0, 0, 0, "error, warning, info or debug",
@@ -128,7 +128,7 @@ const struct conf_key conf_keys[] = {
     {"log", "access", conf_parse_bool, MEMBER(log.access), "off", 0, 0, 0, a_switch,
      "Whether each request is an event, at level info."},
     {"log", "slow", conf_parse_duration, MEMBER(log.slow_ms), "0", 0, 600000, 0, "0 to 10m",
-     "Requests that take at least so long are events at level warning. 0: none."},
+     "Requests that take at least this long are events at level warning. 0: none."},
 };
 // clang-format on
 _Static_assert(COUNT_OF(conf_keys) <= CONF_KEYS_MAX, "raise CONF_KEYS_MAX");

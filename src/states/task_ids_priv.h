@@ -12,8 +12,8 @@ struct task_ids {
     size_t count;
 };
 
-// Reads ids that are split by commas: 1 to MAX of them, each once. Fails with ERR_TASK_IDS, also if
-// TEXT is absent.
+// Reads ids that are separated by commas: 1 to MAX of them, each once. Fails with ERR_TASK_IDS,
+// also if TEXT is absent.
 int task_ids_read_list(struct str text, size_t max, struct arena *arena, struct task_ids *ids,
                        struct error *err) MUST_CHECK NONNULL;
 
