@@ -46,6 +46,13 @@ static struct auth_context auth_context(const struct exchange *exchange)
     };
 }
 
+// A token is good if it was when the request came: it must not be refused because of the wait.
+static int64_t waited_us(const struct exchange *exchange)
+{
+    const int64_t since_us = exchange->client.waiting_since_us;
+    return since_us == 0 ? 0 : exchange->started_us - since_us;
+}
+
 // Reads the credentials. An address that keeps failing is stopped before a signature or secret is
 // checked; the application's code is known only after the credentials have been read.
 static int read_credentials(struct exchange *exchange)
@@ -54,7 +61,8 @@ static int read_credentials(struct exchange *exchange)
     if (check_failures(exchange, STR_ABSENT) != 0) {
         return -1;
     }
-    const struct auth_context context = auth_context(exchange);
+    struct auth_context context = auth_context(exchange);
+    context.now_us -= waited_us(exchange);
     if (auth_read_credentials(&context, &exchange->request, credentials, &exchange->err) != 0) {
         return refuse_login(exchange, STR_ABSENT);
     }

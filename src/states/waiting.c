@@ -13,8 +13,7 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-// Returns the end of the wait, monotonic. A token that expires sooner shortens it: when the request
-// is run again it must still be good.
+// Returns the end of the wait, monotonic. A token that expires sooner shortens it.
 static int64_t end_of_wait(const struct exchange *exchange)
 {
     if (exchange->client.waiting_until_us != 0) {

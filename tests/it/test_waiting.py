@@ -2,14 +2,16 @@
 """?wait=...&version=...: an answer that comes when the states change."""
 
 import contextlib
+import os
 import signal
 import time
 
 import pytest
 import support
-from lab import client, fcgi
+from lab import client, fcgi, jwt, mariadb, scratch
 from lab import responder as lab_responder
 from lab.scratch import wait_until
+from test_gateway import claims
 from test_metrics import scrape, value
 
 VERSION = "X-States-Version"
@@ -246,6 +248,232 @@ class TestClients:
             support.success(one.connection.response())
             assert one.connection.is_closed_by_peer()
         assert responder.service.running
+
+
+class TestCallers:
+    """All checks are made again when the request is answered."""
+
+    @pytest.fixture
+    def application(self, database):
+        """One of this test's own, with its good credentials."""
+        database.insert("bkflow_states_app", [support.app_row("waiting_app", "s")])
+        yield client.credentials("waiting_app", "s", support.USER)
+        database.sql("DELETE FROM bkflow_states_app WHERE bk_app_code = 'waiting_app'")
+
+    @pytest.fixture
+    def template(self, world, application):
+        return world.template("waiting_app")
+
+    @pytest.fixture
+    def task(self, world, template):
+        return world.task([support.node(), support.node("a", state="RUNNING", archived=None)], template)
+
+    @pytest.mark.parametrize("statement, status, code", [
+        ("UPDATE bkflow_states_app SET is_enabled = 0 WHERE bk_app_code = 'waiting_app'", 401, 40102),
+        ("UPDATE template_template SET bk_app_code = 'other_app' WHERE id = {template}", 403, 40303),
+        ("UPDATE template_template SET is_deleted = 1 WHERE id = {template}", 404, 40403),
+    ], ids=["a disabled application", "another binding", "a deleted template"])
+    def test_lose_their_right(self, responder, database, application, template, task, statement, status, code):
+        version = version_of(responder, task, credentials=application)
+        with guests(responder, 2, waiting(task, version, credentials=application)) as those:
+            database.sql(statement.format(template=template))
+            finish(database, task)
+            for one in those:
+                support.assert_error(one.answer(), status, code)
+
+    def test_a_token_ends_the_wait_and_is_not_refused_for_it(self, serve, lab, task):
+        key = jwt.Key(lab)
+        responder = serve({"response.wait_max": LONG, "auth.gateway": "on", "auth.leeway": "0",
+                           "auth.gateway_key_main": key.public_path, "auth.gateway_default": "main"})
+        token = key.token(claims("waiting_app", exp=time.time() + 3))
+        before = waits(responder, "time")
+        version = version_of(responder, task, credentials={"X-Bkapi-JWT": token})
+        support.success(responder.ask(waiting(task, version, credentials={"X-Bkapi-JWT": token})))
+        assert waits(responder, "time") == before + 1
+
+    def test_half_of_the_places_are_for_one_application(self, program, settings, world, application, task):
+        responder = program.listen(settings | {"server.waiting_max": 4})
+        other = world.task([support.node()])
+        version = version_of(responder, task, credentials=application)
+        with guests(responder, 2, waiting(task, version, credentials=application)) as those:
+            support.success(responder.ask(waiting(task, version, credentials=application)))
+            assert waits(responder, "no_room") == 1
+            with guests(responder, 2, waiting(other, version_of(responder, other))) as others:
+                support.success(responder.ask(waiting(other, version_of(responder, other))))
+                assert waits(responder, "no_room") == 2
+                for one in others:
+                    one.connection.close()
+            with guests(responder, 1, waiting(other, version_of(responder, other))) as [one]:
+                one.connection.close()
+            for one in those:
+                one.connection.close()
+        assert responder.stop() == 0
+
+
+class TestSubtasks:
+    def test_changes_and_new_ones_are_seen(self, responder, database, world, task):
+        child = world.subtask(task, "a", [support.node(), support.node("x", state="RUNNING", archived=None)])
+
+        def wait_for(change):
+            version = version_of(responder, task, "subtasks=1")
+            variables = support.states(task, query=f"subtasks=1&wait={LONG}&version={version}")
+            with guests(responder, 1, variables) as [one]:
+                change()
+                assert one.answer().header(VERSION) != version
+        wait_for(lambda: retry(database, child, "x"))
+        wait_for(lambda: retry(database, task, "a"))
+        wait_for(lambda: world.subtask(child, "x", [support.node()]))
+
+    def test_a_task_that_is_started(self, responder, database, world):
+        task = world.task(is_started=False)
+        with guests(responder, 1, waiting(task, version_of(responder, task))) as [one]:
+            database.engine_sql(f"UPDATE task_taskinstance SET is_started = 1 WHERE id = {task}")
+            world.nodes(task, [support.node()])
+            assert b'"children"' in one.answer().body
+
+
+def test_one_database(program, database):
+    place = support.OneDatabase(database, "waiting")
+    world = support.World(place)
+    responder = program.listen(lab_responder.settings_for(place, **{"server.watch_interval": "50ms"}))
+    task = world.task([support.node()])
+    with guests(responder, 1, waiting(task, version_of(responder, task))) as [one]:
+        world.nodes(task, [support.node("b")])
+        support.success(one.answer())
+    assert responder.stop() == 0
+
+
+class TestFaults:
+    """What does not end a wait."""
+
+    @pytest.fixture(scope="class")
+    def server(self, lab):
+        server = mariadb.MariaDB(lab, "waiting", port=scratch.free_port()).start()
+        support.fill(server)
+        return server
+
+    @pytest.fixture(scope="class")
+    def own_world(self, server):
+        return support.World(server)
+
+    @pytest.fixture
+    def own_task(self, own_world):
+        return own_world.task([support.node(), support.node("a")])
+
+    @pytest.fixture
+    def own(self, program, server, own_task):
+        responder = program.listen(lab_responder.settings_for(server, **{
+            "response.wait_max": LONG, "server.watch_interval": "50ms"}))
+        yield responder
+        assert responder.stop() == 0
+
+    def test_reload(self, own, server, own_task):
+        version = version_of(own, own_task)
+        with guests(own, 3, waiting(own_task, version)) as those:
+            for wait_max in ("10m", "0", "10m"):
+                own.reload(own.settings | {"response.wait_max": wait_max})
+                own.wait_for_log("reloaded")
+            assert number_waiting(own) == 3
+            retry(server, own_task)
+            for one in those:
+                assert one.answer().header(VERSION) != version
+
+    @pytest.mark.parametrize("query", ["", "subtasks=1&"], ids=["watched", "read again meanwhile"])
+    def test_a_database_that_is_restarted(self, own, server, own_task, query):
+        version = version_of(own, own_task, query)
+        variables = support.states(own_task, query=f"{query}wait={LONG}&version={version}")
+        failures = "bkflow_states_watch_failures_total"
+        with guests(own, 3, variables) as those:
+            before = value(scrape(own), failures)
+            server.stop()
+            wait_until(lambda: value(scrape(own), failures) >= before + 2)
+            if query:
+                time.sleep(3)  # they are run again every two seconds
+            assert number_waiting(own) == 3
+            server.start()
+            wait_until(lambda: value(scrape(own), "bkflow_states_watch_ticks_total") > 0)
+            assert number_waiting(own) == 3
+            retry(server, own_task)
+            for one in those:
+                answer = one.answer()
+                support.success(answer)
+                assert answer.header(VERSION) != version
+
+    def test_a_change_while_the_database_is_away(self, own, server, own_task):
+        version = version_of(own, own_task)
+        with guests(own, 1, waiting(own_task, version)) as [one]:
+            retry(server, own_task)
+            server.stop()
+            server.start()
+            assert one.answer().header(VERSION) != version
+
+    def test_killed_connections(self, own, server, own_task):
+        version = version_of(own, own_task)
+        with guests(own, 3, waiting(own_task, version)) as those:
+            for _ in range(5):
+                server.kill_connections()
+                time.sleep(0.1)
+            assert number_waiting(own) == 3
+            retry(server, own_task)
+            for one in those:
+                assert one.answer().header(VERSION) != version
+
+    def test_failover(self, program, lab):
+        """Two servers with the same states: they stay, and changes of the second one are seen."""
+        port, task = scratch.free_port(), 777_777
+        first, second = (support.start_server_with(lab, f"waiting-{address}", task, 1, port=port, address=address)
+                         for address in ("127.0.0.1", "127.0.0.2"))
+        reach = first.config() | {"host": "127.0.0.1, 127.0.0.2", "port": port}
+        del reach["socket"]
+        responder = program.listen({f"database.{key}": text for key, text in reach.items()} | {
+            "auth.failure_limit": 0, "response.wait_max": LONG, "server.watch_interval": "50ms"})
+        version = version_of(responder, task)
+        with guests(responder, 3, waiting(task, version)) as those:
+            first.stop()
+            support.success(responder.ask(support.states(task)))
+            assert number_waiting(responder) == 3
+            retry(second, task, "step 0")
+            for one in those:
+                assert one.answer().header(VERSION) != version
+        assert responder.stop() == 0
+
+
+def open_files(responder):
+    return len(os.listdir(f"/proc/{responder.service.process.pid}/fd"))
+
+
+def memory_kib(responder):
+    with open(f"/proc/{responder.service.process.pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
+
+
+class TestMany:
+    COUNT = 400
+
+    def test_others_are_served_meanwhile(self, program, settings, database, world, task):
+        responder = program.listen(settings | {"server.workers": 2})
+        other = world.task([support.node()])
+        version = version_of(responder, task)
+        with guests(responder, self.COUNT, waiting(task, version)) as those:
+            for _ in range(50):
+                support.success(responder.ask(support.states(other)))
+            retry(database, task)
+            for one in those:
+                assert one.answer().header(VERSION) != version
+        assert responder.stop() == 0
+
+    def test_memory_and_descriptors_return(self, program, settings, task):
+        responder = program.listen(settings)
+        version = version_of(responder, task)
+        files, memory = open_files(responder), []
+        for _ in range(4):
+            with guests(responder, self.COUNT, waiting(task, version)) as those:
+                memory.append(memory_kib(responder))
+                for one in those:
+                    one.connection.close()
+            wait_until(lambda: open_files(responder) <= files + 8)  # connections to the database
+        assert memory[-1] <= memory[0] + 500
+        assert responder.stop() == 0
 
 
 class TestStop:
