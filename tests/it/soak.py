@@ -155,9 +155,10 @@ class Soak:
             self.crowd.settle()
         finally:
             self.done.set()
-            self.crowd.close()
+            self.crowd.end()
             for thread in threads:
                 thread.join()
+            self.crowd.close()
 
     # ---- load ----
 

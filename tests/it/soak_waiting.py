@@ -104,8 +104,11 @@ class Crowd:
             self.mistakes.append(f"{len(self._behind())} waiting clients do not know the last state")
         self._done.set()
 
-    def close(self):
+    def end(self):
         self._done.set()
+
+    def close(self):
+        """After the threads have ended."""
         for waiter in self._waiters:
             if waiter.stream:
                 waiter.stream.close()
