@@ -52,23 +52,51 @@ static bool wait_for_input(int64_t end_us)
     return left_us > 0 && poll(&input, 1, (int)((left_us + 999) / 1000)) > 0;
 }
 
-// Reads and drops the body: none of our calls has one, but some web servers fail a request whose
-// body was not read. Stops after max_request_bytes or client_timeout: the body may be shorter than
-// CONTENT_LENGTH while the pipe stays open.
-static void discard_body(const struct conf *conf)
+// A body as far as it came.
+struct body {
+    char *bytes; // NULL: out of memory
+    size_t len;
+    bool is_too_large; // CONTENT_LENGTH is; nothing is kept
+};
+
+// Reads up to ROOM bytes. Stops after client_timeout: the body may be shorter than CONTENT_LENGTH
+// while the pipe stays open.
+static void fill(struct body *body, size_t room, const struct conf *conf)
 {
-    const char *const length = getenv("CONTENT_LENGTH");
-    long long left = length == NULL ? 0 : strtoll(length, NULL, 10);
-    left = left > conf->server.max_request_bytes ? conf->server.max_request_bytes : left;
     const int64_t end_us = clock_monotonic_us() + conf->server.client_timeout_ms * 1000;
-    char bytes[4096];
-    while (left > 0 && wait_for_input(end_us)) {
-        const size_t want = left < (long long)sizeof bytes ? (size_t)left : sizeof bytes;
-        const ssize_t got = read(STDIN_FILENO, bytes, want);
+    while (body->len < room && wait_for_input(end_us)) {
+        const ssize_t got = read(STDIN_FILENO, body->bytes + body->len, room - body->len);
         if (got <= 0) {
             return;
         }
-        left -= got;
+        body->len += (size_t)got;
+    }
+}
+
+// Reads the body, up to max_request_bytes of it. Most calls have none, but some web servers fail a
+// request whose body was not read.
+static struct body read_body(const struct conf *conf)
+{
+    const char *const text = getenv("CONTENT_LENGTH");
+    const long long length = text == NULL ? 0 : strtoll(text, NULL, 10);
+    const int64_t max = conf->server.max_request_bytes;
+    const size_t room = length <= 0 ? 0 : (size_t)(length < max ? length : max);
+    struct body body = {.bytes = malloc(room + 1), .is_too_large = length > max};
+    if (body.bytes != NULL) {
+        fill(&body, room, conf);
+    }
+    return body;
+}
+
+static void handle(struct service *service, const struct http_var *vars, size_t count,
+                   const struct body *body, struct http_response *response)
+{
+    if (body->is_too_large) {
+        service_handle_refused(service, ERR_BODY_TOO_LARGE, response);
+    } else if (body->bytes == NULL) {
+        service_handle_refused(service, ERR_NO_MEMORY, response);
+    } else {
+        service_handle(service, vars, count, (struct str){body->bytes, body->len}, response);
     }
 }
 
@@ -86,11 +114,12 @@ int cgi_run(struct worker *worker, char *const *environment)
     struct http_response response = {0};
     outbuf_init(&response.out, buffer, WORKER_BUFFER_BYTES, write_stdout, NULL);
     struct service *const service = worker_service(worker);
-    discard_body(service->conf);
-    service_handle(service, vars, count, &response);
+    const struct body body = read_body(service->conf);
+    handle(service, vars, count, &body, &response);
     const bool is_sent = !outbuf_has_failed(&response.out) && FCGI_fflush(FCGI_stdout) == 0;
     free(vars);
     free(buffer);
+    free(body.bytes);
     return is_sent ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { VARS_FIRST_CAPACITY = 4096, VARS_KEPT_CAPACITY = 16 * 1024 };
+enum { STREAM_FIRST_CAPACITY = 4096, VARS_KEPT_CAPACITY = 16 * 1024 };
 
 void fcgi_conn_init(struct fcgi_conn *conn, size_t max_request_bytes, size_t max_connections)
 {
@@ -16,20 +16,19 @@ void fcgi_conn_init(struct fcgi_conn *conn, size_t max_request_bytes, size_t max
     };
 }
 
-static void drop_vars(struct fcgi_conn *conn)
+static void drop_stream(struct fcgi_stream *stream)
 {
-    if (conn->vars != NULL) {
-        explicit_bzero(conn->vars, conn->vars_len);
-        free(conn->vars);
+    if (stream->bytes != NULL) {
+        explicit_bzero(stream->bytes, stream->len);
+        free(stream->bytes);
     }
-    conn->vars = NULL;
-    conn->vars_capacity = 0;
-    conn->vars_len = 0;
+    *stream = (struct fcgi_stream){.bytes = NULL};
 }
 
 void fcgi_conn_fini(struct fcgi_conn *conn)
 {
-    drop_vars(conn);
+    drop_stream(&conn->vars);
+    drop_stream(&conn->body);
 }
 
 // ---- records that are sent ----
@@ -67,15 +66,15 @@ static enum fcgi_event reply_end_request(struct fcgi_conn *conn, unsigned id,
     return FCGI_EVENT_REPLY;
 }
 
-// ---- the variables ----
+// ---- the streams ----
 
-static bool grow_vars(struct fcgi_conn *conn, size_t need)
+static bool grow(struct fcgi_stream *stream, size_t need)
 {
-    size_t capacity = conn->vars_capacity == 0 ? VARS_FIRST_CAPACITY : conn->vars_capacity;
+    size_t capacity = stream->capacity == 0 ? STREAM_FIRST_CAPACITY : stream->capacity;
     while (capacity < need) {
         capacity *= 2;
     }
-    if (capacity == conn->vars_capacity) {
+    if (capacity == stream->capacity) {
         return true;
     }
     // realloc could leave a copy of a secret in freed memory.
@@ -83,46 +82,44 @@ static bool grow_vars(struct fcgi_conn *conn, size_t need)
     if (bigger == NULL) {
         return false;
     }
-    const size_t len = conn->vars_len;
+    const size_t len = stream->len;
     if (len > 0) {
-        memcpy(bigger, conn->vars, len);
+        memcpy(bigger, stream->bytes, len);
     }
-    drop_vars(conn);
-    conn->vars = bigger;
-    conn->vars_len = len;
-    conn->vars_capacity = capacity;
+    drop_stream(stream);
+    *stream = (struct fcgi_stream){.bytes = bigger, .len = len, .capacity = capacity};
     return true;
 }
 
-static void add_vars(struct fcgi_conn *conn, const char *bytes, size_t len)
+// Nobody will read the body of a refused request.
+static void refuse(struct fcgi_conn *conn, enum fcgi_refusal refusal)
+{
+    conn->refusal = refusal;
+    drop_stream(&conn->body);
+}
+
+static void add_bytes(struct fcgi_conn *conn, struct fcgi_stream *stream, const char *bytes,
+                      size_t len, enum fcgi_refusal too_large)
 {
     if (conn->refusal != FCGI_REFUSE_NOTHING) {
         return;
     }
-    if (len > conn->max_request_bytes - conn->vars_len) {
-        conn->refusal = FCGI_REFUSE_HEAD_TOO_LARGE;
+    if (len > conn->max_request_bytes - stream->len) {
+        refuse(conn, too_large);
         return;
     }
-    if (!grow_vars(conn, conn->vars_len + len)) {
-        conn->refusal = FCGI_REFUSE_NO_MEMORY;
+    if (!grow(stream, stream->len + len)) {
+        refuse(conn, FCGI_REFUSE_NO_MEMORY);
         return;
     }
-    memcpy(conn->vars + conn->vars_len, bytes, len);
-    conn->vars_len += len;
-}
-
-static void add_body(struct fcgi_conn *conn, size_t len)
-{
-    conn->body_len += len;
-    if (conn->body_len > conn->max_request_bytes && conn->refusal == FCGI_REFUSE_NOTHING) {
-        conn->refusal = FCGI_REFUSE_BODY_TOO_LARGE;
-    }
+    memcpy(stream->bytes + stream->len, bytes, len);
+    stream->len += len;
 }
 
 int fcgi_conn_vars(const struct fcgi_conn *conn, struct http_var vars[FCGI_CONN_VARS_MAX],
                    size_t *count)
 {
-    struct str stream = {conn->vars, conn->vars_len};
+    struct str stream = {conn->vars.bytes, conn->vars.len};
     *count = 0;
     while (stream.len > 0) {
         if (*count == FCGI_CONN_VARS_MAX || !fcgi_pairs_cut(&stream, &vars[*count])) {
@@ -133,11 +130,16 @@ int fcgi_conn_vars(const struct fcgi_conn *conn, struct http_var vars[FCGI_CONN_
     return 0;
 }
 
+struct str fcgi_conn_body(const struct fcgi_conn *conn)
+{
+    return conn->body.len == 0 ? STR("") : (struct str){conn->body.bytes, conn->body.len};
+}
+
 // Copies the variables that are needed to TO, unless it is NULL, and returns their length.
 static size_t copy_needed(const struct fcgi_conn *conn, bool (*is_needed)(struct str name),
                           char *to)
 {
-    struct str stream = {conn->vars, conn->vars_len};
+    struct str stream = {conn->vars.bytes, conn->vars.len};
     struct http_var var;
     size_t len = 0;
     while (stream.len > 0) {
@@ -165,23 +167,22 @@ void fcgi_conn_keep_vars(struct fcgi_conn *conn, bool (*is_needed)(struct str na
         return;
     }
     (void)copy_needed(conn, is_needed, kept);
-    drop_vars(conn);
-    conn->vars = kept;
-    conn->vars_len = len;
-    conn->vars_capacity = len;
+    drop_stream(&conn->vars);
+    conn->vars = (struct fcgi_stream){.bytes = kept, .len = len, .capacity = len};
+    drop_stream(&conn->body); // requests that wait have none
 }
 
 // ---- requests ----
 
 void fcgi_conn_request_done(struct fcgi_conn *conn)
 {
-    if (conn->vars_capacity > VARS_KEPT_CAPACITY) {
-        drop_vars(conn);
-    } else if (conn->vars != NULL) {
-        explicit_bzero(conn->vars, conn->vars_len);
+    if (conn->vars.capacity > VARS_KEPT_CAPACITY) {
+        drop_stream(&conn->vars);
+    } else if (conn->vars.bytes != NULL) {
+        explicit_bzero(conn->vars.bytes, conn->vars.len);
     }
-    conn->vars_len = 0;
-    conn->body_len = 0;
+    conn->vars.len = 0;
+    drop_stream(&conn->body); // few requests have one
     conn->has_request = false;
     conn->has_all_vars = false;
     conn->refusal = FCGI_REFUSE_NOTHING;
@@ -349,9 +350,9 @@ static void take_content(struct fcgi_conn *conn, const char *bytes, size_t len)
 {
     const unsigned type = record_type(conn);
     if (type == FCGI_PARAMS && is_of_request(conn) && !conn->has_all_vars) {
-        add_vars(conn, bytes, len);
+        add_bytes(conn, &conn->vars, bytes, len, FCGI_REFUSE_HEAD_TOO_LARGE);
     } else if (type == FCGI_STDIN && is_of_request(conn)) {
-        add_body(conn, len);
+        add_bytes(conn, &conn->body, bytes, len, FCGI_REFUSE_BODY_TOO_LARGE);
     } else if (type == FCGI_BEGIN_REQUEST || type == FCGI_GET_VALUES) {
         const size_t room = sizeof conn->content - conn->content_len;
         const size_t n = len < room ? len : room;

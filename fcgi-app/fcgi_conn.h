@@ -34,6 +34,13 @@ enum fcgi_refusal {
     FCGI_REFUSE_NO_MEMORY, // not the client's fault
 };
 
+// The content of a stream as far as it has come; owned.
+struct fcgi_stream {
+    char *bytes; // NULL: none
+    size_t len;
+    size_t capacity;
+};
+
 struct fcgi_conn {
     size_t max_request_bytes; // limit for the variables, and for the body
     size_t max_connections;   // for FCGI_GET_VALUES
@@ -51,10 +58,8 @@ struct fcgi_conn {
     bool keeps; // FCGI_KEEP_CONN
     bool has_all_vars;
     unsigned id;
-    char *vars; // the stream FCGI_PARAMS; owned
-    size_t vars_len;
-    size_t vars_capacity;
-    size_t body_len;
+    struct fcgi_stream vars; // FCGI_PARAMS
+    struct fcgi_stream body; // FCGI_STDIN; empty if the request is refused
     enum fcgi_refusal refusal;
 
     bool is_over; // the client does not keep the connection
@@ -75,15 +80,19 @@ enum fcgi_event fcgi_conn_consume(struct fcgi_conn *conn, const char *bytes, siz
 int fcgi_conn_vars(const struct fcgi_conn *conn, struct http_var vars[FCGI_CONN_VARS_MAX],
                    size_t *count) MUST_CHECK NONNULL;
 
-// Drops the variables that are not needed, so that a request that waits occupies less. Without
-// memory they all stay. Invalidates what fcgi_conn_vars returned.
+// Returns the body of the complete request, with the same lifetime.
+struct str fcgi_conn_body(const struct fcgi_conn *conn) MUST_CHECK NONNULL;
+
+// Drops the body, and the variables that are not needed, so that a request that waits occupies
+// less. Without memory they all stay. Invalidates what fcgi_conn_vars returned.
 void fcgi_conn_keep_vars(struct fcgi_conn *conn, bool (*is_needed)(struct str name)) NONNULL;
 
 // Whether the record with this header aborts the request, and has nothing after the header.
 bool fcgi_conn_is_abort(const struct fcgi_conn *conn,
                         const char header[FCGI_HEADER_LEN]) MUST_CHECK NONNULL;
 
-// Ends the request, which has been answered, and wipes its variables, which may contain secrets.
+// Ends the request, which has been answered, and wipes its variables and body, which may contain
+// secrets.
 void fcgi_conn_request_done(struct fcgi_conn *conn) NONNULL;
 
 // Whether no request and no record has begun.

@@ -288,7 +288,7 @@ static void add_to_group(struct worker *worker, struct fcgi_conn *records,
     } else if (fcgi_conn_vars(records, worker->vars, &count) != 0) {
         service_add_refused(service, ERR_MALFORMED_VARIABLES, client);
     } else {
-        service_add(service, worker->vars, count, client);
+        service_add(service, worker->vars, count, fcgi_conn_body(records), client);
     }
 }
 

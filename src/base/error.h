@@ -18,6 +18,7 @@
     X(ERR_QUERY_FORMAT, 400, 40004, "query_format")                                                \
     X(ERR_SPACE_PATH, 400, 40005, "space_path")                                                    \
     X(ERR_TASK_IDS, 400, 40006, "task_ids")                                                        \
+    X(ERR_BODY_FORMAT, 400, 40007, "body_format")                                                  \
     X(ERR_CREDENTIALS_MISSING, 401, 40101, "credentials_missing")                                  \
     X(ERR_CREDENTIALS_WRONG, 401, 40102, "credentials_wrong")                                      \
     X(ERR_USER_UNKNOWN, 401, 40103, "user_unknown")                                                \

@@ -293,6 +293,9 @@ static bool take_value(struct reader *reader)
     if (reader->at == reader->end) {
         return false;
     }
+    if (reader->depth == 1) {
+        reader->last->json.ptr = reader->at;
+    }
     if (is_at(reader, '{') || is_at(reader, '[')) {
         return take_begin(reader);
     }
@@ -323,6 +326,11 @@ static bool take_separator(struct reader *reader)
 
 // ---- the document ----
 
+static void end_value(struct json_member *member, const char *end)
+{
+    member->json.len = (size_t)(end - member->json.ptr);
+}
+
 static bool take_document(struct reader *reader)
 {
     skip_white_space(reader);
@@ -330,6 +338,9 @@ static bool take_document(struct reader *reader)
         return false;
     }
     while (reader->depth > 0) {
+        if (reader->depth == 1 && !reader->wants_value) {
+            end_value(reader->last, reader->at);
+        }
         if (!(reader->wants_value ? take_value(reader) : take_separator(reader))) {
             return false;
         }

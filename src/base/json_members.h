@@ -18,6 +18,7 @@ enum {
 struct json_member {
     struct str name;
     struct str text; // absent if the value is not a string
+    struct str json; // the value as it is in the document, which it borrows
     const struct json_member *next;
 };
 

@@ -30,6 +30,8 @@ static const struct known {
     KNOWN("HTTP_IF_NONE_MATCH", if_none_match),
     KNOWN("HTTP_BLUEKING_LANGUAGE", language),
     KNOWN("HTTP_COOKIE", cookie),
+    KNOWN("CONTENT_TYPE", content_type),
+    KNOWN("CONTENT_LENGTH", content_length),
 #undef KNOWN
 #undef CREDENTIAL
 };

@@ -31,6 +31,9 @@ struct http_request {
     struct str if_none_match;
     struct str language; // blueking-language
     struct str cookie;
+    struct str content_type;
+    struct str content_length; // as it was given
+    struct str body;           // what came, whatever content_length says; set by the service
 };
 
 // Fills in REQUEST, as far as possible even on failure, so that the error answer can use it. Fails

@@ -123,13 +123,18 @@ static int read_parameters(struct exchange *exchange)
 // Reads which tasks a request for several tasks is about.
 static int read_task_ids(struct exchange *exchange)
 {
+    const unsigned takes = exchange->match.route->parameters;
+    const size_t max = (size_t)exchange->service->conf->response.max_tasks;
     struct task_ids ids;
-    if ((exchange->match.route->parameters & ROUTE_TAKES_TASK_IDS) == 0) {
+    if ((takes & (ROUTE_TAKES_TASK_IDS | ROUTE_TAKES_BODY)) == 0) {
         return 0;
     }
-    if (task_ids_read_list(exchange->parameters.task_ids,
-                           (size_t)exchange->service->conf->response.max_tasks, exchange->arena,
-                           &ids, &exchange->err) != 0) {
+    const int outcome =
+        (takes & ROUTE_TAKES_BODY) != 0
+            ? task_ids_read_body(&exchange->request, max, exchange->arena, &ids, &exchange->err)
+            : task_ids_read_list(exchange->parameters.task_ids, max, exchange->arena, &ids,
+                                 &exchange->err);
+    if (outcome != 0) {
         return -1;
     }
     exchange->batch = batch_new(&ids, exchange->arena);

@@ -109,7 +109,11 @@ static void close_envelope(struct exchange *exchange, struct json_writer *json)
     JSON_WRITE_KEY(json, "message");
     json_write_string(json, STR(""));
     JSON_WRITE_KEY(json, "code");
-    json_write_number(json, 0);
+    if (exchange->match.route->id == ROUTE_SPACE_BATCH) {
+        json_write_string(json, STR("0")); // as BKFlow sends it, and only here
+    } else {
+        json_write_number(json, 0);
+    }
     JSON_WRITE_KEY(json, "trace_id");
     json_write_string(json, exchange->ids.trace);
     json_write_close(json);
@@ -253,5 +257,53 @@ void answer_batch(struct exchange *exchange)
     struct outbuf *const body = http_body(exchange->response);
     if (body != NULL) {
         write_batch_body(exchange, body);
+    }
+}
+
+// Tasks that are not there for this space are left out. A task whose states cannot be told has the
+// state null.
+static bool is_left_out(const struct batch_entry *entry)
+{
+    return entry->is_refused && error_status(entry->refusal) < 500;
+}
+
+static void write_root_state(const struct batch_entry *entry, struct json_writer *json)
+{
+    json_write_open(json);
+    JSON_WRITE_KEY(json, "state");
+    if (entry->is_refused) {
+        json_write_null(json);
+    } else {
+        json_write_string(json, entry->state);
+    }
+    json_write_close(json);
+}
+
+static void write_space_batch_body(struct exchange *exchange, struct outbuf *out)
+{
+    const struct batch *const batch = exchange->batch;
+    struct json_writer json;
+    json_write_init(&json, out);
+    open_envelope(&json);
+    json_write_open(&json);
+    for (size_t i = 0; i < batch->count; i++) {
+        if (!is_left_out(&batch->entries[i])) {
+            write_task_id(&batch->entries[i], &json);
+            write_root_state(&batch->entries[i], &json);
+        }
+    }
+    json_write_close(&json);
+    close_envelope(exchange, &json);
+}
+
+void answer_space_batch(struct exchange *exchange)
+{
+    char version_text[TREE_VERSION_BYTES];
+    begin_json(exchange, 200);
+    http_header(exchange->response, "X-States-Version",
+                tree_version(&exchange->batch->digest, version_text));
+    struct outbuf *const body = http_body(exchange->response);
+    if (body != NULL) {
+        write_space_batch_body(exchange, body);
     }
 }

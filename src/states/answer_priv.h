@@ -25,4 +25,7 @@ void answer_states(struct exchange *exchange) NONNULL;
 // The same with the exchange's batch.
 void answer_batch(struct exchange *exchange) NONNULL;
 
+// Answers with the states of the batch's roots, as BKFlow does.
+void answer_space_batch(struct exchange *exchange) NONNULL;
+
 #endif

@@ -17,11 +17,12 @@ static const char *const messages[ERR_KIND_COUNT][2] = {
          "路径必须是 /task/TASK_ID/get_task_states_by_app/，其中 TASK_ID 为 1 到 "
          "9223372036854775807 之间的十进制整数"},
     [ERR_SPACE_PATH] =
-        {"The path must be /space/SPACE_ID/task/TASK_ID/get_task_states/ with decimal ids from 1 to "
-         "9223372036854775807",
-         "路径必须是 /space/SPACE_ID/task/TASK_ID/get_task_states/，其中 ID 为 1 到 "
-         "9223372036854775807 之间的十进制整数"},
+        {"The path must be /space/SPACE_ID/task/TASK_ID/get_task_states/ or "
+         "/space/SPACE_ID/get_tasks_states/ with decimal ids from 1 to 9223372036854775807",
+         "路径必须是 /space/SPACE_ID/task/TASK_ID/get_task_states/ 或 "
+         "/space/SPACE_ID/get_tasks_states/，其中 ID 为 1 到 9223372036854775807 之间的十进制整数"},
     [ERR_TASK_IDS] = {"task_ids cannot be used: {subject}", "task_ids 无效：{subject}"},
+    [ERR_BODY_FORMAT] = {"The request's body cannot be used: {subject}", "请求体无效：{subject}"},
     [ERR_DUPLICATE_CREDENTIALS] = {"Header {subject} was sent more than once",
                                    "请求头 {subject} 重复"},
     [ERR_CREDENTIALS_FORMAT] =

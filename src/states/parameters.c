@@ -123,8 +123,11 @@ int parameters_read(const struct route *route, struct str query, struct arena *a
     struct str value;
     int next;
     *parameters = (struct parameters){.subtasks = false};
-    struct error unused = {0};
-    while ((next = http_query_next(&query, arena, &name, &value, &unused)) != 0) {
+    struct error cause = {0};
+    while ((next = http_query_next(&query, arena, &name, &value, &cause)) != 0) {
+        if (next < 0 && cause.kind == ERR_NO_MEMORY) {
+            return error_set(err, ERR_NO_MEMORY, "query string");
+        }
         const struct known *const known = next == 1 ? find_known(name) : NULL;
         if (known != NULL && is_looked_at(route, known) &&
             read_one(known, value, &given, parameters, err) != 0) {

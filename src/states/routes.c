@@ -34,6 +34,8 @@ static const struct route routes[] = {
      STR("/space/{space_id}/task/{task_id}/get_task_states"), is_always_on},
     {ROUTE_BATCH, ACCESS_BOUND_APPLICATION, ROUTE_TAKES_TASK_IDS | ROUTE_TAKES_NODES, ROUTES_GET,
      STR("/get_tasks_states_by_app"), is_always_on},
+    {ROUTE_SPACE_BATCH, ACCESS_SPACE_APPLICATION, ROUTE_TAKES_BODY, ROUTES_POST,
+     STR("/space/{space_id}/get_tasks_states"), is_always_on},
     {ROUTE_HEALTHZ, ACCESS_ANYBODY, ROUTE_TAKES_NONE, ROUTES_GET, STR("/healthz"), is_healthz_on},
     {ROUTE_READYZ, ACCESS_ANYBODY, ROUTE_TAKES_NONE, ROUTES_GET, STR("/readyz"), is_readyz_on},
     {ROUTE_METRICS, ACCESS_STATUS_ADDRESS, ROUTE_TAKES_NONE, ROUTES_GET, STR("/metrics"),

@@ -11,6 +11,7 @@ enum route_id {
     ROUTE_STATES,
     ROUTE_SPACE_STATES,
     ROUTE_BATCH,
+    ROUTE_SPACE_BATCH,
     ROUTE_HEALTHZ,
     ROUTE_READYZ,
     ROUTE_METRICS
@@ -32,9 +33,11 @@ enum route_parameter {
     ROUTE_TAKES_FAILED = 8,
     ROUTE_TAKES_TASK_IDS = 16, // the answer is for several tasks; they must be given
     ROUTE_TAKES_NODES = 32,
+    ROUTE_TAKES_BODY = 64, // the answer is for several tasks; they must be given in the body
 };
 
-#define ROUTES_GET STR("GET, HEAD")
+#define ROUTES_GET  STR("GET, HEAD")
+#define ROUTES_POST STR("POST")
 
 struct route {
     enum route_id id;

@@ -92,10 +92,11 @@ static void identify(struct exchange *exchange)
 }
 
 void service_add(struct service *service, const struct http_var *vars, size_t count,
-                 struct service_client client)
+                 struct str body, struct service_client client)
 {
     struct exchange *const exchange = begin_exchange(service, client);
     const int understood = http_request_init(&exchange->request, vars, count, &exchange->err);
+    exchange->request.body = body;
     identify(exchange);
     exchange->has_failed = understood != 0 || admission_read(exchange) != 0;
 }
@@ -148,6 +149,9 @@ static int answer_route(struct exchange *exchange)
         return 0;
     case ROUTE_BATCH:
         answer_batch(exchange);
+        return 0;
+    case ROUTE_SPACE_BATCH:
+        answer_space_batch(exchange);
         return 0;
     case ROUTE_HEALTHZ:
         answer_status(exchange, STR("alive"));
@@ -295,13 +299,22 @@ static void do_nothing(void *context)
     (void)context;
 }
 
-void service_handle(struct service *service, const struct http_var *vars, size_t count,
-                    struct http_response *response)
+static struct service_client only_client(struct http_response *response)
 {
-    service_add(service, vars, count,
-                (struct service_client){.open = open_response,
-                                        .is_ready = is_always_ready,
-                                        .end = do_nothing,
-                                        .context = response});
+    return (struct service_client){
+        .open = open_response, .is_ready = is_always_ready, .end = do_nothing, .context = response};
+}
+
+void service_handle(struct service *service, const struct http_var *vars, size_t count,
+                    struct str body, struct http_response *response)
+{
+    service_add(service, vars, count, body, only_client(response));
+    service_run(service);
+}
+
+void service_handle_refused(struct service *service, enum error_kind kind,
+                            struct http_response *response)
+{
+    service_add_refused(service, kind, only_client(response));
     service_run(service);
 }

@@ -83,9 +83,10 @@ struct service_client {
 };
 
 // Adds a request to the group, which has room for SERVICE_GROUP_MAX, and does everything that needs
-// no database. VARS is only read during the call; the strings must stay until service_run returns.
+// no database. VARS is only read during the call; the strings, and BODY, must stay until
+// service_run returns.
 void service_add(struct service *service, const struct http_var *vars, size_t count,
-                 struct service_client client) __attribute__((nonnull(1)));
+                 struct str body, struct service_client client) __attribute__((nonnull(1)));
 
 // The same for a request that the transport refused with KIND.
 void service_add_refused(struct service *service, enum error_kind kind,
@@ -97,6 +98,10 @@ void service_run(struct service *service) NONNULL;
 
 // Answers a single request into RESPONSE, whose buffer is initialized and empty.
 void service_handle(struct service *service, const struct http_var *vars, size_t count,
-                    struct http_response *response) __attribute__((nonnull(1, 4)));
+                    struct str body, struct http_response *response) __attribute__((nonnull(1, 5)));
+
+// The same for a request that the transport refused with KIND.
+void service_handle_refused(struct service *service, enum error_kind kind,
+                            struct http_response *response) NONNULL;
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/error.h"
+#include "http/http.h"
 
 struct task_ids {
     int64_t *list; // in the order of the request, each once; in the arena
@@ -16,5 +17,12 @@ struct task_ids {
 // also if TEXT is absent.
 int task_ids_read_list(struct str text, size_t max, struct arena *arena, struct task_ids *ids,
                        struct error *err) MUST_CHECK NONNULL;
+
+// Reads the request's body: a JSON object whose member task_ids is an array of up to MAX ids, as
+// numbers or as strings. It may be empty, and ids that come again are dropped, as by BKFlow. Fails
+// with ERR_BODY_FORMAT if the body is not what its headers say or not such a JSON object, and with
+// ERR_TASK_IDS if its ids cannot be used.
+int task_ids_read_body(const struct http_request *request, size_t max, struct arena *arena,
+                       struct task_ids *ids, struct error *err) MUST_CHECK NONNULL;
 
 #endif

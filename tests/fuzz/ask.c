@@ -21,8 +21,13 @@ static bool has_json(const struct stage *stage)
 
 int ask(struct stage *stage, const struct http_var *vars, size_t count)
 {
+    return ask_with_body(stage, vars, count, STR(""));
+}
+
+int ask_with_body(struct stage *stage, const struct http_var *vars, size_t count, struct str sent)
+{
     stage_begin(stage);
-    service_handle(&stage->service, vars, count, &stage->response);
+    service_handle(&stage->service, vars, count, sent, &stage->response);
     const int status = stage_end(stage);
     const struct str body = stage_body(stage);
     REQUIRE(arena_used(stage->service.arena) == 0 && service_group_is_empty(stage->service.group));

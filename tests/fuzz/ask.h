@@ -11,6 +11,7 @@ struct stage *ask_stage(char *const *environment);
 // The code of the answer's envelope, 0 when the answer is 200. Requires that the answer is whole:
 // JSON (but for metrics), and no more than a status that is known.
 int ask(struct stage *stage, const struct http_var *vars, size_t count);
+int ask_with_body(struct stage *stage, const struct http_var *vars, size_t count, struct str body);
 
 // The code that credentials deserve whose names and secret are these; absent or empty: missing.
 // 0: they are the stage's own.

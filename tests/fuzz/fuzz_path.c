@@ -71,6 +71,12 @@ static bool is_space_call(struct str path)
            take_id(&path) && is_one_of(path, "/get_task_states", "/get_task_states/");
 }
 
+static bool is_space_batch(struct str path)
+{
+    return take_text(&path, STR("/space/")) && take_id(&path) &&
+           is_one_of(path, "/get_tasks_states", "/get_tasks_states/");
+}
+
 static int code_of_path(struct str path)
 {
     if (is_one_of(path, "/healthz", "/healthz/") || is_one_of(path, "/readyz", "/readyz/") ||
@@ -79,6 +85,9 @@ static int code_of_path(struct str path)
     }
     if (is_one_of(path, "/get_tasks_states_by_app", "/get_tasks_states_by_app/")) {
         return CODE_BATCH;
+    }
+    if (is_space_batch(path)) {
+        return 40501; // it is for POST
     }
     if (str_starts_with(path, STR("/space/"))) {
         return is_space_call(path) ? CODE_SPACE : 40005;

@@ -116,6 +116,7 @@ static void take_request(struct fcgi_conn *conn, struct history *history)
         note_text(history, vars[i].name);
         note_text(history, vars[i].value);
     }
+    note_text(history, fcgi_conn_body(conn));
     if (outcome == 0 && conn->refusal == FCGI_REFUSE_NOTHING) {
         send_again(vars, count);
     }
@@ -126,8 +127,11 @@ static void take_request(struct fcgi_conn *conn, struct history *history)
 
 static void check_bounds(const struct fcgi_conn *conn)
 {
-    REQUIRE(conn->vars_len <= REQUEST_BYTES_MAX && conn->vars_len <= conn->vars_capacity);
-    REQUIRE(conn->vars_capacity <= 2 * REQUEST_BYTES_MAX);
+    REQUIRE(conn->vars.len <= REQUEST_BYTES_MAX && conn->vars.len <= conn->vars.capacity);
+    REQUIRE(conn->vars.capacity <= 2 * REQUEST_BYTES_MAX);
+    REQUIRE(conn->body.len <= REQUEST_BYTES_MAX && conn->body.len <= conn->body.capacity);
+    REQUIRE(conn->body.capacity <= 2 * REQUEST_BYTES_MAX);
+    REQUIRE(conn->body.len == 0 || conn->refusal == FCGI_REFUSE_NOTHING);
     REQUIRE(conn->reply_len <= sizeof conn->reply && conn->content_len <= sizeof conn->content);
 }
 

@@ -111,7 +111,7 @@ def test_every_reference_leads_somewhere_and_every_component_is_used():
 
 def test_operation_ids_are_unique():
     names = [operation["operationId"] for operation in operations()]
-    assert len(names) == len(set(names)) == 9
+    assert len(names) == len(set(names)) == 10
 
 
 def test_the_examples_are_as_their_schemas_say():
@@ -294,6 +294,27 @@ def test_batch(demo, query):
 def test_errors_of_batches(demo):
     assert_error(ask_batch(demo.responder, "x"), 40006, BATCH)
     assert_error(ask_batch(demo.responder, "1", method="PUT"), 40501, BATCH)
+
+
+SPACE_BATCH = "/space/{space_id}/get_tasks_states/"
+
+
+def post(responder, body, space_id=1, **others):
+    return responder.ask(*support.space_batch(space_id, body, credentials=demo_world.GOOD, **others))
+
+
+def test_space_batch(demo, demo_tasks):
+    rootless = demo_tasks.task([support.node("orphan")], template_id=None)
+    response = post(demo.responder, [1, 2, 3, 4, 5, rootless, 404_404])
+    assert response.status == 200 and len(response.json["data"]) == 6
+    assert_as_documented(response, SPACE_BATCH, "post")
+
+
+def test_errors_of_a_body(demo):
+    for response, code in ((post(demo.responder, b"x"), 40007), (post(demo.responder, b"{}"), 40006),
+                           (post(demo.responder, [1], 2), 40306), (post(demo.responder, [1], method="GET"), 40501)):
+        assert (response.status, response.json["code"]) == (code // 100, code)
+        assert_as_documented(response, SPACE_BATCH, "post")
 
 
 def test_errors_by_space(demo, demo_tasks):

@@ -35,6 +35,10 @@ def space_states_path(space_id, task_id):
     return f"/space/{space_id}/task/{task_id}/get_task_states/"
 
 
+def space_batch_path(space_id):
+    return f"/space/{space_id}/get_tasks_states/"
+
+
 def authorization(code, secret, username):
     """The preferred way to give credentials: one header that holds a JSON object."""
     return json.dumps({"bk_app_code": code, "bk_app_secret": secret, "bk_username": username})

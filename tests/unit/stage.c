@@ -138,7 +138,7 @@ void stage_refuse(struct stage *stage, enum error_kind kind)
 }
 
 // The values are in guarded memory, which detects reads past their end.
-int stage_handle(struct stage *stage, const struct variable *variables)
+static int handle(struct stage *stage, const struct variable *variables, struct str body)
 {
     struct http_var vars[64];
     size_t count = 0;
@@ -148,11 +148,33 @@ int stage_handle(struct stage *stage, const struct variable *variables)
         vars[count].value = guarded_copy(str_from(variables[count].value));
     }
     stage_begin(stage);
-    service_handle(&stage->service, vars, count, &stage->response);
+    service_handle(&stage->service, vars, count, body, &stage->response);
     for (size_t i = 0; i < count; i++) {
         guarded_free_copy(vars[i].value);
     }
     return stage_end(stage);
+}
+
+int stage_handle(struct stage *stage, const struct variable *variables)
+{
+    return handle(stage, variables, STR(""));
+}
+
+int stage_post(struct stage *stage, const char *path, struct str body, struct variable more)
+{
+    const struct variable variables[] = {
+        {"REQUEST_METHOD", "POST"},
+        {"PATH_INFO", path},
+        {"CONTENT_TYPE", "application/json"},
+        {"REMOTE_ADDR", "127.0.0.1"},
+        {"HTTP_X_BKAPI_AUTHORIZATION", STAGE_CREDENTIALS},
+        more,
+        NO_VARIABLE,
+    };
+    const struct str copy = guarded_copy(body);
+    const int status = handle(stage, variables, copy);
+    guarded_free_copy(copy);
+    return status;
 }
 
 int stage_get(struct stage *stage, const char *path, struct variable more)

@@ -63,6 +63,9 @@ int stage_handle(struct stage *stage, const struct variable *variables);
 int stage_get(struct stage *stage, const char *path, struct variable more);
 #define NO_VARIABLE ((struct variable){NULL, NULL})
 
+// The same for POST PATH with a body of JSON, which is in guarded memory.
+int stage_post(struct stage *stage, const char *path, struct str body, struct variable more);
+
 // Returns a header of the last answer; absent if it has none. The test fails if there are two.
 struct str stage_header(const struct stage *stage, const char *name);
 struct str stage_body(const struct stage *stage);

@@ -78,6 +78,26 @@ static void members_are_in_order_with_decoded_strings(void **state)
                                                   "\xF0\x9F\x98\x80é\x7Fs"));
 }
 
+static void each_member_has_its_json_as_it_is_written(void **state)
+{
+    (void)state;
+    static const char text[] = "{ \"a\" : [1, {\"b\":[ ]} ] ,\"c\":-1.5e7,\"d\":\"x\\n\"\t,"
+                               "\"e\":{},\"f\":[],\"g\":null\n}";
+    static const char *const expected[] = {
+        "[1, {\"b\":[ ]} ]", "-1.5e7", "\"x\\n\"", "{}", "[]", "null"};
+    struct json_members members;
+    struct error err = {0};
+    assert_int_equal(json_members_read((struct str){text, sizeof text - 1}, "the test",
+                                       ERR_CREDENTIALS_FORMAT, arena, &members, &err),
+                     0);
+    const struct json_member *member = members.first;
+    for (size_t i = 0; i < COUNT_OF(expected); i++, member = member->next) {
+        assert_non_null(member);
+        assert_text(member->json, expected[i]);
+    }
+    assert_null(member);
+}
+
 static void an_empty_object_has_no_members(void **state)
 {
     (void)state;
@@ -298,6 +318,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_ARENA(members_are_in_order_with_decoded_strings),
+        WITH_ARENA(each_member_has_its_json_as_it_is_written),
         WITH_ARENA(an_empty_object_has_no_members),
         WITH_ARENA(objects_are_read_whatever_their_values),
         WITH_ARENA(anything_but_one_object_is_refused),

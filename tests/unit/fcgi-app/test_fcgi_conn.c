@@ -177,7 +177,7 @@ static void note_request(void)
     if (reader.conn.refusal == FCGI_REFUSE_NOTHING) {
         note_vars();
     }
-    note(", body %zu%s; ", reader.conn.body_len, refusals[reader.conn.refusal]);
+    note(", body %zu%s; ", reader.conn.body.len, refusals[reader.conn.refusal]);
     fcgi_conn_request_done(&reader.conn);
 }
 
@@ -411,7 +411,7 @@ static void the_longest_record_is_read(void **state)
     put_end(FCGI_PARAMS, 1);
     put_padded_record(FCGI_STDIN, 1, body, sizeof body, 255);
     put_end(FCGI_STDIN, 1);
-    expect_events("request 1:, body 65535, body too large; over");
+    expect_events("request 1:, body 0, body too large; over");
 }
 
 static void variables_after_their_end_are_ignored(void **state)
@@ -497,7 +497,7 @@ static void a_body_up_to_the_bound_is_accepted(void **state)
     put_end(FCGI_PARAMS, 2);
     put_record(FCGI_STDIN, 2, body, MAX_REQUEST_BYTES + 1);
     put_end(FCGI_STDIN, 2);
-    expect_events("request 1:, body 8192; request 2:, body 8193, body too large; over");
+    expect_events("request 1:, body 8192; request 2:, body 0, body too large; over");
 }
 
 static void a_too_large_head_precedes_a_too_large_body(void **state)
@@ -509,7 +509,7 @@ static void a_too_large_head_precedes_a_too_large_body(void **state)
     put_end(FCGI_PARAMS, 1);
     put_record(FCGI_STDIN, 1, body, sizeof body);
     put_end(FCGI_STDIN, 1);
-    expect_events("request 1:, body 8193, head too large; over");
+    expect_events("request 1:, body 0, head too large; over");
 }
 
 static void memory_stays_bounded_whatever_is_sent(void **state)
@@ -526,7 +526,7 @@ static void memory_stays_bounded_whatever_is_sent(void **state)
         consume(wire.bytes, wire.len); // 13 MB without an end
     }
     alloc_watch_stop();
-    assert_true(reader.conn.vars_capacity <= 2 * MAX_REQUEST_BYTES);
+    assert_true(reader.conn.vars.capacity <= 2 * MAX_REQUEST_BYTES);
     assert_true(alloc_watch.calls <= 4);
 }
 
@@ -937,12 +937,36 @@ static void a_finished_request_is_wiped(void **state)
     put_one_param(1, "HTTP_X_BKAPI_AUTHORIZATION", secret);
     reader_start(MAX_REQUEST_BYTES);
     consume(wire.bytes, wire.len);
-    const size_t len = reader.conn.vars_len;
-    assert_true(memmem(reader.conn.vars, len, secret, sizeof secret - 1) != NULL);
+    const size_t len = reader.conn.vars.len;
+    assert_true(memmem(reader.conn.vars.bytes, len, secret, sizeof secret - 1) != NULL);
     fcgi_conn_request_done(&reader.conn);
-    assert_non_null(reader.conn.vars); // kept for the next request
+    assert_non_null(reader.conn.vars.bytes); // kept for the next request
     for (size_t i = 0; i < len; i++) {
-        assert_int_equal(reader.conn.vars[i], 0);
+        assert_int_equal(reader.conn.vars.bytes[i], 0);
+    }
+}
+
+static void the_body_is_whole_however_it_comes(void **state)
+{
+    (void)state;
+    static const char body[] = "{\"task_ids\":[1,2,3]}";
+    for (size_t step = 1; step < sizeof body; step++) {
+        wire.len = 0;
+        put_begin(1, FCGI_KEEP_CONN);
+        put_end(FCGI_PARAMS, 1);
+        for (size_t at = 0; at < sizeof body - 1; at += step) {
+            const size_t left = sizeof body - 1 - at;
+            put_record(FCGI_STDIN, 1, body + at, left < step ? left : step);
+        }
+        put_end(FCGI_STDIN, 1);
+        reader_start(MAX_REQUEST_BYTES);
+        size_t used;
+        assert_int_equal(fcgi_conn_consume(&reader.conn, (const char *)wire.bytes, wire.len, &used),
+                         FCGI_EVENT_REQUEST);
+        assert_text(fcgi_conn_body(&reader.conn), body);
+        fcgi_conn_request_done(&reader.conn);
+        assert_text(fcgi_conn_body(&reader.conn), "");
+        assert_null(reader.conn.body.bytes);
     }
 }
 
@@ -964,6 +988,25 @@ static void memory_of_variables_is_wiped_before_it_is_freed(void **state)
     alloc_watch.on_free = look_for_secret;
     consume(wire.bytes, wire.len);
     fcgi_conn_fini(&reader.conn); // in the middle of the second request
+    alloc_watch_stop();
+    assert_true(alloc_watch.frees >= 3);
+    assert_false(saw_secret);
+}
+
+static void memory_of_a_body_is_wiped_before_it_is_freed(void **state)
+{
+    (void)state;
+    put_begin(1, FCGI_KEEP_CONN);
+    put_end(FCGI_PARAMS, 1);
+    for (unsigned i = 0; i < 1000; i++) { // by several growths
+        put_record(FCGI_STDIN, 1, secret, sizeof secret - 1);
+    }
+    put_end(FCGI_STDIN, 1);
+    reader_start(64 * 1024);
+    saw_secret = false;
+    alloc_watch_start(0);
+    alloc_watch.on_free = look_for_secret;
+    consume(wire.bytes, wire.len);
     alloc_watch_stop();
     assert_true(alloc_watch.frees >= 3);
     assert_false(saw_secret);
@@ -1086,6 +1129,8 @@ int main(void)
         ON_A_WIRE(random_bytes_are_survived),
         ON_A_WIRE(a_finished_request_is_wiped),
         ON_A_WIRE(memory_of_variables_is_wiped_before_it_is_freed),
+        ON_A_WIRE(memory_of_a_body_is_wiped_before_it_is_freed),
+        ON_A_WIRE(the_body_is_whole_however_it_comes),
         ON_A_WIRE(without_memory_a_request_is_refused_and_the_next_works),
         ON_A_WIRE(a_connection_is_idle_only_between_requests),
         ON_A_WIRE(headers_are_as_in_the_specification),

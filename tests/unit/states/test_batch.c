@@ -167,6 +167,67 @@ static void all_nodes_together_are_limited_if_they_are_shown(void **state)
     json_object_put(answer);
 }
 
+// ---- in a body ----
+
+#define SPACE_PATH "/space/8/get_tasks_states/"
+
+static void give_the_stage_a_space(void)
+{
+    stage->fake.space_id = 8;
+    stage->fake.space = (struct lookup_space){.exists = true, .app_code = STR(STAGE_APP)};
+    stage->fake.task.space_id = 8;
+}
+
+static void tasks_of_the_space_have_their_state(void **state)
+{
+    (void)state;
+    give_the_stage_a_space();
+    assert_int_equal(
+        stage_post(stage, SPACE_PATH, STR("{\"task_ids\": [11, \"10\", 10]}"), NO_VARIABLE), 200);
+    assert_non_null(strstr(stage_body(stage).ptr, "\"data\":{\"10\":{\"state\":\"RUNNING\"}},"));
+    assert_non_null(strstr(stage_body(stage).ptr, "\"code\":\"0\","));
+    stage->fake.task.space_id = 9;
+    assert_int_equal(stage_post(stage, SPACE_PATH, STR("{\"task_ids\": [10]}"), NO_VARIABLE), 200);
+    assert_non_null(strstr(stage_body(stage).ptr, "\"data\":{},"));
+    assert_int_equal(stage->fake.loads, 1);
+}
+
+static void bodies_that_cannot_be_used_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        struct str body;
+        int code;
+    } rows[] = {
+        {STR(""), 40007},
+        {STR("[10]"), 40007},
+        {STR("{\"task_ids\":[10],\"task_ids\":[10]}"), 40007},
+        {STR("{\"task_ids\":[[[[[[[[[10]]]]]]]]]}"), 40007},
+        {STR("{}"), 40006},
+        {STR("{\"task_ids\":\"10\"}"), 40006},
+        {STR("{\"task_ids\":[null]}"), 40006},
+        {STR("{\"task_ids\":[\"1,0\"]}"), 40006},
+        {STR("{\"task_ids\":[\"\\u0031\"]}"), 40006},
+        {STR("{\"task_ids\":[\"]}"), 40007},
+    };
+    give_the_stage_a_space();
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        check_number(rows[i].body.ptr, stage_post(stage, SPACE_PATH, rows[i].body, NO_VARIABLE),
+                     400);
+        json_object_put(stage_error(stage, rows[i].code));
+    }
+    assert_int_equal(stage->fake.calls, 0);
+}
+
+static void a_refused_space_reads_no_task(void **state)
+{
+    (void)state;
+    assert_int_equal(stage_post(stage, SPACE_PATH, STR("{\"task_ids\":[10]}"), NO_VARIABLE), 403);
+    json_object_put(stage_error(stage, 40305));
+    assert_int_equal(stage->fake.space_look_ups, 1);
+    assert_int_equal(stage->fake.calls, 2); // callers and the space
+}
+
 #define WITH_STAGE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -179,6 +240,9 @@ int main(void)
         WITH_STAGE(any_statement_that_fails_is_the_answer),
         WITH_STAGE(without_memory_it_is_500_and_never_half_an_answer),
         WITH_STAGE(all_nodes_together_are_limited_if_they_are_shown),
+        WITH_STAGE(tasks_of_the_space_have_their_state),
+        WITH_STAGE(bodies_that_cannot_be_used_are_refused),
+        WITH_STAGE(a_refused_space_reads_no_task),
     };
     return cmocka_run_group_tests_name("batch", tests, NULL, NULL);
 }

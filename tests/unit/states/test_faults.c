@@ -211,7 +211,7 @@ static int handle(const struct request *request)
         vars[count++] = (struct http_var){STR("HTTP_X_BKAPI_JWT"), str_from(token)};
     }
     stage_begin(stage);
-    service_handle(&stage->service, vars, count, &stage->response);
+    service_handle(&stage->service, vars, count, STR(""), &stage->response);
     return stage_end(stage);
 }
 

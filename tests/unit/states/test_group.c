@@ -152,7 +152,7 @@ static struct guest *add(const char *method, const char *path, const char *crede
     };
     struct guest *const guest = &fixture.guests[fixture.count++];
     guest->sink = sink_new();
-    service_add(&fixture.stage->service, vars, COUNT_OF(vars),
+    service_add(&fixture.stage->service, vars, COUNT_OF(vars), STR(""),
                 (struct service_client){open_response, is_ready, end, guest, NULL, 0, 0});
     return guest;
 }

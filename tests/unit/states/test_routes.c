@@ -34,6 +34,7 @@ static void a_path_leads_to_its_route(void **state)
         {"/space/08/task/7/get_task_states/", ROUTE_SPACE_STATES, ACCESS_SPACE_APPLICATION, 7, 8},
         {"/get_tasks_states_by_app", ROUTE_BATCH, ACCESS_BOUND_APPLICATION, 0, 0},
         {"/get_tasks_states_by_app/", ROUTE_BATCH, ACCESS_BOUND_APPLICATION, 0, 0},
+        {"/space/8/get_tasks_states", ROUTE_SPACE_BATCH, ACCESS_SPACE_APPLICATION, 0, 8},
         {"/healthz", ROUTE_HEALTHZ, ACCESS_ANYBODY, 0, 0},
         {"/healthz/", ROUTE_HEALTHZ, ACCESS_ANYBODY, 0, 0},
         {"/readyz", ROUTE_READYZ, ACCESS_ANYBODY, 0, 0},
@@ -107,6 +108,9 @@ static void a_route_allows_its_methods(void **state)
         check(others[i], !routes_allow(match.route, str_from(others[i])));
     }
     assert_false(routes_allow(match.route, STR_ABSENT));
+    assert_int_equal(routes_find(conf, STR("/space/8/get_tasks_states"), &match, &err), 0);
+    assert_true(routes_allow(match.route, STR("POST")));
+    assert_false(routes_allow(match.route, STR("GET")));
 }
 
 static void a_route_that_is_switched_off_is_unknown(void **state)

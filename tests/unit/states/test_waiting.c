@@ -66,7 +66,7 @@ static int ask(const char *path, const char *query)
     };
     stage_begin(stage);
     service_add(
-        &stage->service, vars, COUNT_OF(vars),
+        &stage->service, vars, COUNT_OF(vars), STR(""),
         (struct service_client){open_response, is_ready, end, &stage->response, park, 0, 0});
     service_run(&stage->service);
     assert_true(service_group_is_empty(stage->service.group));
