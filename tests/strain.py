@@ -3,8 +3,9 @@
 """Everything that threads share, at once: a responder with a real database under load, to be watched by a tool.
 
 Clients on kept connections and on single ones ask for all samples, with good credentials, bad ones and tokens,
-read the metrics, send rubbish, and hang up; meanwhile the configuration is loaded anew and the log is rotated,
-and at the end the responder is told to stop while they go on. Every answer must be one that the sample deserves.
+read the metrics, send rubbish, and hang up; others wait for changes, which come all the time, or change their mind;
+meanwhile the configuration is loaded anew and the log is rotated, and at the end the responder is told to stop while
+they go on. Every answer must be one that the sample deserves.
 The tool is ThreadSanitizer where the program is built with it, or what --under names, such as valgrind: it must
 have nothing to report.
 """
@@ -76,6 +77,7 @@ class Strain:
         database = mariadb.MariaDB(folder).start()
         database.create_databases()
         database.load_samples()
+        self.database = database
         key = jwt.Key(folder, "P-256")
         self.log_path = folder.path("responder", ".log")
         self.settings = responder.settings_for(database, **{
@@ -87,7 +89,8 @@ class Strain:
         self.reloads = 0
         self.is_over = threading.Event()
         self.is_stopping = threading.Event()
-        self.clients = [Client(self, number) for number in range(8)]
+        self.clients = [*(Client(self, number) for number in range(8)),
+                        *(WaitingClient(self, number) for number in range(8, 14))]
 
     @property
     def answers(self):
@@ -104,6 +107,7 @@ class Strain:
             self.rotate()
             self.responder.reload(self.settings | change)
             self.reloads += 1
+            self.database.engine_sql("UPDATE eri_state SET retry = retry + 1 WHERE id % 2")
             time.sleep(0.25)
 
     def rotate(self):
@@ -200,6 +204,40 @@ class Client(threading.Thread):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+class WaitingClient(Client):
+    """Waits for changes; sometimes it asks something else meanwhile, aborts its request, or hangs up."""
+
+    def _step(self):
+        self._connection = self._connection or fcgi.Connection(self._strain.responder.address, timeout=60)
+        path = client.states_path(self._chance.choice((1, 2, 3, 4, 5)))
+        version = self._connection.ask(client.variables(path, headers=GOOD)).header("X-States-Version")
+        wait = self._chance.choice(("20ms", "200ms", "2s"))
+        variables = client.variables(path, query=f"wait={wait}&version={version or 'busy'}", headers=GOOD)
+        self._connection.send(fcgi.request(variables, keep=True))
+        self._chance.choice((self._read, self._read, self._read, self._interrupt, self._abort, self._hang_up))()
+
+    def _read(self):
+        answer = self._connection.response()
+        self.answers += 1
+        if answer.status == 503:
+            self.busy += 1
+        elif answer.status != 200:
+            self._strain.mistakes.append(f"waiting: {answer.status}: {answer.body[:300]}")
+
+    def _interrupt(self):
+        time.sleep(self._chance.choice((0, 0.01)))
+        self._connection.send(fcgi.request(client.variables("/healthz"), keep=True))
+        self._read()
+        self._read()
+
+    def _abort(self):
+        """The answer may be on its way already: the connection is of no further use then."""
+        time.sleep(self._chance.choice((0, 0.01)))
+        self._connection.send(fcgi.record(fcgi.ABORT_REQUEST))
+        if self._connection.record().type != fcgi.END_REQUEST:
+            self._hang_up()
 
 
 if __name__ == "__main__":
