@@ -199,13 +199,6 @@ def test_a_certificate_that_is_cut_off(program, lab, settings):
     assert "a certificate in it is cut off" in done.stderr.decode()
 
 
-def test_a_log_that_cannot_be_opened_is_a_mistake(program, settings):
-    """A start goes on without it: see test_start_stop.py."""
-    done = check(program, settings | {"log.target": "file:/nonexistent/x.log"})
-    assert done.returncode == CONFIGURATION
-    assert b"[log] target: nothing can be made in /nonexistent: No such file" in done.stderr
-
-
 def test_what_the_option_file_may_give_can_be_left_out(program, lab, settings):
     path = lab.write("my", ".cnf", "[client]\nuser = somebody\ndatabase = bkflow\n")
     done = check(program, settings | {"database.option_file": path, "database.user": "", "database.name": ""})
