@@ -45,6 +45,7 @@ INLINE_ELSEWHERE = {
     "dpkg-buildpackage -us -uc -b": "by tests/package",
     "bkflow-statesctl gateway-key bk-flow-engine --write": "in test_bkflow_document.py",
     "tests/run systems": "by hand: it needs a mirror, and minutes",
+    "make builds-check": "by hand: it needs minutes",
 }
 INLINE_DOCUMENTS = ("README.md", "docs/deploy.md", "docs/examples/README.md")
 
