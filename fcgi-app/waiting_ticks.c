@@ -5,9 +5,12 @@
 
 enum {
     FIRST_INTERVAL_US = 250 * 1000, // until the watcher has told
-    REST_PER_WORK = 7,              // the rest after a round, in multiples of its work
-    RETRY_US = 250 * 1000,          // after a failure, doubling
-    RETRY_SHIFT_MAX = 4,            // up to 4 seconds
+    // The rest after a round, in multiples of its work: at least this,
+    REST_PER_WORK = 7,
+    // and this as long as rounds do not become more than three fifths slower by it.
+    GOOD_REST_PER_WORK = 24,
+    RETRY_US = 250 * 1000, // after a failure, doubling
+    RETRY_SHIFT_MAX = 4,   // up to 4 seconds
 };
 
 bool waiting_ticks_start(struct waiting_ticks *ticks, struct worker_shared *shared,
@@ -57,11 +60,18 @@ static void take_job(struct waiting_ticks *ticks, struct watch *watch, int64_t n
     }
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static void end_round(struct waiting_ticks *ticks, int64_t now_us)
 {
-    const int64_t rested_us = now_us + REST_PER_WORK * ticks->busy_us;
-    const int64_t next_us = ticks->round_us + ticks->interval_us;
-    ticks->next_us = rested_us > next_us ? rested_us : next_us;
+    const int64_t due_us = ticks->round_us + ticks->interval_us;
+    const int64_t late_us = due_us + ticks->interval_us * 3 / 5;
+    const int64_t good_us = now_us + GOOD_REST_PER_WORK * ticks->busy_us;
+    const int64_t next_us = later(due_us, good_us < late_us ? good_us : late_us);
+    ticks->next_us = later(next_us, now_us + REST_PER_WORK * ticks->busy_us);
     metrics_add(&ticks->shard->watch_ticks, 1);
     metrics_add(&ticks->shard->watch_us, (uint64_t)ticks->busy_us);
     ticks->round_us = 0;

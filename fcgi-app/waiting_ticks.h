@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // waiting_ticks: when the waiting room asks the watcher for digests, and for which. Each round goes
-// once through all watched tasks; rounds take at most an eighth of the time.
+// once through all watched tasks. Rounds take a 25th of the time, if that is enough to begin one
+// every 400 ms (with the default of [server] watch_interval), and never more than an eighth.
 #ifndef BKFLOW_WAITING_TICKS_H
 #define BKFLOW_WAITING_TICKS_H
 

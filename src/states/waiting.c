@@ -6,11 +6,23 @@ enum {
     // has been started although no node has begun.
     REREAD_SUBTASKS_US = 2000 * 1000,
     REREAD_NOT_STARTED_US = 10 * 1000 * 1000,
+    PARTS_OF_WAIT = 64, // a wait may end later by one of them
 };
 
 static int64_t earlier(int64_t a, int64_t b)
 {
     return a < b ? a : b;
+}
+
+// Waits end in steps, so that many end together: requests that are answered at the same time share
+// their statements, and so do the next ones of their clients.
+static int64_t end_of_step(int64_t end_us, int64_t wait_us)
+{
+    int64_t step_us = 1;
+    while (2 * step_us <= wait_us / PARTS_OF_WAIT) {
+        step_us *= 2;
+    }
+    return (end_us + step_us - 1) / step_us * step_us;
 }
 
 // Returns the end of the wait, monotonic. A token that expires sooner shortens it.
@@ -19,11 +31,15 @@ static int64_t end_of_wait(const struct exchange *exchange)
     if (exchange->client.waiting_until_us != 0) {
         return exchange->client.waiting_until_us;
     }
-    const int64_t wait_ms =
-        earlier(exchange->parameters.wait_ms, exchange->service->conf->response.wait_max_ms);
+    const int64_t wait_us =
+        earlier(exchange->parameters.wait_ms, exchange->service->conf->response.wait_max_ms) * 1000;
+    if (wait_us == 0) {
+        return exchange->started_us;
+    }
+    const int64_t end_us = end_of_step(exchange->started_us + wait_us, wait_us);
     const int64_t expires_us = exchange->credentials.expires_us;
-    const int64_t good_us = expires_us == 0 ? INT64_MAX : expires_us - exchange->now_us;
-    return exchange->started_us + earlier(wait_ms * 1000, good_us);
+    return expires_us == 0 ? end_us
+                           : earlier(end_us, exchange->started_us + expires_us - exchange->now_us);
 }
 
 static bool has_known_states(const struct exchange *exchange)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Requests that may wait for a change: their parameters, and the version that they name.
+#include "base/clock.h"
 #include "stage.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static struct stage *stage;
@@ -11,6 +13,7 @@ static struct {
     bool accepts;
     unsigned parked;
     unsigned ended;
+    int64_t until_us;
 } client;
 
 static int set_up(void **state)
@@ -49,8 +52,9 @@ static void end(void *context)
 
 static bool park(void *context, const struct service_parking *parking)
 {
-    (void)context, (void)parking;
+    (void)context;
     client.parked += client.accepts;
+    client.until_us = parking->until_us;
     return client.accepts;
 }
 
@@ -163,15 +167,48 @@ static void plain_cgi_cannot_wait(void **state)
                      200);
 }
 
+// ---- the end of a wait ----
+
+// Returns when the wait of a request that knows the states ends, in microseconds from now.
+static int64_t end_of_wait(const char *wait)
+{
+    char query[64];
+    client.accepts = true;
+    assert_int_equal(ask(STAGE_PATH, ""), 200);
+    const struct str version = stage_header(stage, "X-States-Version");
+    snprintf(query, sizeof query, "version=%.*s&wait=%s", (int)version.len, version.ptr, wait);
+    const int64_t before_us = clock_monotonic_us();
+    assert_int_equal(ask(STAGE_PATH, query), 0);
+    return client.until_us - before_us;
+}
+
+static void waits_end_together_in_steps(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *wait;
+        int64_t wait_us, step_us;
+    } rows[] = {
+        {"50s", 50000000, 1 << 19}, {"40s", 40000000, 1 << 19}, {"30s", 30000000, 1 << 18},
+        {"1s", 1000000, 1 << 13},   {"1ms", 1000, 1 << 3},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const int64_t end_us = end_of_wait(rows[i].wait);
+        check_number(rows[i].wait, client.until_us % rows[i].step_us, 0);
+        check(rows[i].wait, end_us >= rows[i].wait_us);
+        check(rows[i].wait, rows[i].step_us <= rows[i].wait_us / 64);
+    }
+    assert_int_equal(client.parked, COUNT_OF(rows));
+}
+
 #define ON_STAGE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_STAGE(each_parameter_has_its_values),
-        ON_STAGE(a_message_says_what_is_expected),
-        ON_STAGE(only_calls_for_states_can_wait),
-        ON_STAGE(plain_cgi_cannot_wait),
+        ON_STAGE(each_parameter_has_its_values),  ON_STAGE(a_message_says_what_is_expected),
+        ON_STAGE(only_calls_for_states_can_wait), ON_STAGE(plain_cgi_cannot_wait),
+        ON_STAGE(waits_end_together_in_steps),
     };
     return cmocka_run_group_tests_name("waiting", tests, NULL, NULL);
 }
