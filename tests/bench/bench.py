@@ -43,6 +43,7 @@ CONNECTIONS = 16
 MANY_CONNECTIONS = 64
 DIRECT_CONNECTIONS = (1, 16, 64, 256)
 DATABASES = ("one database", "two databases")
+WEB_GROUPS = {"null", "web", "php", "index", "scale"}  # and PHP
 # Where an answer takes a tenth of a second, more clients than workers would only find the responder overloaded.
 CONNECTIONS_LARGE = services.WORKERS
 LARGE_NODES = 10000
@@ -83,6 +84,13 @@ class Bench:
         self._start_gateway()
         self.floor_file = self.lab.write("floor", ".sql", (HERE / "floor.sql").read_text(encoding="utf-8").replace(
             ":digest", data.secret_digest()))
+        self.floor = measure.Floor(self.helpers.floor, self.database, data.APP_CODE, data.USERNAME)
+        answers.check(lambda task: self._ask(task, self.responders["two databases"]), self._ask)
+        self.via_nginx = self.via_lighttpd = self.null = self.null_direct = self.php = self.nginx = self.lighttpd = None
+        if not WEB_GROUPS.isdisjoint(self.groups):
+            self._start_web()
+
+    def _start_web(self):
         self.null, null_socket = services.start_null(self.lab, self.helpers, self._answer_bytes(10))
         php = services.start_php(self.lab)
         self.php = php.service
@@ -96,10 +104,8 @@ class Bench:
         self.via_nginx = measure.Wrk(nginx_port, CREDENTIALS)
         self.via_lighttpd = measure.Wrk(lighttpd_port, CREDENTIALS)
         self.null_direct = measure.Load(self.helpers.load, null_socket, CREDENTIALS)
-        self.floor = measure.Floor(self.helpers.floor, self.database, data.APP_CODE, data.USERNAME)
         for port, name in ((nginx_port, "kept"), (nginx_port, "mysqli"), (nginx_port, "pdo"), (lighttpd_port, "plain")):
             answers.check(lambda task, port=port, name=name: _http_get(port, name, task), self._ask)
-        answers.check(lambda task: self._ask(task, self.responders["two databases"]), self._ask)
 
     def _start_gateway(self):
         """A responder that takes tokens, one token of the caller, and many."""
@@ -401,7 +407,7 @@ def parse_options():
 def main():
     options = parse_options()
     missing = services.missing_packages()
-    if missing:
+    if missing and not WEB_GROUPS.isdisjoint(options.only or DEFAULT_GROUPS):
         sys.exit(f"make bench needs these Debian packages: {' '.join(missing)}")
     try:
         with scratch.Scratch() as lab:

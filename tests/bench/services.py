@@ -21,9 +21,8 @@ NULL_THREADS = 80  # libfcgi holds a thread for every kept connection
 PHP_CHILDREN = 4
 BUFFER_POOL_BYTES = 512 << 20  # all rows in memory
 
-# Debian package: a program in it
+# For the groups with web servers. Debian package: a program in it
 NEEDED = {
-    "mariadb-server": "mariadbd",
     "nginx-light": "nginx",
     "lighttpd": "lighttpd",
     "wrk": "wrk",
