@@ -25,6 +25,7 @@ static bool is_metrics_on(const struct conf *conf)
 enum {
     // What a route for one task takes.
     TAKES_ALL = ROUTE_TAKES_SUBTASKS | ROUTE_TAKES_FAILED | ROUTE_TAKES_WAIT | ROUTE_TAKES_VERSION,
+    TAKES_BATCH = ROUTE_TAKES_TASK_IDS | ROUTE_TAKES_NODES | ROUTE_TAKES_WAIT | ROUTE_TAKES_VERSION,
 };
 
 static const struct route routes[] = {
@@ -32,7 +33,7 @@ static const struct route routes[] = {
      STR("/task/{task_id}/get_task_states_by_app"), is_always_on},
     {ROUTE_SPACE_STATES, ACCESS_SPACE_APPLICATION, TAKES_ALL, ROUTES_GET,
      STR("/space/{space_id}/task/{task_id}/get_task_states"), is_always_on},
-    {ROUTE_BATCH, ACCESS_BOUND_APPLICATION, ROUTE_TAKES_TASK_IDS | ROUTE_TAKES_NODES, ROUTES_GET,
+    {ROUTE_BATCH, ACCESS_BOUND_APPLICATION, TAKES_BATCH, ROUTES_GET,
      STR("/get_tasks_states_by_app"), is_always_on},
     {ROUTE_SPACE_BATCH, ACCESS_SPACE_APPLICATION, ROUTE_TAKES_BODY, ROUTES_POST,
      STR("/space/{space_id}/get_tasks_states"), is_always_on},

@@ -9,6 +9,13 @@ enum {
     PARTS_OF_WAIT = 64, // a wait may end later by one of them
 };
 
+// What a request waits for.
+struct watched {
+    const struct str *roots;
+    size_t count;
+    int64_t reread_us;
+};
+
 static int64_t earlier(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -44,22 +51,16 @@ static int64_t end_of_wait(const struct exchange *exchange)
 
 static bool has_known_states(const struct exchange *exchange)
 {
+    const struct batch *const batch = exchange->batch;
     char version[TREE_VERSION_BYTES];
-    return str_equal(exchange->parameters.version, tree_version(exchange->tree, version));
+    return str_equal(exchange->parameters.version,
+                     tree_version(batch == NULL ? exchange->tree : &batch->digest, version));
 }
 
 // A database that fails does not end a wait.
 static bool may_succeed_later(const struct exchange *exchange)
 {
     return exchange->client.waiting_since_us != 0 && error_status(exchange->err.kind) >= 503;
-}
-
-static int64_t reread_us(const struct exchange *exchange)
-{
-    if (exchange->parameters.subtasks) {
-        return REREAD_SUBTASKS_US;
-    }
-    return exchange->tree->kind == TREE_NOT_STARTED ? REREAD_NOT_STARTED_US : 0;
 }
 
 static bool park_failed(const struct exchange *exchange, int64_t until_us)
@@ -69,19 +70,50 @@ static bool park_failed(const struct exchange *exchange, int64_t until_us)
     return exchange->client.park(exchange->client.context, &parking);
 }
 
-static bool park_unchanged(const struct exchange *exchange, int64_t until_us)
+static bool park_unchanged(const struct exchange *exchange, const struct watched *watched,
+                           int64_t until_us)
 {
-    const struct str root = permit_root_id(exchange->permit);
-    const bool has_more = exchange->root_count > 0;
     const struct service_parking parking = {
-        .roots = has_more ? exchange->roots : &root,
-        .root_count = has_more ? exchange->root_count : 1,
+        .roots = watched->roots,
+        .root_count = watched->count,
+        .reread_us = watched->reread_us,
         .app_code = caller_app_code(exchange->caller),
         .until_us = until_us,
         .read_us = exchange->started_us,
-        .reread_us = reread_us(exchange),
     };
     return exchange->client.park(exchange->client.context, &parking);
+}
+
+static bool park_task(const struct exchange *exchange, int64_t until_us)
+{
+    const struct str root = permit_root_id(exchange->permit);
+    const bool is_started = exchange->tree->kind != TREE_NOT_STARTED;
+    struct watched watched = {&root, 1, is_started ? 0 : REREAD_NOT_STARTED_US};
+    if (exchange->parameters.subtasks) {
+        watched.reread_us = REREAD_SUBTASKS_US;
+    }
+    if (exchange->root_count > 0) {
+        watched.roots = exchange->roots;
+        watched.count = exchange->root_count;
+    }
+    return park_unchanged(exchange, &watched, until_us);
+}
+
+// A task that is refused has no root to be watched; nor has one that has not been started.
+static bool park_batch(const struct exchange *exchange, int64_t until_us)
+{
+    const struct batch *const batch = exchange->batch;
+    struct str *const roots = arena_alloc(exchange->arena, batch->count, sizeof(struct str));
+    struct watched watched = {roots, 0, 0};
+    for (size_t i = 0; roots != NULL && i < batch->count; i++) {
+        const struct batch_entry *const entry = &batch->entries[i];
+        if (!str_is_absent(entry->root_id)) {
+            roots[watched.count++] = entry->root_id;
+        } else if (!entry->is_refused) {
+            watched.reread_us = REREAD_SUBTASKS_US;
+        }
+    }
+    return roots != NULL && park_unchanged(exchange, &watched, until_us);
 }
 
 bool waiting_park(struct exchange *exchange)
@@ -97,5 +129,8 @@ bool waiting_park(struct exchange *exchange)
     if (exchange->has_failed) {
         return may_succeed_later(exchange) && park_failed(exchange, until_us);
     }
-    return has_known_states(exchange) && park_unchanged(exchange, until_us);
+    if (!has_known_states(exchange)) {
+        return false;
+    }
+    return exchange->batch == NULL ? park_task(exchange, until_us) : park_batch(exchange, until_us);
 }
