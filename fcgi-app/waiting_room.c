@@ -7,7 +7,6 @@
 #include "waiting_seats.h"
 #include "waiting_ticks.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -307,10 +306,9 @@ static bool has_started(struct waiting_room *room)
     room->has_reported |= reports;
     pthread_mutex_unlock(&room->mutex);
     if (reports) {
-        LOG_EVENT(
-            LOG_LEVEL_WARNING,
-            "the threads for requests with wait cannot be started: these are answered at once",
-            LOG_TEXT("error", str_from(strerror(errno))));
+        LOG_EVENT(LOG_LEVEL_WARNING,
+                  "no more threads or memory: requests with wait are answered at once",
+                  LOG_NUMBER("pid", getpid()));
     }
     return runs;
 }

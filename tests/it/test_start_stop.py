@@ -418,6 +418,19 @@ class TestWorkersThatDoNotStart:
             support.success(answer())
         assert responder.stop() == 0
 
+    @pytest.mark.parametrize("others", range(4))
+    def test_none_for_requests_that_wait(self, program, settings, world, few_threads, others):
+        """Beside prober and worker; connections to the database take some, too. Nobody waits, or as usual."""
+        task_id = world.task([support.node(state="RUNNING", archived=None)])
+        responder = program.listen(settings | {"server.workers": 1}, env=few_threads(2 + others))
+        version = responder.ask(support.states(task_id)).header("X-States-Version")
+        response = responder.ask(support.states(task_id, query=f"wait=200ms&version={version}"))
+        support.success(response)
+        assert response.header("X-States-Version") == version
+        if others == 0:
+            responder.wait_for_log("no more threads or memory: requests with wait are answered at once")
+        assert responder.stop() == 0
+
     def test_none(self, program, settings, few_threads):
         responder = program.listen(settings, env=few_threads(0), ready=False)
         assert responder.service.wait() == 1
