@@ -5,12 +5,15 @@
 
 enum {
     FIRST_INTERVAL_US = 250 * 1000, // until the watcher has told
-    // The rest after a round, in multiples of its work: at least this,
+    // The rest after a round, in multiples of its work: at least the first; and the second, unless
+    // that makes the interval longer than so much of the configured one.
     REST_PER_WORK = 7,
-    // and this as long as rounds do not become more than three fifths slower by it.
     GOOD_REST_PER_WORK = 24,
-    RETRY_US = 250 * 1000, // after a failure, doubling
-    RETRY_SHIFT_MAX = 4,   // up to 4 seconds
+    BUSY_PERCENT = 160,              // while tasks change
+    CALM_PERCENT = 400,              // when none has changed
+    CALM_AFTER_US = 5 * 1000 * 1000, // for this time
+    RETRY_US = 250 * 1000,           // after a failure, doubling
+    RETRY_SHIFT_MAX = 4,             // up to 4 seconds
 };
 
 bool waiting_ticks_start(struct waiting_ticks *ticks, struct worker_shared *shared,
@@ -41,8 +44,9 @@ static void take_digests(struct waiting_ticks *ticks, struct watch *watch, int64
 {
     const struct watcher_job *const job = ticks->job;
     ticks->failures = 0;
-    metrics_add(&ticks->shard->watch_changes,
-                watch_take_batch(watch, &job->batch, job->ended_us, job->place, now_us));
+    const size_t changes = watch_take_batch(watch, &job->batch, job->ended_us, job->place, now_us);
+    ticks->changed_us = changes > 0 ? now_us : ticks->changed_us;
+    metrics_add(&ticks->shard->watch_changes, changes);
 }
 
 static void take_job(struct waiting_ticks *ticks, struct watch *watch, int64_t now_us)
@@ -65,13 +69,21 @@ static int64_t later(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-static void end_round(struct waiting_ticks *ticks, int64_t now_us)
+// Returns when the next round begins.
+static int64_t next_round_us(const struct waiting_ticks *ticks, int64_t now_us)
 {
+    const bool is_calm = now_us - ticks->changed_us > CALM_AFTER_US;
+    const int64_t percent = is_calm ? CALM_PERCENT : BUSY_PERCENT;
     const int64_t due_us = ticks->round_us + ticks->interval_us;
-    const int64_t late_us = due_us + ticks->interval_us * 3 / 5;
+    const int64_t late_us = ticks->round_us + ticks->interval_us * percent / 100;
     const int64_t good_us = now_us + GOOD_REST_PER_WORK * ticks->busy_us;
     const int64_t next_us = later(due_us, good_us < late_us ? good_us : late_us);
-    ticks->next_us = later(next_us, now_us + REST_PER_WORK * ticks->busy_us);
+    return later(next_us, now_us + REST_PER_WORK * ticks->busy_us);
+}
+
+static void end_round(struct waiting_ticks *ticks, int64_t now_us)
+{
+    ticks->next_us = next_round_us(ticks, now_us);
     metrics_add(&ticks->shard->watch_ticks, 1);
     metrics_add(&ticks->shard->watch_us, (uint64_t)ticks->busy_us);
     ticks->round_us = 0;

@@ -70,8 +70,9 @@ const struct conf_key conf_keys[] = {
      "Further ones are answered at once. Each needs a descriptor and about 2 KiB."},
     {"server", "watch_interval", conf_parse_duration, MEMBER(server.watch_interval_ms), "250ms", 50, 60000,
      0, "50ms to 60s",
-     "How often the tasks that requests wait for are looked at. It grows by itself by up to three fifths "
-     "where the database needs more than a 25th of the time for that, and further where it needs an eighth."},
+     "How often the tasks that requests wait for are looked at. It grows by itself where the database needs "
+     "more than a 25th of the time for that: to 1.6 times while tasks change, to 4 times while none does, "
+     "and further where it needs an eighth."},
     KEYS_OF_DATABASE("database", database, "bkflow"),
     KEYS_OF_DATABASE("engine_database", engine_database, "bkflow"),
     {"auth", "direct", conf_parse_bool, MEMBER(auth.direct), "on", 0, 0, 0, a_switch,
