@@ -108,7 +108,8 @@ const struct conf_key conf_keys[] = {
      CONF_KEY_RESTART, "1 to 10000000",
      "Tasks with more nodes are answered 500. Bounds memory: about 300 bytes per node and worker."},
     {"response", "max_tasks", conf_parse_number, MEMBER(response.max_tasks), "100", 1, 1000, 0, "1 to 1000",
-     "How many tasks one request may ask for by task_ids."},
+     "How many tasks one request may ask for by task_ids. A request that waits occupies about 100 "
+     "bytes for each."},
     {"response", "wait_max", conf_parse_duration, MEMBER(response.wait_max_ms), "50s", 0, 600000, 0, "0 to 10m",
      "How long a request with wait may wait for a change. Must be shorter than the time limits of the web "
      "servers and gateways in front. 0: none waits."},

@@ -85,6 +85,10 @@ static int refuse_entry(struct exchange *exchange, struct batch_entry *entry)
     entry->is_refused = true;
     entry->refusal = err->kind;
     entry->template_id = err->template_id;
+    exchange->batch->has_unstarted |= err->kind == ERR_NO_TASK;
+    if (err->kind == ERR_TOO_MANY_NODES) {
+        entry->root_id = STR_ABSENT; // watching it would cost more than it is worth
+    }
     if (err->kind == ERR_OTHER_APPLICATION) { // it is in the lookup, which the next task will use
         entry->bound_app = arena_copy(exchange->arena, err->bound_app);
         if (str_is_absent(entry->bound_app)) {
@@ -278,27 +282,28 @@ static int load_unshown(struct chunk *chunk)
     return 0;
 }
 
+static void add_query(struct chunk *chunk, const struct permit *permit, struct batch_entry *entry)
+{
+    chunk->queries[chunk->query_count] = (struct node_query){.permit = permit};
+    chunk->queried[chunk->query_count++] = entry;
+}
+
 // The permit refers to the lookup, which the next chunk will use.
-static int add_query(struct chunk *chunk, const struct permit *permit, struct batch_entry *entry)
+static int plan_entry(struct chunk *chunk, const struct permit *permit, struct batch_entry *entry)
 {
     entry->root_id = arena_copy(chunk->exchange->arena, permit_root_id(permit));
     if (str_is_absent(entry->root_id)) {
         return error_set(&chunk->exchange->err, ERR_NO_MEMORY, "batch");
     }
-    chunk->queries[chunk->query_count] = (struct node_query){.permit = permit};
-    chunk->queried[chunk->query_count++] = entry;
-    return 0;
-}
-
-static int plan_entry(struct chunk *chunk, const struct permit *permit, struct batch_entry *entry)
-{
     switch (permit_kind(permit)) {
     case PERMIT_NOT_STARTED:
+        chunk->exchange->batch->has_unstarted = true;
         return keep_not_started(chunk->exchange, entry);
     case PERMIT_STARTED:
         break;
     }
-    return add_query(chunk, permit, entry);
+    add_query(chunk, permit, entry);
+    return 0;
 }
 
 static int plan_nodes(struct chunk *chunk)
@@ -379,7 +384,11 @@ static int run(struct exchange *exchange)
     if (chunk.lookups == NULL) {
         return error_set(&exchange->err, ERR_NO_MEMORY, "batch");
     }
-    return load_all(&chunk);
+    if (load_all(&chunk) != 0) {
+        return -1;
+    }
+    finish(exchange);
+    return 0;
 }
 
 void batch_load(struct exchange *exchange)
@@ -389,7 +398,4 @@ void batch_load(struct exchange *exchange)
     exchange->has_failed = run(exchange) != 0;
     exchange->database_us += clock_monotonic_us() - before_us;
     metrics_add(&exchange->service->shard->rows, exchange->batch->rows);
-    if (!exchange->has_failed) {
-        finish(exchange);
-    }
 }

@@ -14,7 +14,7 @@ struct exchange;
 // A task of the answer, in the request's arena.
 struct batch_entry {
     int64_t task_id;
-    struct str root_id; // absent: refused, or not started
+    struct str root_id; // absent: it may not be seen, or has too many nodes to be watched
     // Why the task is not shown, with what the message names; the kind is valid if IS_REFUSED.
     bool is_refused;
     enum error_kind refusal;
@@ -30,6 +30,7 @@ struct batch {
     struct batch_entry *entries; // in the order of the request
     size_t count;
     size_t rows;        // nodes read
+    bool has_unstarted; // some tasks do not exist, or have not been started
     struct tree digest; // no nodes; its tag and version are those of all entries together
 };
 

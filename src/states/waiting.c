@@ -99,18 +99,16 @@ static bool park_task(const struct exchange *exchange, int64_t until_us)
     return park_unchanged(exchange, &watched, until_us);
 }
 
-// A task that is refused has no root to be watched; nor has one that has not been started.
+// A task that is refused has no root to be watched.
 static bool park_batch(const struct exchange *exchange, int64_t until_us)
 {
     const struct batch *const batch = exchange->batch;
     struct str *const roots = arena_alloc(exchange->arena, batch->count, sizeof(struct str));
-    struct watched watched = {roots, 0, 0};
+    struct watched watched = {roots, 0, batch->has_unstarted ? REREAD_NOT_STARTED_US : 0};
     for (size_t i = 0; roots != NULL && i < batch->count; i++) {
         const struct batch_entry *const entry = &batch->entries[i];
         if (!str_is_absent(entry->root_id)) {
             roots[watched.count++] = entry->root_id;
-        } else if (!entry->is_refused) {
-            watched.reread_us = REREAD_SUBTASKS_US;
         }
     }
     return roots != NULL && park_unchanged(exchange, &watched, until_us);
