@@ -8,6 +8,13 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#ifndef MARIADB_PACKAGE_VERSION
+#include <ini.h>
+#endif
+
+// What is read of an option file.
+#define OPTION_GROUP "bkflow-states"
+
 enum { SQL_BYTES = 768 };
 
 // The client library's boolean type: my_bool in MariaDB's, bool in Oracle's since 8.0.
@@ -40,8 +47,7 @@ static bool demands_tls(const struct conf_database *conf)
 // Without TLS, caching_sha2_password and sha256_password encrypt the password with the server's
 // key. The library asks the server for the key unless it has a file, and gives up if the file is
 // empty. An option file can name the right key.
-#define NO_KEY     "/dev/null"
-#define KEY_OPTION "server-public-key"
+#define NO_KEY "/dev/null"
 
 static void set_security(MYSQL *handle, const struct conf_database *conf)
 {
@@ -55,8 +61,6 @@ static void set_security(MYSQL *handle, const struct conf_database *conf)
 
 #else
 
-#define KEY_OPTION "server-public-key-path"
-
 // Without tls_ca there is no TLS at all: over TLS, caching_sha2_password and sha256_password send
 // the password itself, and the library would use TLS with anybody who offers it.
 static unsigned tls_mode(const struct conf_database *conf)
@@ -67,12 +71,25 @@ static unsigned tls_mode(const struct conf_database *conf)
     return conf->tls_verify ? SSL_MODE_VERIFY_IDENTITY : SSL_MODE_VERIFY_CA;
 }
 
+// MariaDB's library reads the name of the key's file from an option file; Oracle's knows no such
+// option.
+static int take_server_key(void *handle, const char *section, const char *name, const char *value)
+{
+    if (strcmp(section, OPTION_GROUP) == 0 && strcmp(name, "server-public-key") == 0) {
+        mysql_options(handle, MYSQL_SERVER_PUBLIC_KEY, value);
+    }
+    return 1;
+}
+
 static void set_security(MYSQL *handle, const struct conf_database *conf)
 {
     const client_bool no = 0;
     const unsigned mode = tls_mode(conf);
     mysql_options(handle, MYSQL_ENABLE_CLEARTEXT_PLUGIN, &no); // the environment can enable it
     mysql_options(handle, MYSQL_OPT_SSL_MODE, &mode);
+    if (conf->option_file[0] != '\0') {
+        (void)ini_parse(conf->option_file, take_server_key, handle);
+    }
 }
 
 #endif
@@ -108,7 +125,7 @@ static void set_options(MYSQL *handle, const struct conf_database *conf)
     mysql_options(handle, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     if (conf->option_file[0] != '\0') {
         mysql_options(handle, MYSQL_READ_DEFAULT_FILE, conf->option_file);
-        mysql_options(handle, MYSQL_READ_DEFAULT_GROUP, "bkflow-states");
+        mysql_options(handle, MYSQL_READ_DEFAULT_GROUP, OPTION_GROUP);
     }
     if (demands_tls(conf)) {
         mysql_options(handle, MYSQL_OPT_SSL_CA, conf->tls_ca);
@@ -280,8 +297,8 @@ static const char *message_of(MYSQL *handle, unsigned code)
         return "the server asks for the password itself, which it gets over verified TLS only";
     case CR_UNKNOWN_ERROR:
     case PLUGIN_FAILED:
-        return "the login needs TLS, a unix socket, or the server's public key (" KEY_OPTION
-               " in option_file)";
+        return "the login needs TLS, a unix socket, or the server's public key (server-public-key "
+               "in option_file)";
     default:
         return mysql_error(handle);
     }

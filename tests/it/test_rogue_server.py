@@ -69,7 +69,7 @@ def send(client, number, payload):
 
 def settings(port, **others):
     return {"database.host": "127.0.0.1", "database.port": port, "database.user": "reader", "database.name": "bkflow",
-            "database.password": PASSWORD, "server.workers": 1, "auth.failure_limit": 0} | others
+            "database.password": PASSWORD, "database.option_file": "", "server.workers": 1, "auth.failure_limit": 0} | others
 
 
 @pytest.mark.parametrize("plugin", ["mysql_clear_password", "dialog", "mysql_old_password"])

@@ -4,9 +4,14 @@
 SERVER_ROOT is the root of another system, whose server and client these are then; it shares our /tmp.
 """
 
+import atexit
+import functools
 import getpass
 import os
+import pathlib
 import shutil
+import subprocess
+import tempfile
 
 from . import scratch as lab
 
@@ -29,10 +34,35 @@ SERVER = _command("mysqld" if IS_MYSQL else "mariadbd")
 CLIENT = (*_IN_ROOT, *(("mysql", "--no-defaults", "--ssl-mode=DISABLED") if IS_MYSQL
                        else ("mariadb", "--no-defaults", "--skip-ssl")))
 
+
+
+@functools.cache
+def _login_keys():
+    """Accounts of MySQL log in by caching_sha2_password, which encrypts the password with the server's key where there
+    is no TLS: here all servers have the same. The first login of an account, and that after a change, need it."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="bkfs-keys-"))
+    atexit.register(shutil.rmtree, folder)
+    private, public, options = (folder / name for name in ("private.pem", "public.pem", "options.cnf"))
+    subprocess.run(["openssl", "genrsa", "-out", private, "2048"], check=True, capture_output=True)
+    subprocess.run(["openssl", "rsa", "-in", private, "-pubout", "-out", public], check=True, capture_output=True)
+    options.write_text(f"[bkflow-states]\nserver-public-key = {public}\n", encoding="ascii")
+    return private, public, options
+
+
+def key_settings():
+    """What a responder's configuration needs, unless a test wants something else."""
+    return {"database.option_file": _login_keys()[2]} if IS_MYSQL else {}
+
+
+def _key_options():
+    private, public, _options = _login_keys()
+    return (f"--caching-sha2-password-private-key-path={private}", f"--caching-sha2-password-public-key-path={public}")
+
+
 # Nothing here outlives the run, so durability is traded for speed; what a killed server has committed stays, though.
 OPTIONS = ("--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=0", *(
     # Its second protocol has a port and a socket of its own; its folder for files need not be there.
-    ("--mysqlx=0", "--secure-file-priv=NULL", "--innodb-redo-log-capacity=8M") if IS_MYSQL
+    ("--mysqlx=0", "--secure-file-priv=NULL", "--innodb-redo-log-capacity=8M", *_key_options()) if IS_MYSQL
     else ("--innodb-log-file-size=4M",)))
 
 # Debian's servers of today make a certificate of their own, those of yesterday do not: tests that want TLS bring one.

@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 
-from . import fcgi
+from . import dbms, fcgi
 from . import scratch as lab
 
 # Takes the place of systemd: the sockets on descriptors 3, 4, ... and two variables that say so.
@@ -36,6 +36,8 @@ def settings_for(database, **others):
 
 def config_text(settings):
     sections = {}
+    if "database.password" in settings:
+        settings = dbms.key_settings() | settings
     for name, value in settings.items():
         section, key = name.split(".", 1)
         sections.setdefault(section, []).append(f"{key} = {value}\n")

@@ -35,7 +35,7 @@ pthread[.]h|threads[.]h                             src/base/log src/db src/auth
 signal[.]h                                          src/ctl/main fcgi-app
 sys/signalfd[.]h                                    fcgi-app
 sys/prctl[.]h|linux/.*                              fcgi-app
-ini[.]h                                             src/conf
+ini[.]h                                             src/conf src/db/connect
 syslog[.]h                                          src/base/log
 '
 

@@ -33,7 +33,8 @@ static void a_host_that_answers_nobody_is_skipped(void **state)
 static void another_host_may_answer_what_one_refuses(void **state)
 {
     (void)state;
-    static const unsigned codes[] = {1044, 1045, 1049, 1054, 1142, 1143, 1146, 1194, 1877, 9003};
+    static const unsigned codes[] = {1044, 1045, 1049, 1054, 1142, 1143,
+                                     1146, 1194, 1877, 3118, 4151, 9003};
     ASSERT_VERDICT(codes, DB_VERDICT_REFUSED);
 }
 
