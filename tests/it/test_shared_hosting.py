@@ -59,6 +59,13 @@ def hand_over(site, stage):
     os.chown(stage.config, ACCOUNT, ACCOUNT)
 
 
+def test_no_request_holds_a_process(host, finished_task):
+    path = client.states_path(finished_task)
+    version = host.server.get(path, support.GOOD)[1]["X-States-Version"]
+    status, headers, _body = host.server.get(f"{path}?wait=10m&version={version}", support.GOOD)
+    assert (status, headers["X-States-Version"]) == (200, version)
+
+
 def test_no_request_is_lost(host, finished_task):
     def ask():
         time.sleep(PAUSE)
