@@ -158,7 +158,7 @@ static int make_waiting_room(const struct server *server, const struct conf *con
 static int make_loop(struct server *server, const struct conf *conf)
 {
     const size_t others = DESCRIPTORS_BESIDE_CONNECTIONS + DESCRIPTORS_PER_WORKER * server->count +
-                          server->options->source->count;
+                          server->options->source->count - 1;
     const size_t connections =
         descriptors_allow(CONNECTIONS_MAX + (size_t)conf->server.waiting_max, others);
     const struct loop_options options = {

@@ -8,7 +8,7 @@ import time
 
 import pytest
 import support
-from lab import client, fcgi, jwt, mariadb, scratch
+from lab import client, fcgi, jwt, mariadb, mysql_proxy, scratch
 from lab import responder as lab_responder
 from lab.scratch import wait_until
 from test_gateway import claims
@@ -445,6 +445,26 @@ class TestFaults:
             server.stop()
             server.start()
             assert one.answer().header(VERSION) != version
+
+    def test_a_statement_that_fails_for_good(self, program, server, own_task):
+        """The watcher's, and no other: the answer comes when the wait ends, and one line in the log."""
+        def rule(command, text):
+            is_watchers = command == mysql_proxy.PREPARE and "BIT_XOR" in text
+            return mysql_proxy.error(1142) if is_watchers else None
+        port = scratch.free_port()
+        with mysql_proxy.Proxy(server, port, "127.0.0.1") as proxy:
+            proxy.follow(rule)
+            reach = server.config() | {"host": "127.0.0.1", "port": port}
+            del reach["socket"]
+            responder = program.listen({f"database.{key}": text for key, text in reach.items()} | {
+                "server.watch_interval": "50ms"})
+            version = version_of(responder, own_task)
+            for _ in range(2):
+                support.success(responder.ask(waiting(own_task, version, "1s")))
+            assert waits(responder, "time") == 2
+            assert responder.log.count("changes cannot be watched") == 1
+            assert value(scrape(responder), "bkflow_states_watch_failures_total") >= 2
+            assert responder.stop() == 0
 
     def test_killed_connections(self, own, server, own_task):
         version = version_of(own, own_task)

@@ -443,6 +443,82 @@ static void the_last_connection_stops_the_loop(void **state)
     }
 }
 
+// ---- connections that somebody holds ----
+
+static void a_held_connection_is_counted_and_never_over_its_time(void **state)
+{
+    (void)state;
+    const int client = connect_client();
+    struct loop_conn *conn = ready_connection();
+    assert_true(loop_hold(fixture.loop, conn));
+    pass(INT64_C(100) * CLIENT_TIMEOUT_US);
+    assert_int_equal(send(client, "x", 1, MSG_NOSIGNAL), 1);
+    assert_null(ready_connection());
+    assert_int_equal(loop_connections(fixture.loop), 1);
+    assert_false(is_closed_for(client));
+    loop_release(fixture.loop, conn);
+    loop_resume(fixture.loop, conn);
+    conn = ready_connection();
+    assert_non_null(conn);
+    loop_close(fixture.loop, conn);
+    assert_int_equal(loop_connections(fixture.loop), 0);
+    close(client);
+}
+
+static void a_resumed_client_that_does_not_read_has_the_client_timeout(void **state)
+{
+    (void)state;
+    static char bytes[4096];
+    const int client = connect_client();
+    struct loop_conn *const conn = ready_connection();
+    while (send(conn->fd, bytes, sizeof bytes, MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
+    }
+    assert_true(loop_hold(fixture.loop, conn));
+    loop_release(fixture.loop, conn);
+    loop_resume(fixture.loop, conn);
+    pass(CLIENT_TIMEOUT_US);
+    assert_null(ready_connection());
+    pass(3 * SECOND_US);
+    assert_ptr_equal(ready_connection(), conn);
+    loop_close(fixture.loop, conn);
+    close(client);
+}
+
+static void nobody_is_held_when_draining_or_when_its_time_is_over(void **state)
+{
+    (void)state;
+    const int late = connect_client();
+    struct loop_conn *const conn = ready_connection();
+    pass(CLIENT_TIMEOUT_US + 1);
+    assert_false(loop_hold(fixture.loop, conn));
+    loop_close(fixture.loop, conn);
+    const int other = connect_client();
+    struct loop_conn *const held = ready_connection();
+    loop_drain(fixture.loop);
+    assert_false(loop_hold(fixture.loop, held));
+    assert_int_equal(loop_connections(fixture.loop), 1);
+    loop_close(fixture.loop, held);
+    close(late);
+    close(other);
+}
+
+static void a_held_connection_keeps_the_loop_from_stopping(void **state)
+{
+    (void)state;
+    struct loop_conn *conn;
+    size_t count;
+    const int client = connect_client();
+    struct loop_conn *const held = ready_connection();
+    assert_true(loop_hold(fixture.loop, held));
+    loop_drain(fixture.loop);
+    assert_int_equal(loop_wait(fixture.loop, 0, &conn, 1, &count), LOOP_NOTHING);
+    assert_false(is_closed_for(client));
+    loop_release(fixture.loop, held);
+    loop_close(fixture.loop, held);
+    assert_int_equal(loop_wait(fixture.loop, 0, &conn, 1, &count), LOOP_STOPPED);
+    close(client);
+}
+
 #define WITH_LOOP(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -457,6 +533,10 @@ int main(void)
         WITH_LOOP(a_changed_timeout_applies_to_later_requests),
         WITH_LOOP(while_there_is_room_idle_and_slow_clients_stay),
         WITH_LOOP(without_room_connections_waiting_for_a_second_are_closed),
+        WITH_LOOP(a_held_connection_is_counted_and_never_over_its_time),
+        WITH_LOOP(a_resumed_client_that_does_not_read_has_the_client_timeout),
+        WITH_LOOP(nobody_is_held_when_draining_or_when_its_time_is_over),
+        WITH_LOOP(a_held_connection_keeps_the_loop_from_stopping),
         WITH_LOOP(after_its_answer_a_client_may_write_for_a_second),
         WITH_LOOP(a_client_that_keeps_writing_is_closed_after_a_second),
         WITH_LOOP(a_client_that_closes_after_its_answer_is_closed_at_once),

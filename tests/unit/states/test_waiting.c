@@ -14,6 +14,13 @@ static struct {
     unsigned parked;
     unsigned ended;
     int64_t until_us;
+    int64_t reread_us;
+    bool has_failed;
+    size_t root_count;
+    char root[64]; // the first one
+    // Of a request that has waited:
+    int64_t waiting_since_us;
+    int64_t waiting_until_us;
 } client;
 
 static int set_up(void **state)
@@ -55,6 +62,14 @@ static bool park(void *context, const struct service_parking *parking)
     (void)context;
     client.parked += client.accepts;
     client.until_us = parking->until_us;
+    client.reread_us = parking->reread_us;
+    client.has_failed = parking->has_failed;
+    client.root_count = parking->root_count;
+    if (parking->root_count > 0) {
+        assert_true(parking->roots[0].len < sizeof client.root);
+        memcpy(client.root, parking->roots[0].ptr, parking->roots[0].len);
+    }
+    assert_true(parking->has_failed || str_equal(parking->app_code, STR(STAGE_APP)));
     return client.accepts;
 }
 
@@ -69,9 +84,9 @@ static int ask(const char *path, const char *query)
         {STR("HTTP_X_BKAPI_AUTHORIZATION"), STR(STAGE_CREDENTIALS)},
     };
     stage_begin(stage);
-    service_add(
-        &stage->service, vars, COUNT_OF(vars), STR(""),
-        (struct service_client){open_response, is_ready, end, &stage->response, park, 0, 0});
+    service_add(&stage->service, vars, COUNT_OF(vars), STR(""),
+                (struct service_client){open_response, is_ready, end, &stage->response, park,
+                                        client.waiting_since_us, client.waiting_until_us});
     service_run(&stage->service);
     assert_true(service_group_is_empty(stage->service.group));
     return stage_end(stage);
@@ -201,14 +216,152 @@ static void waits_end_together_in_steps(void **state)
     assert_int_equal(client.parked, COUNT_OF(rows));
 }
 
+// ---- who waits ----
+
+// The query of a client that has the states as they are.
+static const char *known_states(const char *more)
+{
+    static char query[128];
+    const int64_t since_us = client.waiting_since_us;
+    client.waiting_since_us = 0;
+    assert_int_equal(ask(STAGE_PATH, more), 200);
+    client.waiting_since_us = since_us;
+    const struct str version = stage_header(stage, "X-States-Version");
+    snprintf(query, sizeof query, "%s&wait=10s&version=%.*s", more, (int)version.len, version.ptr);
+    return query;
+}
+
+static void who_has_the_states_waits_for_their_root(void **state)
+{
+    (void)state;
+    const char *const query = known_states("");
+    client.accepts = true;
+    client.ended = 0;
+    assert_int_equal(ask(STAGE_PATH, query), 0);
+    assert_int_equal(client.parked, 1);
+    assert_int_equal(client.ended, 0);
+    assert_int_equal(client.root_count, 1);
+    assert_string_equal(client.root, STAGE_ROOT);
+    assert_int_equal(client.reread_us, 0);
+    assert_false(client.has_failed);
+}
+
+static void who_may_not_wait_is_answered_at_once(void **state)
+{
+    (void)state;
+    assert_int_equal(ask(STAGE_PATH, known_states("")), 200);
+    assert_int_equal(client.ended, 2);
+}
+
+static void who_has_other_states_or_an_error_does_not_wait(void **state)
+{
+    (void)state;
+    client.accepts = true;
+    assert_int_equal(ask(STAGE_PATH, "wait=10s&version=x"), 200);
+    assert_int_equal(ask(STAGE_PATH, "wait=10s&version="), 200);
+    assert_int_equal(ask(STAGE_PATH, "wait=10s"), 200);
+    const char *const query = known_states("");
+    stage->fake.failure = ERR_DATABASE_DOWN;
+    stage->fake.fail_at = stage->fake.calls + 1;
+    assert_int_equal(ask(STAGE_PATH, query), 503);
+    stage->fake.template.app_code = STR("other");
+    assert_int_equal(ask(STAGE_PATH, query), 403);
+    assert_int_equal(client.parked, 0);
+}
+
+static void what_no_row_shows_is_read_again(void **state)
+{
+    (void)state;
+    client.accepts = true;
+    assert_int_equal(ask(STAGE_PATH, known_states("subtasks=1")), 0);
+    assert_int_equal(client.reread_us, 2000000);
+    stage->fake.task.is_started = false;
+    assert_int_equal(ask(STAGE_PATH, known_states("")), 0);
+    assert_int_equal(client.reread_us, 10000000);
+}
+
+static void subtasks_are_watched_too(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {ROW("c", "c", .state = "RUNNING", .version = "vc")};
+    static const struct fake_subtask subtasks[] = {
+        {.id = 20,
+         .parent = STAGE_TASK,
+         .root = "c",
+         .rows = rows,
+         .row_count = COUNT_OF(rows),
+         .extra_info =
+             "{\"node_id\":\"n0000000000000000000000000000002\",\"node_version\":\"v1\"}"},
+        {.id = 21,
+         .parent = STAGE_TASK,
+         .root = "d",
+         .is_not_started = true,
+         .extra_info =
+             "{\"node_id\":\"n0000000000000000000000000000003\",\"node_version\":\"v2\"}"},
+    };
+    stage->fake.subtasks = subtasks;
+    stage->fake.subtask_count = COUNT_OF(subtasks);
+    client.accepts = true;
+    assert_int_equal(ask(STAGE_PATH, known_states("subtasks=1")), 0);
+    assert_int_equal(client.root_count, 3);
+    assert_string_equal(client.root, STAGE_ROOT);
+}
+
+static void a_database_that_fails_does_not_end_a_wait(void **state)
+{
+    (void)state;
+    static const enum error_kind kinds[] = {ERR_DATABASE_DOWN, ERR_DATABASE_FAULT, ERR_OVERLOADED,
+                                            ERR_QUERY_TIMEOUT};
+    const char *const query = known_states("");
+    client.accepts = true;
+    client.waiting_since_us = clock_monotonic_us();
+    client.waiting_until_us = client.waiting_since_us + INT64_C(3600000000);
+    for (size_t i = 0; i < COUNT_OF(kinds) * 3; i++) { // in each of its three calls
+        stage->fake.failure = kinds[i / 3];
+        stage->fake.fail_at = stage->fake.calls + 1 + (unsigned)(i % 3);
+        check_number(error_label(kinds[i / 3]), ask(STAGE_PATH, query), 0);
+        check(error_label(kinds[i / 3]), client.has_failed);
+        check_number(error_label(kinds[i / 3]), client.until_us, client.waiting_until_us);
+    }
+    stage->fake.failure = ERR_INTERNAL;
+    stage->fake.fail_at = stage->fake.calls + 1;
+    assert_int_equal(ask(STAGE_PATH, query), 500);
+    client.waiting_until_us = client.waiting_since_us; // its time is over
+    stage->fake.failure = ERR_DATABASE_DOWN;
+    stage->fake.fail_at = stage->fake.calls + 1;
+    assert_int_equal(ask(STAGE_PATH, query), 503);
+}
+
+static void a_wait_keeps_its_end(void **state)
+{
+    (void)state;
+    const char *const query = known_states("");
+    client.accepts = true;
+    client.waiting_since_us = clock_monotonic_us() - 1000000;
+    client.waiting_until_us = client.waiting_since_us + INT64_C(3600000000);
+    assert_int_equal(ask(STAGE_PATH, query), 0);
+    assert_int_equal(client.until_us, client.waiting_until_us);
+    client.waiting_until_us = client.waiting_since_us;
+    assert_int_equal(ask(STAGE_PATH, query), 200);
+}
+
 #define ON_STAGE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_STAGE(each_parameter_has_its_values),  ON_STAGE(a_message_says_what_is_expected),
-        ON_STAGE(only_calls_for_states_can_wait), ON_STAGE(plain_cgi_cannot_wait),
+        ON_STAGE(each_parameter_has_its_values),
+        ON_STAGE(a_message_says_what_is_expected),
+        ON_STAGE(only_calls_for_states_can_wait),
+        ON_STAGE(plain_cgi_cannot_wait),
         ON_STAGE(waits_end_together_in_steps),
+        ON_STAGE(who_has_the_states_waits_for_their_root),
+        ON_STAGE(who_may_not_wait_is_answered_at_once),
+        ON_STAGE(who_has_other_states_or_an_error_does_not_wait),
+        ON_STAGE(what_no_row_shows_is_read_again),
+        ON_STAGE(subtasks_are_watched_too),
+        ON_STAGE(a_database_that_fails_does_not_end_a_wait),
+        ON_STAGE(a_wait_keeps_its_end),
     };
     return cmocka_run_group_tests_name("waiting", tests, NULL, NULL);
 }
