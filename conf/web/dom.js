@@ -37,6 +37,9 @@ export function icon(name) {
   return svg;
 }
 
+// The same icon's path, for where there are many of them.
+export const iconPath = name => by(`i-${name}`).firstElementChild.getAttribute('d');
+
 export function stateChip(words, state) {
   const chip = make('span', {className: 'state'}, icon(kindOf(state)), stateWord(words, state));
   chip.dataset.kind = kindOf(state);

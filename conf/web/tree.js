@@ -2,27 +2,27 @@
 // The tree as people see it: a tree grid with a timeline. Only the rows near the viewport exist: twenty thousand nodes
 // cost no more than fifty.
 
-import {by, fillId, make, setAttribute, setText} from './dom.js';
-import {elapsedSeconds, kindOf, outline} from './model.js';
-import {barOf, makeAxis, shortStamp} from './time.js';
-import {durationWords, stateWord} from './words.js';
+import {by, fillId, iconPath, setAttribute, setText} from './dom.js';
+import {kindOf, outline} from './model.js';
+import {Timeline} from './timeline.js';
+import {stateWord} from './words.js';
 
-const SPARE_ROWS = 8; // above and below what is visible
+const SPARE_ROWS = 5; // above and below what is visible
 const SMALL = 300; // nodes that may all be open at first
 const DEEPEST_INDENT = 12;
-const LABEL_WIDTH = 72; // of a time on the axis, in CSS pixels
 
 export class TreeView {
   // `actions`: visibleSpan() tells where in the window rows can be seen, from top to bottom; onEnter(node) is called
   // when somebody wants to know more about a node, onMove(node) when another one is active.
   constructor(actions) {
-    Object.assign(this, actions, {container: by('tree'), body: by('rows'), spare: []});
+    Object.assign(this, actions, {container: by('tree'), body: by('rows'), timeline: new Timeline(), spare: [], drawing: 0});
     this.clear();
     this.container.addEventListener('keydown', event => this.#onKey(event));
-    this.container.addEventListener('blur', () => this.#hideTip());
+    this.container.addEventListener('blur', () => this.timeline.hideTip());
     this.body.addEventListener('click', event => this.#onClick(event));
     this.body.addEventListener('pointerover', event => this.#onPointer(event));
-    this.body.addEventListener('pointerleave', () => this.#hideTip());
+    this.body.addEventListener('pointerleave', () => this.timeline.hideTip());
+    window.addEventListener('scroll', () => this.timeline.hideTip(), {passive: true});
     for (const name of ['scroll', 'resize']) {
       window.addEventListener(name, () => this.#drawSoon(), {passive: true});
     }
@@ -35,7 +35,7 @@ export class TreeView {
     this.rows = new Map(); // node id to its element
     this.body.replaceChildren();
     this.container.removeAttribute('aria-activedescendant');
-    this.#hideTip();
+    this.timeline.hideTip();
   }
 
   // Shows a model; what was open, and the active row, stay if they still exist. `context`: {words, title, offset, zone,
@@ -45,9 +45,9 @@ export class TreeView {
       this.openFound = new Map();
     }
     Object.assign(this, {model, context, found});
+    this.timeline.drawAxis(model.root, context);
     this.active = model.byId.get(this.active?.id) ?? model.root;
     this.#layOut();
-    this.tick();
   }
 
   reveal(node) {
@@ -62,7 +62,7 @@ export class TreeView {
   activate(node, isFar = false) {
     this.active = node;
     this.#scrollTo(node, isFar);
-    this.#draw();
+    this.#drawAll();
     this.onMove(node);
   }
 
@@ -75,9 +75,9 @@ export class TreeView {
 
   // Once a second: durations and bars of what is running.
   tick() {
-    this.#drawAxis();
+    this.timeline.drawAxis(this.model.root, this.context);
     for (const row of this.rows.values()) {
-      this.#fillTimes(row, row.node, this.context.sinceMs());
+      this.timeline.fill(row, row.node);
     }
   }
 
@@ -119,7 +119,7 @@ export class TreeView {
     this.#measure();
     this.body.style.height = `${this.lines.length * this.lineHeight}px`;
     this.container.setAttribute('aria-rowcount', this.lines.length + 1);
-    this.#draw();
+    this.#drawAll();
   }
 
   // A collapsed node hides what is below it; the active row moves up to where it can be seen, or to what is found.
@@ -156,6 +156,12 @@ export class TreeView {
   }
 
   // ---- rows, in the order of the lines ----
+
+  // After a change of anything that rows show; scrolling alone leaves those that stay as they are.
+  #drawAll() {
+    this.drawing++;
+    this.#draw();
+  }
 
   #draw() {
     const shown = this.#visibleNodes();
@@ -201,7 +207,10 @@ export class TreeView {
     if (row !== next) {
       this.body.insertBefore(row, next);
     }
-    this.#fill(row, node);
+    if (row.node !== node || row.drawing !== this.drawing) {
+      row.drawing = this.drawing;
+      this.#fill(row, node);
+    }
     return row;
   }
 
@@ -215,13 +224,15 @@ export class TreeView {
     setAttribute(row, 'aria-setsize', node.siblings);
     setAttribute(row, 'aria-expanded', this.#hasChildren(node) ? this.#isOpen(node) : null);
     setAttribute(row, 'aria-selected', node === this.active);
-    row.dataset.kind = kindOf(node.state);
     row.dataset.above = String(this.found?.marks[node.index] === 1);
     row.style.setProperty('--level', Math.min(node.level - 1, DEEPEST_INDENT));
     this.#fillName(row.parts, node);
     setText(row.parts.word, stateWord(this.context.words, node.state));
-    setAttribute(row.parts.icon, 'href', `#i-${kindOf(node.state)}`);
-    this.#fillTimes(row, node, this.context.sinceMs());
+    if (row.dataset.kind !== kindOf(node.state)) {
+      row.dataset.kind = kindOf(node.state);
+      row.parts.icon.setAttribute('d', iconPath(row.dataset.kind));
+    }
+    this.timeline.fill(row, node);
   }
 
   #fillName({name, number, notes, copy, own}, node) {
@@ -245,74 +256,13 @@ export class TreeView {
     setText(notes, notesOf(words, node).join(' · '));
   }
 
-  // ---- the timeline ----
-
-  #drawAxis() {
-    const {root} = this.model;
-    this.axis = null;
-    if (!Number.isNaN(root.startedAt)) {
-      const ends = root.startedAt + 1000 * elapsedSeconds(root, this.context.sinceMs());
-      const most = Math.max(1, Math.floor(by('axis').clientWidth / LABEL_WIDTH));
-      this.axis = makeAxis({
-        startMs: root.startedAt, endMs: ends, nowMs: root.isTicking ? ends : null, offset: this.context.offset, most,
-      });
-    }
-    showAxis(this.axis, this.container, this.context.words);
-  }
-
-  #fillTimes(row, node, sinceMs) {
-    if (row.timesOf === node && row.axis === this.axis && !node.isTicking) {
-      return;
-    }
-    Object.assign(row, {timesOf: node, axis: this.axis});
-    const seconds = elapsedSeconds(node, sinceMs);
-    setText(row.parts.time, node.data.start_time ? durationWords(this.context.words, seconds) : '');
-    setText(row.parts.times, this.#timesOf(node, sinceMs));
-    const bar = this.axis && barOf(this.axis, node.startedAt, seconds);
-    row.parts.bar.hidden = !bar;
-    if (bar) {
-      row.parts.bar.style.left = `${bar.left * 100}%`;
-      row.parts.bar.style.width = `${bar.width * 100}%`;
-    }
-  }
-
-  #timesOf(node, sinceMs) {
-    const {words, offset} = this.context;
-    if (Number.isNaN(node.startedAt)) {
-      return words.notBegun;
-    }
-    const seconds = elapsedSeconds(node, sinceMs);
-    const now = this.model.root.startedAt + 1000 * elapsedSeconds(this.model.root, sinceMs);
-    const from = shortStamp(node.startedAt, now, offset);
-    const long = durationWords(words, seconds);
-    return node.isTicking ? words.runs(from, long) : words.ran(from, shortStamp(node.finishedAt, now, offset), long);
-  }
-
   #onPointer(event) {
     const row = event.target.closest('[role=row]');
     const cell = event.target.closest('.c-line, .c-time');
+    this.timeline.hideTip();
     if (row && cell) {
-      this.#showTip(row);
-    } else {
-      this.#hideTip();
+      this.timeline.showTipSoon(row, () => this.visibleSpan()[0]);
     }
-  }
-
-  #showTip(row) {
-    const cell = row.querySelector('.c-line');
-    const area = (cell.checkVisibility() ? cell : row).getBoundingClientRect();
-    const tip = by('tip');
-    setText(tip, this.#timesOf(row.node, this.context.sinceMs()));
-    tip.hidden = false;
-    const left = area.left + area.width * (this.axis ? barOf(this.axis, row.node.startedAt, 0)?.left ?? 0 : 0);
-    const roof = row.getBoundingClientRect().top;
-    const isBelow = roof - tip.offsetHeight < this.visibleSpan()[0];
-    tip.style.left = `${Math.max(8, Math.min(left, window.innerWidth - tip.offsetWidth - 8))}px`;
-    tip.style.top = `${isBelow ? roof + this.lineHeight : roof - tip.offsetHeight}px`;
-  }
-
-  #hideTip() {
-    by('tip').hidden = true;
   }
 
   // ---- keyboard and mouse, as the ARIA practices have it for a tree grid ----
@@ -345,7 +295,7 @@ export class TreeView {
   #showTipOfActive() {
     const row = this.rows.get(this.active.id);
     if (row && this.container.matches(':focus')) {
-      this.#showTip(row);
+      this.timeline.showTip(row, this.visibleSpan()[0]);
     }
   }
 
@@ -399,7 +349,7 @@ export class TreeView {
     } else {
       this.onEnter(node);
     }
-    this.#draw();
+    this.#drawAll();
     this.onMove(node);
   }
 
@@ -422,33 +372,13 @@ function notesOf(words, node) {
   ].filter(Boolean);
 }
 
-// Lines at the round times through all rows, their labels above, and one line for now.
-function showAxis(axis, container, words) {
-  const percent = place => `${(100 * place).toFixed(3)}%`;
-  const marks = (axis?.ticks ?? []).map(({at, label}) => ({at, label, name: 'tick'}));
-  if (axis?.now) {
-    marks.push({at: axis.now, label: words.now, name: 'tick now'});
-  }
-  container.style.setProperty('--grid', (axis?.ticks ?? [])
-    .map(({at}) => `linear-gradient(var(--grid-line), var(--grid-line)) ${percent(at)} 0 / 1px 100% no-repeat`)
-    .join(', ') || 'none');
-  container.style.setProperty('--now', axis?.now ? percent(axis.now) : '-10px');
-  by('axis').replaceChildren(...marks.filter(({at, name}) => name !== 'tick' || !axis.now || axis.now - at > 0.09)
-    .map(({at, label, name}) => {
-      const mark = make('span', {className: name, textContent: label});
-      mark.style.left = percent(at);
-      mark.dataset.edge = at < 0.06 ? 'start' : at > 0.94 ? 'end' : '';
-      return mark;
-    }));
-}
-
 function makeRow() {
   const row = by('row').content.firstElementChild.cloneNode(true);
   const part = name => row.querySelector(`.${name}`);
   row.parts = {
     number: part('number'), name: part('name'), word: part('word'), notes: part('notes'), time: part('c-time'),
-    bar: part('span'), times: part('times'), copy: part('copy-id'), own: part('own'),
-    icon: row.querySelector('.state use'),
+    bar: part('span'), line: part('c-line'), copy: part('copy-id'), own: part('own'),
+    icon: row.querySelector('.state path'),
   };
   return row;
 }

@@ -25,13 +25,14 @@ import answers
 import data
 import goals
 import measure
+import page
 import services
 import refusals
 import waiting
 from lab import jwt, scratch
 
-GROUPS = ("memory", "json", "floor", "direct", "gateway", "null", "web", "php", "etag", "half", "refusals", "waiting", "index",
-          "scale")
+GROUPS = ("memory", "json", "floor", "direct", "gateway", "null", "web", "php", "etag", "half", "refusals", "waiting", "page",
+          "index", "scale")
 DEFAULT_GROUPS = GROUPS[:-1]
 CREDENTIALS = json.dumps(
     {"bk_app_code": data.APP_CODE, "bk_app_secret": data.APP_SECRET, "bk_username": data.USERNAME})
@@ -297,6 +298,10 @@ class Bench:
         """Medians in microseconds, of a refusal of each kind, on a task of 100,000 nodes."""
         return refusals.measure(self.database, self.responder, say) if "refusals" in self.groups else {}
 
+    def measure_page(self):
+        """The longest frames in milliseconds of the web page with 20,000 nodes."""
+        return page.measure(self.lab, self.database, self.responder, self.options.rounds, say) if "page" in self.groups else {}
+
 
 def _http_get(port, name, task_id):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -356,6 +361,14 @@ def print_refusals(medians):
         print(f"| {name} | {us:.0f} |")
 
 
+def print_page(longest):
+    if longest:
+        print(f"\n| the web page with {page.NODES:,} nodes | longest frame, ms |")
+        print("|---|--:|")
+    for what, ms in longest.items():
+        print(f"| {what} | {ms:.0f} |")
+
+
 def print_goals(verdicts):
     print("\n| goal | measured | limit | |")
     print("|---|--:|--:|---|")
@@ -378,6 +391,7 @@ def as_json(bench, medians, verdicts):
         "rounds": bench.options.rounds,
         "seconds": bench.options.seconds,
         "refusals": bench.refusals,
+        "page": bench.page,
         "memory": bench.memory,
         "json": bench.json,
         "waiting": bench.waiters,
@@ -412,16 +426,18 @@ def main():
     try:
         with scratch.Scratch() as lab:
             bench = Bench(lab, options)
+            bench.page = bench.measure_page()
             bench.refusals = bench.measure_refusals()
             bench.waiters = bench.measure_waiting()
             medians = bench.measure()
     except (measure.NotMeasured, answers.Differ, RuntimeError, subprocess.CalledProcessError) as error:
         sys.exit(f"not measured: {error}")
-    verdicts = list(goals.judge(medians, bench.memory, bench.json, bench.refusals, bench.waiters))
+    verdicts = list(goals.judge(medians, bench.memory, bench.json, bench.refusals, bench.waiters, bench.page))
     print_table(medians)
     print_json(bench.json)
     print_refusals(bench.refusals)
     print("\n".join(("", *waiting.table(bench.waiters))))
+    print_page(bench.page)
     if verdicts:
         print_goals(verdicts)
     print_doubts(medians)

@@ -62,6 +62,15 @@ def sql():
     yield "COMMIT;\nANALYZE TABLE task_taskinstance, template_template, eri_state, account_user, bkflow_states_app;\n"
 
 
+def one_task(task_id, nodes):
+    """Yield the statements that add a running task."""
+    yield (
+        "INSERT INTO task_taskinstance (id, space_id, instance_id, template_id, is_started, is_finished, is_revoked, "
+        f"is_deleted, is_expired) VALUES ({task_id},{SPACE_ID},'{root_of(task_id)}',{TEMPLATE_ID},1,0,0,0,0);\n"
+    )
+    yield from _inserts(f"eri_state ({STATE_COLUMNS})", _states(random.Random(task_id), task_id, nodes))
+
+
 def secret_digest():
     return hashlib.sha256(SALT + APP_SECRET.encode()).hexdigest()
 

@@ -26,11 +26,12 @@ class Verdict:
         return dataclasses.asdict(self) | {"passes": self.passes}
 
 
-def judge(medians, memory, json, refusals, waiting):
+def judge(medians, memory, json, refusals, waiting, page):
     """The goals whose figures were measured; --only leaves some out."""
     for goal in (_rate, _cpu, _gateway, _tail, _nginx, _not_modified, _half):
         yield from goal(medians)
     yield from _refusals(refusals)
+    yield from _page(page)
     yield from _json(json)
     yield from _memory(memory)
     yield from _waiting(waiting)
@@ -108,6 +109,11 @@ def _refusals(refusals):
     if refusals:
         yield Verdict("a wrong secret's median time / an unknown application's",
                       refusals["wrong secret"] / refusals["unknown application"], "<=", 1.1)
+
+
+def _page(page):
+    for what, ms in page.items():
+        yield Verdict(f"the web page with 20,000 nodes, {what}: longest frame, ms", ms, "<=", 50)
 
 
 def _json(json):

@@ -27,6 +27,8 @@ NEEDED = {
     "lighttpd": "lighttpd",
     "wrk": "wrk",
     "php8.2-fpm": "php-fpm8.2",
+    "chromium": "chromium",
+    "chromium-driver": "chromedriver",
 }
 
 NGINX_CONF = """

@@ -202,7 +202,7 @@ def test_bars_show_when_a_node_ran(desktop, demo):
             const [own, all] = [bar.getBoundingClientRect(), bar.parentElement.getBoundingClientRect()];
             return [(own.left - all.left) / all.width, (own.right - all.left) / all.width];
         });""")
-    now = desktop.run("return parseFloat(document.querySelector('#tree').style.getPropertyValue('--now')) / 100")
+    now = desktop.run("return parseFloat(document.querySelector('#lines').style.getPropertyValue('--now')) / 100")
     _start, prepare, roll_out = sorted(bars)
     assert prepare[0] == pytest.approx(0, abs=0.01)
     assert prepare[1] == pytest.approx(roll_out[0], abs=0.02)

@@ -283,7 +283,7 @@ def test_start_end_and_duration_are_told_on_hover_and_focus(desktop, demo, demo_
     desktop.press("Tab")
     desktop.run("""
         document.querySelector('[aria-level="2"] .c-line').dispatchEvent(new PointerEvent('pointerover', {bubbles: true}))""")
-    assert desktop.is_visible("#tip")
+    desktop.wait_for("document.querySelector('#tip').checkVisibility()")
     assert told in desktop.text("#tip").replace("2026-01-02 ", "")
     desktop.run("document.querySelector('#rows').dispatchEvent(new PointerEvent('pointerleave'))")
     assert not desktop.is_visible("#tip")
