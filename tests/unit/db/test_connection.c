@@ -474,6 +474,45 @@ static void two_failures_after_a_success_harm_nothing(void **state)
     assert_int_equal(errors_counted(), 2);
 }
 
+static void find_nothing(void)
+{
+    const struct db_value *row;
+    assert_int_equal(query(&statement), 0);
+    assert_int_equal(db_fetch(db, &row, &err), 0);
+    db_finish(db);
+}
+
+static void only_a_refused_statement_leaves_a_young_connection(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        unsigned code;
+        int age_s;
+        unsigned connects;
+    } rows[] = {
+        {"no such table", 1146, 0, 1},        {"column not granted", 1143, 0, 1},
+        {"not granted", ACCESS_DENIED, 8, 1}, {"granted meanwhile", ACCESS_DENIED, 11, 2},
+        {"a damaged table", 1194, 0, 2},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        begin_prepared();
+        add_usual_result(0);
+        script_error(&script, rows[i].code);
+        script_prepared(&script, 1, TYPES);
+        add_usual_result(0);
+        start();
+        find_nothing();
+        passed_us += INT64_C(1000000) * rows[i].age_s;
+        assert_int_equal(query(&statement), -1);
+        find_nothing();
+        check_number(rows[i].name, atomic_load(&shard.database_connects), rows[i].connects);
+        db_free(db);
+        fake_server_free(server);
+    }
+    start();
+}
+
 static void one_result_is_read_after_another(void **state)
 {
     (void)state;
@@ -620,6 +659,7 @@ int main(void)
         cmocka_unit_test_teardown(rows_for_a_statement_without_rows_are_rejected, tear_down),
         cmocka_unit_test_teardown(no_rows_for_a_statement_with_rows_is_rejected, tear_down),
         cmocka_unit_test_teardown(two_failures_after_a_success_harm_nothing, tear_down),
+        cmocka_unit_test_teardown(only_a_refused_statement_leaves_a_young_connection, tear_down),
         cmocka_unit_test_teardown(one_result_is_read_after_another, tear_down),
         cmocka_unit_test_teardown(the_session_is_set_by_one_statement, tear_down),
         cmocka_unit_test_teardown(a_writing_connection_may_write, tear_down),
