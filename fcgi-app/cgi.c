@@ -56,7 +56,7 @@ static bool wait_for_input(int64_t end_us)
 struct body {
     char *bytes; // NULL: out of memory
     size_t len;
-    bool is_too_large; // CONTENT_LENGTH is; nothing is kept
+    bool is_too_large; // larger than max_request_bytes
 };
 
 // Reads up to ROOM bytes. Stops after client_timeout: the body may be shorter than CONTENT_LENGTH
@@ -73,18 +73,29 @@ static void fill(struct body *body, size_t room, const struct conf *conf)
     }
 }
 
-// Reads the body, up to max_request_bytes of it. Most calls have none, but some web servers fail a
-// request whose body was not read.
-static struct body read_body(const struct conf *conf)
+// Returns the length of the body, at most LIMIT. If the server was sent it in chunks, its length is
+// not known: its end is that of standard input.
+static size_t expected_length(size_t limit)
 {
     const char *const text = getenv("CONTENT_LENGTH");
-    const long long length = text == NULL ? 0 : strtoll(text, NULL, 10);
-    const int64_t max = conf->server.max_request_bytes;
-    const size_t room = length <= 0 ? 0 : (size_t)(length < max ? length : max);
-    struct body body = {.bytes = malloc(room + 1), .is_too_large = length > max};
+    const char *const method = getenv("REQUEST_METHOD");
+    if (text == NULL || *text == '\0') {
+        return method != NULL && strcmp(method, "POST") == 0 ? limit : 0;
+    }
+    const long long length = strtoll(text, NULL, 10);
+    return length < 0 ? 0 : length > (long long)limit ? limit : (size_t)length;
+}
+
+// Most calls have no body, but some web servers fail a request whose body was not read.
+static struct body read_body(const struct conf *conf)
+{
+    const size_t max = (size_t)conf->server.max_request_bytes;
+    const size_t room = expected_length(max + 1);
+    struct body body = {.bytes = malloc(room + 1)};
     if (body.bytes != NULL) {
         fill(&body, room, conf);
     }
+    body.is_too_large = body.len > max;
     return body;
 }
 

@@ -12,7 +12,7 @@ import threading
 import gateway
 import pytest
 import support
-from lab import bkflow, fcgi, jwt, webserver
+from lab import bkflow, documents, fcgi, jwt, webserver
 from lab import responder as lab_responder
 from lab import scratch as lab_scratch
 from lab.scratch import becomes_true, wait_until
@@ -170,6 +170,61 @@ def test_any_task_id_of_digits_is_ours(route, ours):
     """Also one that is too large: the answer is bkflow-states' 400."""
     status, headers, body = route.states("9" * 30)
     assert (status, json.loads(body)["code"], bkflow.MARK in headers) == (400, 40001, False)
+
+
+# What docs/bkflow.md says to replace, and by what.
+OF_TASKS = "task/[0-9]+/get_task_states_by_app/$"
+OF_SPACES_TOO = ("(task/[0-9]+/get_task_states_by_app|"
+                 "space/[0-9]+/(task/[0-9]+/get_task_states|get_tasks_states))/$")
+
+
+@pytest.fixture(scope="module", params=SAMPLES)
+def wider(request, lab, stand_in):
+    text = (documents.ROOT / "docs" / "bkflow.md").read_text(encoding="utf-8")
+    assert f"`{OF_TASKS}`" in text and f"\n    {OF_SPACES_TOO}\n" in text
+    made = Route(lab, request.param, *stand_in, replacing={OF_TASKS: OF_SPACES_TOO})
+    yield made
+    made.proxy.stop()
+
+
+class TestCallsOfSpaces:
+    """Passed to bkflow-states as well, the body included; and to BKFlow while it is down."""
+
+    def get(self, wider, space, task_id):
+        return wider.request(f"/stag--bk-flow/apigw/space/{space}/task/{task_id}/get_task_states/", support.GOOD)
+
+    def post(self, wider, space, ids, path="get_tasks_states/", method="POST"):
+        body = json.dumps({"task_ids": ids}).encode()
+        headers = support.GOOD | {"Content-Type": "application/json"}
+        return wider.request(f"/stag--bk-flow/apigw/space/{space}/{path}", headers, method=method, body=body)
+
+    def test_are_answered_by_bkflow_states(self, wider, program, database, world):
+        space = world.space()
+        task_id = world.task([support.node()], space_id=space)
+        with responder_at(wider, program, database):
+            wider.assert_ours(task_id)
+            status, headers, body = self.get(wider, space, task_id)
+            assert (status, json.loads(body)["data"]["state"], bkflow.MARK in headers) == (200, "FINISHED", False)
+            status, headers, body = self.post(wider, space, [task_id, 404_404])
+            assert (status, json.loads(body)["data"]) == (200, {str(task_id): {"state": "FINISHED"}})
+
+    def test_others_are_bkflows(self, wider, program, database):
+        with responder_at(wider, program, database):
+            for path in ("create_task/", "get_tasks_states", "get_tasks_states/x", "task/7/operate_task/start/"):
+                assert self.post(wider, 1, [7], path)[0] == bkflow.STATUS
+
+    def test_are_bkflows_while_bkflow_states_is_down(self, wider):
+        wider.socket.unlink(missing_ok=True)
+        assert self.get(wider, 1, 7)[0] == bkflow.STATUS
+        assert self.post(wider, 1, [7, 8])[0] == bkflow.STATUS
+        seen = wider.to_bkflow[-1]
+        assert (seen.method, json.loads(seen.body)) == ("POST", {"task_ids": [7, 8]})
+
+    @pytest.mark.parametrize("status", [502, 503, 504])
+    def test_answers_that_bkflow_replaces(self, wider, status):
+        with FixedResponder(wider.socket, status):
+            assert self.post(wider, 1, [7])[0] == bkflow.STATUS
+        assert json.loads(wider.to_bkflow[-1].body) == {"task_ids": [7]}
 
 
 # ---- the switch ----

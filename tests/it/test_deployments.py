@@ -161,6 +161,24 @@ class TestEachDeployment:
         assert (status, json.loads(body)["code"]) == (405, 40501)
         assert headers["Allow"] == "GET, HEAD"
 
+    def test_a_body_arrives(self, site, world):
+        space = world.space()
+        ids = [world.task([support.node()], space_id=space) for _ in range(100)]
+        headers = support.GOOD | {"Content-Type": "application/json"}
+        body = json.dumps({"task_ids": ids}).encode()
+        status, _headers, answer = get(site.server, client.space_batch_path(space), headers, method="POST", body=body)
+        assert (status, len(json.loads(answer)["data"])) == (200, 100), answer
+
+    def test_a_body_in_chunks(self, site, world):
+        space = world.space()
+        task_id = world.task([support.node()], space_id=space)
+        headers = support.GOOD | {"Content-Type": "application/json"}
+        body = json.dumps({"task_ids": [task_id]}).encode()
+        status, _headers, answer = get(site.server, client.space_batch_path(space), headers, method="POST",
+                                       body=iter([body[:7], body[7:]]))
+        assert status == 200, answer
+        assert json.loads(answer)["data"] == {str(task_id): {"state": "FINISHED"}}
+
     @pytest.mark.parametrize("path", ["/nowhere", "/", client.states_path(404_404)])
     def test_not_found_passes_untouched(self, site, standard, path):
         assert assert_passes_untouched(site, standard, path).status == 404

@@ -4,6 +4,7 @@ apigw/views/get_tasks_states.py, apigw/serializers/task.py and task/views.py), a
 
 import json
 import re
+import subprocess
 
 import gateway
 import pytest
@@ -135,10 +136,26 @@ class TestAnswer:
         variables, body = support.space_batch(space, ids)
         support.assert_error(program.cgi(settings, variables | {"CONTENT_LENGTH": str(len(body) - 3)}, body), 400, 40007)
         support.assert_error(program.cgi(settings, variables, body[:-3]), 400, 40007)
-        del variables["CONTENT_LENGTH"]
-        support.assert_error(program.cgi(settings, variables, body), 400, 40007)
+        for length in ({}, {"CONTENT_LENGTH": ""}):  # then the body ends where the input does
+            unknown = {name: value for name, value in variables.items() if name != "CONTENT_LENGTH"} | length
+            assert states_of(program.cgi(settings, unknown, body)) == dict(tasks.values())
+            support.assert_error(program.cgi(settings, unknown), 400, 40007)
+            support.assert_error(program.cgi(settings, unknown, b" " * (MAX_REQUEST + 1)), 413, 41301)
+            whole = body + b" " * (MAX_REQUEST - len(body))
+            assert states_of(program.cgi(settings, unknown, whole)) == dict(tasks.values())
         large = variables | {"CONTENT_LENGTH": str(MAX_REQUEST + 1)}
         support.assert_error(program.cgi(settings, large, b" " * (MAX_REQUEST + 1)), 413, 41301)
+
+    def test_plain_cgi_with_an_input_that_does_not_end(self, program, database, space):
+        """The body is awaited for client_timeout, and then it is what has come."""
+        settings = lab_responder.settings_for(database, **{"server.client_timeout": "300ms"})
+        variables, body = support.space_batch(space, [])
+        unknown = {name: value for name, value in variables.items() if name != "CONTENT_LENGTH"}
+        environment = unknown | {"BKFLOW_STATES_CONFIG": str(program.config(settings))}
+        with subprocess.Popen([program.path], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            process.stdin.write(body)
+            process.stdin.flush()
+            assert b'"data":{}' in process.stdout.read()
 
 
 class TestRefusals:
