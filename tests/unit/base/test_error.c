@@ -17,6 +17,7 @@ static const struct {
     {ERR_QUERY_FORMAT, 400, 40004, "query_format"},
     {ERR_SPACE_PATH, 400, 40005, "space_path"},
     {ERR_TASK_IDS, 400, 40006, "task_ids"},
+    {ERR_BODY_FORMAT, 400, 40007, "body_format"},
     {ERR_CREDENTIALS_MISSING, 401, 40101, "credentials_missing"},
     {ERR_CREDENTIALS_WRONG, 401, 40102, "credentials_wrong"},
     {ERR_USER_UNKNOWN, 401, 40103, "user_unknown"},
