@@ -159,9 +159,14 @@ static size_t copy_needed(const struct fcgi_conn *conn, bool (*is_needed)(struct
     return len;
 }
 
+size_t fcgi_conn_needed_bytes(const struct fcgi_conn *conn, bool (*is_needed)(struct str name))
+{
+    return copy_needed(conn, is_needed, NULL);
+}
+
 void fcgi_conn_keep_vars(struct fcgi_conn *conn, bool (*is_needed)(struct str name))
 {
-    const size_t len = copy_needed(conn, is_needed, NULL);
+    const size_t len = fcgi_conn_needed_bytes(conn, is_needed);
     char *const kept = malloc(len > 0 ? len : 1);
     if (kept == NULL) {
         return;

@@ -83,6 +83,10 @@ int fcgi_conn_vars(const struct fcgi_conn *conn, struct http_var vars[FCGI_CONN_
 // Returns the body of the complete request, with the same lifetime.
 struct str fcgi_conn_body(const struct fcgi_conn *conn) MUST_CHECK NONNULL;
 
+// Returns how many bytes the variables that are needed take.
+size_t fcgi_conn_needed_bytes(const struct fcgi_conn *conn,
+                              bool (*is_needed)(struct str name)) MUST_CHECK NONNULL;
+
 // Drops the body, and the variables that are not needed, so that a request that waits occupies
 // less. Without memory they all stay. Invalidates what fcgi_conn_vars returned.
 void fcgi_conn_keep_vars(struct fcgi_conn *conn, bool (*is_needed)(struct str name)) NONNULL;

@@ -229,22 +229,23 @@ static struct loop_conn *accept_all(struct loop *loop)
 
 // ---- waiting ----
 
-// Gives the connection to the loop, and has epoll report one of EVENTS once.
-static void await(struct loop *loop, struct loop_conn *conn, uint32_t events)
+// Gives the connection to the loop, and has epoll report one of EVENTS once. False if the system is
+// out of resources; it is the caller's then.
+static bool await(const struct loop *loop, struct loop_conn *conn, uint32_t events)
 {
     const int operation = conn->is_registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
     const int fd = conn->fd;
     conn->is_registered = true;
     // From here on another worker may own the connection.
     atomic_store(&conn->is_waiting, true);
-    if (watch(loop, operation, fd, events | EPOLLONESHOT, conn) != 0) {
-        loop_close(loop, conn);
-    }
+    return watch(loop, operation, fd, events | EPOLLONESHOT, conn) == 0;
 }
 
 static void await_bytes(struct loop *loop, struct loop_conn *conn)
 {
-    await(loop, conn, EPOLLIN | EPOLLRDHUP);
+    if (!await(loop, conn, EPOLLIN | EPOLLRDHUP)) {
+        loop_close(loop, conn);
+    }
 }
 
 static void end_turn(struct loop *loop, struct loop_conn *conn, bool is_alive)
@@ -329,10 +330,10 @@ void loop_give_back(struct loop *loop, struct loop_conn *conn)
 
 // The client can take bytes unless it has left earlier answers unread; it then has the time that a
 // request has.
-void loop_resume(struct loop *loop, struct loop_conn *conn)
+bool loop_resume(struct loop *loop, struct loop_conn *conn)
 {
     atomic_store(&conn->deadline_us, clock_monotonic_us() + atomic_load(&loop->client_timeout_us));
-    await(loop, conn, EPOLLOUT);
+    return await(loop, conn, EPOLLOUT);
 }
 
 void loop_let_go(struct loop *loop, struct loop_conn *conn)

@@ -60,8 +60,9 @@ bool loop_hold(struct loop *loop, struct loop_conn *conn) MUST_CHECK NONNULL;
 // Ends that. The owner still is; it then ends its turn as above, or:
 void loop_release(struct loop *loop, struct loop_conn *conn) NONNULL;
 
-// Has the next worker that is free serve the connection, as soon as it takes bytes.
-void loop_resume(struct loop *loop, struct loop_conn *conn) NONNULL;
+// Has the next worker that is free serve the connection, as soon as it takes bytes. False if the
+// system is out of resources; the owner then still is.
+bool loop_resume(struct loop *loop, struct loop_conn *conn) MUST_CHECK NONNULL;
 
 // Ends connections that are over their time, and accepts new ones after a shortage: connections
 // that have waited for their client for a second are then closed to make room. Call it regularly

@@ -19,6 +19,9 @@ enum {
     // that do not wait need not queue behind thousands that a change has woken.
     RESUMED_MAX = 128,
     RESUME_AGAIN_MS = 2, // when there were more
+    // A request whose variables take more is answered at once, so that ten thousand that wait
+    // cannot take the memory of the machine. A gateway's token takes 1 or 2 KiB.
+    REQUEST_BYTES_MAX = 8 * 1024,
 };
 
 struct waiting_room {
@@ -127,7 +130,11 @@ static void resume(struct waiting_room *room, struct loop_conn *conn)
 {
     atomic_fetch_add(&room->resumed, 1);
     loop_release(room->shared->loop, conn);
-    loop_resume(room->shared->loop, conn);
+    if (!loop_resume(room->shared->loop, conn)) {
+        atomic_fetch_sub(&room->resumed, 1);
+        give_seat_back(room, conn);
+        loop_close(room->shared->loop, conn);
+    }
 }
 
 static void stop_looking(const struct waiting_room *room, const struct loop_conn *conn)
@@ -341,7 +348,10 @@ static bool get_seat(struct waiting_room *room, struct loop_conn *conn, struct s
     if (conn->seat != NULL) {
         return true;
     }
-    conn->seat = has_started(room) ? waiting_seats_take(room->seats, app_code) : NULL;
+    const size_t bytes = fcgi_conn_needed_bytes(&conn->records, http_needs_variable);
+    conn->seat = bytes <= REQUEST_BYTES_MAX && has_started(room)
+                     ? waiting_seats_take(room->seats, app_code)
+                     : NULL;
     if (conn->seat == NULL) {
         return false;
     }

@@ -462,6 +462,17 @@ class TestWorkersThatEnd:
         with responder.connect():
             self.assert_ends_loudly(responder)
 
+    def test_waiting_room(self, program, lab, settings, finished_task, unruly):
+        """It looks at the task that a request waits for now and then, and so ends first."""
+        now = lab.path("now")
+        responder = program.listen(settings | {"server.watch_interval": "50ms"}, env=unruly | {"END_WORKER": str(now)})
+        version = responder.ask(support.states(finished_task)).header("X-States-Version")
+        with responder.connect() as connection:
+            connection.send(fcgi.request(support.states(finished_task, query=f"wait=50s&version={version}")))
+            wait_until(lambda: b"waiting_requests 1" in responder.ask(client.variables("/metrics")).body)
+            now.touch()
+            self.assert_ends_loudly(responder)
+
     def test_while_stopping(self, program, lab, database, settings, world, unruly):
         """Asked to stop, with a request under way: the end is none that was asked for."""
         now = lab.path("now")

@@ -330,6 +330,14 @@ class TestCallers:
                 break
         support.success(answers[-1])
 
+    def test_a_large_request_does_not_wait(self, responder, application, task):
+        """It would have to be kept."""
+        before = waits(responder, "no_room")
+        variables = waiting(task, version_of(responder, task, credentials=application), credentials=application,
+                            headers={"Cookie": "x" * 9000})
+        support.success(responder.ask(variables))
+        assert waits(responder, "no_room") == before + 1
+
     def test_half_of_the_places_are_for_one_application(self, program, settings, world, application, task):
         responder = program.listen(settings | {"server.waiting_max": 4})
         other = world.task([support.node()])
@@ -465,6 +473,23 @@ class TestFaults:
             assert responder.log.count("changes cannot be watched") == 1
             assert value(scrape(responder), "bkflow_states_watch_failures_total") >= 2
             assert responder.stop() == 0
+
+    def test_a_database_that_does_not_answer(self, program, server, own_task):
+        """Requests that are run again meanwhile would be answered 504, or 503 while all workers wait."""
+        responder = program.listen(lab_responder.settings_for(server, **{
+            "response.wait_max": LONG, "server.watch_interval": "50ms", "server.workers": 1,
+            "database.query_timeout": "300ms"}))
+        version = version_of(responder, own_task, "subtasks=1")
+        errors = "bkflow_states_database_errors_total"
+        with guests(responder, 3, support.states(own_task, query=f"subtasks=1&wait={LONG}&version={version}")) as those:
+            with server.locked("eri_state"):
+                before = value(scrape(responder), errors)
+                wait_until(lambda: value(scrape(responder), errors) >= before + 5)
+                assert number_waiting(responder) == 3
+            retry(server, own_task)
+            for one in those:
+                assert one.answer().header(VERSION) != version
+        assert responder.stop() == 0
 
     def test_killed_connections(self, own, server, own_task):
         version = version_of(own, own_task)

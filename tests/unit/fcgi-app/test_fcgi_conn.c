@@ -670,6 +670,79 @@ static void an_abort_ends_a_request_without_answer(void **state)
                       END_OF("01", "00") "request 1: V=next, body 0; " END_OF("01", "00") "over");
 }
 
+// ---- requests that wait ----
+
+static bool is_wanted(struct str name)
+{
+    return str_equal(name, STR("A")) || str_equal(name, STR("LONG"));
+}
+
+static void only_the_variables_that_are_needed_are_kept(void **state)
+{
+    (void)state;
+    char value[301];
+    struct http_var vars[FCGI_CONN_VARS_MAX];
+    size_t count;
+    memset(value, 'v', 300);
+    value[300] = '\0';
+    put_begin(1, FCGI_KEEP_CONN);
+    add_pair("A", "1");
+    add_pair("B", value);
+    add_pair("LONG", value);
+    add_pair("", "");
+    add_pair("A", "");
+    put_pairs(FCGI_PARAMS, 1);
+    put_end(FCGI_PARAMS, 1);
+    reader_start(MAX_REQUEST_BYTES);
+    consume(wire.bytes, wire.len);
+    struct fcgi_conn *const conn = &reader.conn;
+    assert_int_equal(fcgi_conn_needed_bytes(conn, is_wanted), 4 + 309 + 3);
+    alloc_watch_start(1);
+    fcgi_conn_keep_vars(conn, is_wanted);
+    alloc_watch_stop();
+    assert_int_equal(fcgi_conn_vars(conn, vars, &count), 0);
+    assert_int_equal(count, 5); // without memory they all stay
+    fcgi_conn_keep_vars(conn, is_wanted);
+    assert_int_equal(conn->vars.capacity, 4 + 309 + 3);
+    assert_int_equal(fcgi_conn_vars(conn, vars, &count), 0);
+    assert_int_equal(count, 3);
+    assert_text(vars[0].value, "1");
+    assert_text(vars[1].value, value);
+    assert_text(vars[2].value, "");
+    wire.len = 0;
+    put_end(FCGI_STDIN, 1);
+    put_request(1, FCGI_KEEP_CONN, value, ""); // the memory grows again
+    consume(wire.bytes, wire.len);
+    assert_true(reader.len > 600);
+}
+
+static void only_a_plain_abort_of_the_request_is_one(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned char header[FCGI_HEADER_LEN];
+        bool is_abort;
+    } rows[] = {
+        {{1, FCGI_ABORT_REQUEST, 1, 2, 0, 0, 0, 0}, true},
+        {{1, FCGI_ABORT_REQUEST, 1, 2, 0, 0, 0, 9}, true}, // the last byte is reserved
+        {{2, FCGI_ABORT_REQUEST, 1, 2, 0, 0, 0, 0}, false},
+        {{1, FCGI_END_REQUEST, 1, 2, 0, 0, 0, 0}, false},
+        {{1, FCGI_ABORT_REQUEST, 0, 2, 0, 0, 0, 0}, false},
+        {{1, FCGI_ABORT_REQUEST, 1, 3, 0, 0, 0, 0}, false},
+        {{1, FCGI_ABORT_REQUEST, 1, 2, 1, 0, 0, 0}, false},
+        {{1, FCGI_ABORT_REQUEST, 1, 2, 0, 1, 0, 0}, false},
+        {{1, FCGI_ABORT_REQUEST, 1, 2, 0, 0, 8, 0}, false},
+    };
+    reader_start(MAX_REQUEST_BYTES);
+    assert_false(fcgi_conn_is_abort(&reader.conn, (const char *)rows[0].header)); // no request
+    put_begin(0x102, FCGI_KEEP_CONN);
+    consume(wire.bytes, wire.len);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        assert_true(fcgi_conn_is_abort(&reader.conn, (const char *)rows[i].header) ==
+                    rows[i].is_abort);
+    }
+}
+
 static void an_abort_of_another_request_is_ignored(void **state)
 {
     (void)state;
@@ -1111,6 +1184,8 @@ int main(void)
         ON_A_WIRE(a_second_request_that_is_not_kept_does_not_end_the_first),
         ON_A_WIRE(unknown_roles_are_answered_as_unknown),
         ON_A_WIRE(an_abort_ends_a_request_without_answer),
+        ON_A_WIRE(only_the_variables_that_are_needed_are_kept),
+        ON_A_WIRE(only_a_plain_abort_of_the_request_is_one),
         ON_A_WIRE(an_abort_of_another_request_is_ignored),
         ON_A_WIRE(records_of_other_requests_are_ignored),
         ON_A_WIRE(types_that_a_responder_does_not_need_are_ignored),

@@ -457,7 +457,7 @@ static void a_held_connection_is_counted_and_never_over_its_time(void **state)
     assert_int_equal(loop_connections(fixture.loop), 1);
     assert_false(is_closed_for(client));
     loop_release(fixture.loop, conn);
-    loop_resume(fixture.loop, conn);
+    assert_true(loop_resume(fixture.loop, conn));
     conn = ready_connection();
     assert_non_null(conn);
     loop_close(fixture.loop, conn);
@@ -475,7 +475,7 @@ static void a_resumed_client_that_does_not_read_has_the_client_timeout(void **st
     }
     assert_true(loop_hold(fixture.loop, conn));
     loop_release(fixture.loop, conn);
-    loop_resume(fixture.loop, conn);
+    assert_true(loop_resume(fixture.loop, conn));
     pass(CLIENT_TIMEOUT_US);
     assert_null(ready_connection());
     pass(3 * SECOND_US);
