@@ -2,6 +2,8 @@
 """Every sample of conf/, with the web server and the way of starting it that it is for."""
 
 import grp
+import concurrent.futures
+import contextlib
 import gzip
 import itertools
 import json
@@ -23,6 +25,7 @@ from lab import responder as lab_responder
 from lab import scratch as lab_scratch
 from lab import webserver
 from lab.scratch import wait_until
+from test_metrics import value
 
 MARKS = itertools.count()
 SAME_ID = {"X-Request-Id": "the-same-for-both"}
@@ -372,6 +375,91 @@ class TestRestartUnderLoad:
             web.stop()
             assert held.service.log.count("reloaded") == 3
         assert load.failures == []
+
+
+WAITING = ("lighttpd", "lighttpd, spawn-fcgi on TCP", "lighttpd starts it", "nginx, systemd socket",
+           "nginx without kept connections, spawn-fcgi", "Apache mod_proxy_fcgi")
+PROCESS_FOR_EACH = ("Apache mod_fcgid", ".htaccess, mod_fcgid")
+
+
+def sites(names):
+    return pytest.mark.parametrize("site", names, indirect=True)
+
+
+class TestWaiting:
+    """What waits where is in docs/deploy.md."""
+
+    @pytest.fixture
+    def task(self, world):
+        return world.task([support.node(state="RUNNING", archived=None), support.node("a")])
+
+    @staticmethod
+    def version(site, task):
+        return get(site.server, client.states_path(task))[1]["X-States-Version"]
+
+    @staticmethod
+    def waiting(site):
+        """Where two processes share a socket, one of them tells."""
+        return value(site.server.get("/metrics")[2].decode(), "bkflow_states_waiting_requests")
+
+    def path(self, site, task, wait="40s"):
+        return f"{client.states_path(task)}?wait={wait}&version={self.version(site, task)}"
+
+    @sites(WAITING)
+    def test_a_change_answers(self, site, database, task):
+        """Several wait, so that each of lighttpd's two processes gets at least one of them."""
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            path = self.path(site, task)
+            answers = [pool.submit(get, site.server, path) for _ in range(4)]
+            wait_until(lambda: self.waiting(site) >= 1)
+            database.engine_sql(f"UPDATE eri_state SET retry = 1 WHERE node_id = '{support.node_id(task, 'a')}'")
+            for status, headers, body in [answer.result() for answer in answers]:
+                assert (status, json.loads(body)["data"]["children"][support.node_id(task, "a")]["retry"]) == (200, 1)
+                assert headers["X-States-Version"] not in path
+
+    @sites(WAITING)
+    def test_the_end_of_the_wait_answers(self, site, task):
+        path = self.path(site, task, "1s")
+        started = time.monotonic()
+        status, headers, _body = get(site.server, path)
+        assert time.monotonic() - started >= 1
+        assert status == 200
+        assert path.endswith(headers["X-States-Version"])
+
+    @sites(("nginx, systemd socket",))
+    def test_a_client_that_hangs_up_frees_it(self, site, task):
+        with waiting_client(site.server, self.path(site, task, "10m")):
+            wait_until(lambda: self.waiting(site) == 1)
+        wait_until(lambda: self.waiting(site) == 0)
+
+    @sites(("lighttpd", "Apache mod_proxy_fcgi"))
+    def test_the_end_of_the_wait_frees_what_a_client_has_left(self, site, task):
+        """Neither looks at a client before it has an answer for it."""
+        with waiting_client(site.server, self.path(site, task, "3s")):
+            wait_until(lambda: self.waiting(site) == 1)
+        wait_until(lambda: self.waiting(site) == 0)
+
+    @sites(PROCESS_FOR_EACH)
+    def test_no_process_is_occupied_by_waiting(self, site, task):
+        """mod_fcgid has one for each request."""
+        path = self.path(site, task, "10m")
+        status, headers, _body = get(site.server, path)
+        assert status == 200
+        assert path.endswith(headers["X-States-Version"])
+
+    @sites([name for name, deployed in deployment.DEPLOYMENTS.items() if deployed.is_cgi])
+    def test_plain_cgi_refuses(self, site, task):
+        status, _headers, body = get(site.server, self.path(site, task))
+        assert (status, json.loads(body)["code"]) == (400, 40000)
+
+
+@contextlib.contextmanager
+def waiting_client(server, path):
+    """It hangs up at the end of the block."""
+    with lab_scratch.connect(("127.0.0.1", server.port), timeout=lab_scratch.PATIENCE_SECONDS) as stream:
+        header = "X-Bkapi-Authorization: " + support.GOOD["X-Bkapi-Authorization"]
+        stream.sendall(f"GET {server.mount}{path} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n".encode())
+        yield stream
 
 
 class TestLogRotation:
