@@ -2,6 +2,7 @@
 """The tree equals BKFlow's own, case by case, over a real socket and a real database."""
 
 import datetime
+import json
 
 import oracle
 import pytest
@@ -10,6 +11,7 @@ from lab import orderedjson, reference
 from lab import responder as lab_responder
 
 CASES = oracle.load()
+SPACE = 1  # of all cases
 WITH_ANSWER = [case for case in CASES if case.upstream is not None and not case.task["is_expired"]]
 WITH_TREE = [case for case in WITH_ANSWER if '"id"' in case.upstream]
 
@@ -18,6 +20,7 @@ def load(place):
     """All cases in one world: their ids are unique over all cases."""
     place.insert("template_template", [{"id": case.task["template_id"], "is_deleted": False, "bk_app_code": support.APP}
                                        for case in CASES])
+    place.insert("space_space", [{"id": SPACE, "app_code": support.APP}])
     place.insert("task_taskinstance", [case.task for case in CASES])
     place.insert("eri_state", [row for case in CASES for row in case.rows])
 
@@ -91,6 +94,37 @@ def test_an_expired_task_does_not_exist(respond, case):
     """The state EXPIRED never leaves BKFlow: its engine's view finds no such task."""
     response, _before, _after = ask(respond, case)
     support.assert_error(response, 404, 40402)
+
+
+class TestBySpace:
+    """BKFlow's calls of spaces give the same states: those of single tasks as they are, and of several the root's."""
+
+    def test_of_a_task(self, respond):
+        for case in WITH_ANSWER:
+            responder = respond({"response.timezone": case.zone})
+            before = utc_now()
+            response = responder.ask(support.space_states(SPACE, case.task["id"]))
+            got = orderedjson.parse(support.success_text(response))
+            now = oracle.moment_of(got, case, before, utc_now())
+            orderedjson.assert_same(oracle.expected(case, now), got)
+
+    def test_of_all_tasks_together(self, respond):
+        """Where BKFlow's engine fails its state is null; an expired task is left out here, as in its call for one."""
+        expected = {case.task["id"]: json.loads(case.upstream)["state"] for case in WITH_ANSWER}
+        expected |= {case.task["id"]: None for case in CASES if case.name == "030-root-row-missing"}
+        asked = [case.task["id"] for case in CASES if case.name != "043-deep-3000"]
+        got = {}
+        for first in range(0, len(asked), 100):
+            response = respond({}).ask(*support.space_batch(SPACE, asked[first:first + 100]))
+            assert response.status == 200 and response.json["code"] == "0"
+            got |= {int(task_id): entry["state"] for task_id, entry in response.json["data"].items()}
+        assert got == expected
+
+    def test_of_all_tasks_by_application(self, respond):
+        for query in ("", "nodes=1"):
+            data = respond({}).ask(support.batch([case.task["id"] for case in WITH_ANSWER[:100]], query)).json["data"]
+            assert {task_id: entry["state"] for task_id, entry in data.items()} == {
+                str(case.task["id"]): json.loads(case.upstream)["state"] for case in WITH_ANSWER[:100]}
 
 
 @pytest.mark.parametrize("case", [case for case in WITH_TREE if case.rows], ids=str)

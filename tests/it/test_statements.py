@@ -95,6 +95,26 @@ class TestRoundTrips:
         world.subtask(children[3], "x", is_started=False)
         assert self.cost(database, one_worker, request) == {"Com_stmt_execute": 4 + 3 + 2}
 
+    @pytest.mark.parametrize("count, statements", [(1, 4), (16, 4), (17, 7), (100, 1 + 7 * 3)])
+    def test_three_for_each_sixteen_of_several_tasks(self, database, world, one_worker, count, statements):
+        """Tasks, templates and nodes; and callers once."""
+        request = support.batch([world.task([support.node()]) for _ in range(count)])
+        assert self.cost(database, one_worker, request) == {"Com_stmt_execute": statements}
+
+    def test_one_more_for_each_large_task_of_several(self, database, world, one_worker):
+        large = [world.task([support.node(), *(support.node(f"n{i}") for i in range(1200))]) for _ in range(3)]
+        request = support.batch([*large, world.task([support.node()])])
+        assert self.cost(database, one_worker, request)["Com_stmt_execute"] in (4 + 2, 4 + 3)
+
+    def test_by_space(self, database, world, one_worker):
+        """Callers, the space, tasks, nodes."""
+        space_id = world.space()
+        task_id = world.task([support.node()], space_id=space_id)
+        request = support.space_states(space_id, task_id)
+        assert self.cost(database, one_worker, request) == {"Com_stmt_execute": 4}
+        refused = support.space_states(world.space(support.OTHER_APP), task_id)
+        assert self.cost(database, one_worker, refused, 403) == {"Com_stmt_execute": 2}
+
     def test_three_for_an_application_that_may_not_see_it(self, database, world, one_worker):
         task_id = world.task([support.node()], template_id=world.template(support.OTHER_APP))
         assert self.cost(database, one_worker, support.states(task_id), 403) == {"Com_stmt_execute": 3}
