@@ -4,6 +4,8 @@
 import {kindOf} from './model.js';
 import {stateWord} from './words.js';
 
+const COPIED_MS = 1500;
+
 export const by = id => document.getElementById(id);
 
 export function make(name, properties = {}, ...children) {
@@ -92,8 +94,12 @@ export function copyButton(words, name, text) {
   button.setAttribute('aria-label', `${words.copy}: ${name}`);
   button.addEventListener('click', async () => {
     const isDone = await copyText(text());
-    button.textContent = isDone ? words.copied : words.copy;
     say(isDone ? words.copied : words.notCopied);
+    if (isDone) {
+      const label = button.textContent === words.copied ? words.copy : button.textContent;
+      button.textContent = words.copied;
+      setTimeout(() => setText(button, label), COPIED_MS);
+    }
   });
   return button;
 }

@@ -4,6 +4,7 @@
 
 const WAIT_SECONDS = 30; // how long the service may keep a request until something changes
 const PAUSE_MS = 2000; // between requests where it does not
+const UNSEEN_PAUSE_MS = 10000; // in a hidden tab, which does not keep one of the browser's few connections waiting
 const LEAST_MS = 1000; // from one request to the next, however quickly things change
 const SHARE = 4; // showing an answer takes at most one of so many parts of the time
 const LONGEST_PAUSE_SECONDS = 30;
@@ -12,9 +13,10 @@ const LONGEST_PAUSE_SECONDS = 30;
 export const isPassing = status => [0, 502, 503, 504].includes(status);
 
 export class Follower {
-  // `changed(event)` is called after all that people should see: 'asked', 'answer', 'same', 'problem', 'stopped'.
-  constructor({now, changed}) {
-    Object.assign(this, {now, changed, isFollowing: true, heldUntil: 0});
+  // `changed(event)` is called after all that people should see: 'asked', 'answer', 'same', 'problem', 'stopped';
+  // `isSeen()` says whether anybody looks.
+  constructor({now, changed, isSeen}) {
+    Object.assign(this, {now, changed, isSeen, isFollowing: true, heldUntil: 0});
     this.#forget();
   }
 
@@ -63,7 +65,7 @@ export class Follower {
 
   tick() {
     if (this.question && this.request === null && this.now() >= this.dueAt) {
-      return this.#ask(this.isFollowing ? WAIT_SECONDS : 0);
+      return this.#ask(this.isFollowing && this.isSeen() ? WAIT_SECONDS : 0);
     }
     return undefined;
   }
@@ -106,7 +108,15 @@ export class Follower {
   }
 
   #plan(pauseMs) {
-    this.dueAt = this.isFollowing && !this.hasEnded ? this.now() + Math.max(0, pauseMs) : Infinity;
+    const pause = this.isSeen() ? Math.max(0, pauseMs) : Math.max(UNSEEN_PAUSE_MS, pauseMs);
+    this.dueAt = this.isFollowing && !this.hasEnded ? this.now() + pause : Infinity;
+  }
+
+  // Somebody looks again.
+  hurry() {
+    if (this.isSeen() && this.problem === null && this.dueAt < Infinity) {
+      this.dueAt = Math.min(this.dueAt, this.now());
+    }
   }
 
   #takeProblem(outcome) {

@@ -25,7 +25,7 @@ export class Form {
       onForget();
       by('app').focus();
     });
-    by('account').addEventListener('click', () => this.#openAccount(by('account').ariaExpanded !== 'true'));
+    by('account').addEventListener('click', () => this.#openAccount(by('account').getAttribute('aria-expanded') !== 'true'));
     by('task').addEventListener('paste', event => pasteIds(event));
   }
 

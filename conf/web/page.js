@@ -22,7 +22,7 @@ const base = new URL(document.querySelector('meta[name="bkflow-api"]').content, 
 const now = () => performance.now();
 
 const api = new Api(base, (url, options) => fetch(url, options));
-const follower = new Follower({now, changed: onChanged});
+const follower = new Follower({now, changed: onChanged, isSeen: () => !document.hidden});
 const form = new Form({onSubmit: submit, onForget: forget, mayAsk: () => now() >= follower.heldUntil});
 const summary = new Summary({onFilter: setFilter, onWalk: walk});
 const tree = new TreeView({visibleSpan, onEnter: openDetails, onMove: showWalk, onCopy: copyId});
@@ -379,7 +379,10 @@ function tickTask() {
 }
 
 setInterval(tick, 1000);
-document.addEventListener('visibilitychange', tick);
+document.addEventListener('visibilitychange', () => {
+  follower.hurry();
+  tick();
+});
 
 // ---- language ----
 
@@ -422,7 +425,7 @@ by('open-all').addEventListener('click', () => tree.setAllOpen(true));
 by('close-all').addEventListener('click', () => tree.setAllOpen(false));
 by('details-close').addEventListener('click', closeDetails);
 by('tools').addEventListener('click', () => {
-  by('tools').setAttribute('aria-expanded', String(by('tools').ariaExpanded !== 'true'));
+  by('tools').setAttribute('aria-expanded', String(by('tools').getAttribute('aria-expanded') !== 'true'));
 });
 by('auto').addEventListener('change', () => follower.setFollowing(by('auto').checked));
 

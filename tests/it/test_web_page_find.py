@@ -413,6 +413,8 @@ def test_a_hidden_tab_follows_too_and_notifies(desktop, demo, demo_tasks):
         document.querySelector('#notify').click();""")
     desktop.wait_for("document.querySelector('#notify').ariaPressed === 'true'")
     desktop.run("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    desktop.run("document.querySelector('#refresh').click()")  # ends the waiting that began before
+    desktop.wait_for("document.querySelector('#result').ariaBusy === 'false'")
     end_task(demo, task_id, "FAILED")
     desktop.wait_for("window.told.length === 1")
     assert desktop.run("return window.told[0]") == f"Task {task_id}: failed"
@@ -497,6 +499,17 @@ def test_several_tasks_are_listed_with_state_progress_and_duration(desktop, demo
     assert five == ["Task 5", "not started", "", ""]
     assert seven[:3] == ["Task 7", "", "The task belongs to another application"]
     assert desktop.run("return document.title").startswith("1 finished, 1 failed, 1 not started · 4 tasks")
+
+
+def test_several_tasks_are_one_request_which_waits_afterwards(desktop, demo, demo_tasks):
+    first, second = running_task(demo_tasks), running_task(demo_tasks)
+    show_several(desktop, demo, f"{first} {second}")
+    (sent, status), *_more = requests(desktop)
+    assert sent[":url"] == f"{demo.api}/get_tasks_states_by_app/?task_ids={first}%2C{second}&nodes=1"
+    assert status == 200
+    desktop.run("skipSeconds(5)")
+    (waiting, _status), *_more = wait_for_requests(desktop)
+    assert re.search(r"&wait=30&version=[0-9a-f]{32}$", waiting[":url"])
 
 
 def test_a_row_opens_its_task_and_the_way_back_is_there(desktop, demo):

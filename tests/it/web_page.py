@@ -107,7 +107,7 @@ def requests(browser):
     sent, answered, order = {}, {}, []
     for method, params in browser.network():
         number = params.get("requestId")
-        if method == "Network.requestWillBeSent" and "/get_task_states_by_app/" in params["request"]["url"]:
+        if method == "Network.requestWillBeSent" and "states_by_app/" in params["request"]["url"]:
             order.append(number)
             named = {name.lower(): value for name, value in params["request"]["headers"].items()}
             sent[number] = named | {":url": params["request"]["url"]}

@@ -9,8 +9,10 @@ const ENDED = {state: 'FINISHED'};
 
 // A follower with a clock that stands still, and a service that is told what to answer, and after how many seconds.
 function makeStage() {
-  const stage = {time: 0, asked: [], events: [], answers: []};
-  stage.follower = new Follower({now: () => stage.time, changed: event => stage.events.push(event)});
+  const stage = {time: 0, asked: [], events: [], answers: [], isSeen: true};
+  stage.follower = new Follower({
+    now: () => stage.time, changed: event => stage.events.push(event), isSeen: () => stage.isSeen,
+  });
   const question = {
     async ask(known, signal) {
       stage.asked.push({...known, at: stage.time, signal});
@@ -197,6 +199,31 @@ test('follower: not following ends the waiting, following again asks', async () 
   stage.follower.setFollowing(true);
   await stage.next();
   assert.equal(stage.follower.version, 'b');
+});
+
+test('follower: in a hidden tab it asks seldom and does not wait, until somebody looks again', async () => {
+  const stage = makeStage();
+  stage.isSeen = false;
+  stage.answers.push([0, states('a')], [0, states('b')], [0, states('b')]);
+  await stage.start();
+  await stage.next();
+  assert.deepEqual(stage.asked.map(({wait, at}) => [wait, at]), [[0, 0], [0, 10000]]);
+  stage.follower.hurry();
+  assert.equal(stage.follower.dueAt, 20000);
+  stage.isSeen = true;
+  stage.time = 11000;
+  stage.follower.hurry();
+  await stage.follower.tick();
+  assert.deepEqual([stage.asked[2].wait, stage.asked[2].at], [30, 11000]);
+});
+
+test('follower: looking again does not shorten the pause after a failure', async () => {
+  const stage = makeStage();
+  stage.answers.push([0, states('a')], [0, failure(503, {retryAfter: 60})]);
+  await stage.start();
+  await stage.next();
+  stage.follower.hurry();
+  assert.equal(stage.follower.dueAt, 61000);
 });
 
 test('follower: asking by hand does not wait', async () => {
