@@ -321,6 +321,7 @@ function openDetails(node) {
   detailed = node.id;
   keepPlace({node: node.parent === null ? '' : node.id});
   showDetails(node, detailContext());
+  tree.tick(); // the timeline has another width
   tree.activate(node); // the details may lie over it
 }
 
@@ -334,6 +335,7 @@ function closeDetails() {
   detailed = null;
   keepPlace({node: ''});
   showDetails(null);
+  tree.tick();
   by('tree').focus({preventScroll: true});
 }
 

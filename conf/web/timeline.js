@@ -7,6 +7,7 @@ import {barOf, makeAxis, shortStamp} from './time.js';
 import {durationWords} from './words.js';
 
 const LABEL_WIDTH = 72; // of a time on the axis, in CSS pixels
+const NOW_WIDTH = 48; // from the time before to the mark of now
 const TIP_MS = 100; // not for a pointer that only passes
 
 export class Timeline {
@@ -94,6 +95,7 @@ export class Timeline {
 // Lines at the round times through all rows, their labels above, and one line for now.
 function showAxis(axis, words) {
   const lines = by('lines');
+  const room = NOW_WIDTH / Math.max(1, by('axis').clientWidth);
   const percent = place => `${(100 * place).toFixed(3)}%`;
   const marks = (axis?.ticks ?? []).map(({at, label}) => ({at, label, name: 'tick'}));
   if (axis?.now) {
@@ -103,7 +105,7 @@ function showAxis(axis, words) {
     .map(({at}) => `linear-gradient(var(--grid-line), var(--grid-line)) ${percent(at)} 0 / 1px 100% no-repeat`)
     .join(', ') || 'none');
   lines.style.setProperty('--now', axis?.now ? percent(axis.now) : '-10px');
-  by('axis').replaceChildren(...marks.filter(({at, name}) => name !== 'tick' || !axis.now || axis.now - at > 0.09)
+  by('axis').replaceChildren(...marks.filter(({at, name}) => name !== 'tick' || !axis.now || axis.now - at > room)
     .map(({at, label, name}) => {
       const mark = make('span', {className: name, textContent: label});
       mark.style.left = percent(at);
