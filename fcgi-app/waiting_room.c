@@ -54,6 +54,7 @@ static bool random_seed(uint64_t *seed)
 
 static void free_room(struct waiting_room *room)
 {
+    waiting_ticks_end(&room->ticks);
     watch_free(room->watch);
     waiting_seats_free(room->seats);
     if (room->wake_fd >= 0) {
@@ -69,11 +70,11 @@ static void free_room(struct waiting_room *room)
 static bool open_room(struct waiting_room *room, size_t seats)
 {
     uint64_t seed;
-    struct epoll_event wake = {.events = EPOLLIN, .data.ptr = NULL};
+    struct epoll_event mail = {.events = EPOLLIN, .data.ptr = NULL};
     room->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     room->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (room->epoll_fd < 0 || room->wake_fd < 0 || !random_seed(&seed) ||
-        epoll_ctl(room->epoll_fd, EPOLL_CTL_ADD, room->wake_fd, &wake) != 0) {
+        epoll_ctl(room->epoll_fd, EPOLL_CTL_ADD, room->wake_fd, &mail) != 0) {
         return false;
     }
     room->watch = watch_new(seed);

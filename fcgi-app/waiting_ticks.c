@@ -32,6 +32,11 @@ bool waiting_ticks_start(struct waiting_ticks *ticks, struct worker_shared *shar
     return ticks->watcher != NULL;
 }
 
+void waiting_ticks_end(struct waiting_ticks *ticks)
+{
+    free(ticks->job);
+}
+
 static void take_failure(struct waiting_ticks *ticks, int64_t now_us)
 {
     const unsigned shift = ticks->failures < RETRY_SHIFT_MAX ? ticks->failures : RETRY_SHIFT_MAX;

@@ -29,6 +29,9 @@ bool waiting_ticks_start(struct waiting_ticks *ticks, struct worker_shared *shar
                          size_t first_shard, void (*wake)(void *context),
                          void *context) MUST_CHECK NONNULL;
 
+// Frees what it owns. The watcher must have ended.
+void waiting_ticks_end(struct waiting_ticks *ticks) NONNULL;
+
 // Takes what the watcher has found, and gives it its next job if it is time.
 void waiting_ticks_run(struct waiting_ticks *ticks, struct watch *watch, int64_t now_us) NONNULL;
 

@@ -39,6 +39,7 @@ struct walk {
     struct tree *tree; // the answer's
     const struct permit *permit;
     struct lookup *lookups;        // STORE_GROUP_MAX of them
+    struct task first;             // the task that was asked for; has no permit of its own
     struct task *buckets[BUCKETS]; // tasks of the answer by id
     struct chunk chunk;            // whose links are being read
     struct level found;            // by these links
@@ -360,7 +361,7 @@ static int walk_levels(struct walk *walk, struct task *first)
 
 static int run(struct walk *walk)
 {
-    struct task first = {
+    walk->first = (struct task){
         .subtask = {.task_id = permit_task_id(walk->permit)},
         .tree = walk->tree,
     };
@@ -369,7 +370,7 @@ static int run(struct walk *walk)
     if (walk->lookups == NULL || walk->scratch == NULL) {
         return no_memory(walk);
     }
-    return walk_levels(walk, &first);
+    return walk_levels(walk, &walk->first);
 }
 
 // ---- what a request that waits must watch ----
