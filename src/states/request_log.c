@@ -31,6 +31,15 @@ static struct event begin_event(const struct exchange *exchange)
     return event;
 }
 
+static void add_tasks(struct event *event, const struct exchange *exchange)
+{
+    if (exchange->batch != NULL) {
+        add(event, LOG_NUMBER("tasks", (int64_t)exchange->batch->count));
+    } else {
+        add(event, LOG_NUMBER("task_id", exchange->match.task_id));
+    }
+}
+
 static void end_event(const struct event *event, enum log_level level, const char *message)
 {
     log_event(level, message, event->fields, event->count);
@@ -54,7 +63,7 @@ void request_log_fault(const struct exchange *exchange)
     const enum error_kind kind = exchange->err.kind;
     const bool is_outage = kind == ERR_DATABASE_DOWN || kind == ERR_OVERLOADED;
     struct event event = begin_event(exchange);
-    add(&event, LOG_NUMBER("task_id", exchange->match.task_id));
+    add_tasks(&event, exchange);
     add(&event, LOG_TEXT("cause", str_from(error_label(kind))));
     add(&event, LOG_TEXT("detail", str_from(exchange->err.detail)));
     end_event(&event, is_outage ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, "request failed");
@@ -105,7 +114,7 @@ void request_log_access(const struct exchange *exchange, int64_t total_us, uint6
             ? "ok"
             : error_label((enum error_kind)(exchange->outcome - METRICS_FAILED));
     struct event event = begin_event(exchange);
-    add(&event, LOG_NUMBER("task_id", exchange->match.task_id));
+    add_tasks(&event, exchange);
     add(&event, LOG_TEXT("app", app));
     add(&event, LOG_NUMBER("status", exchange->response->status));
     add(&event, LOG_TEXT("cause", str_from(cause)));
@@ -127,7 +136,7 @@ void request_log_slow(const struct exchange *exchange, int64_t total_us)
         return;
     }
     struct event event = begin_event(exchange);
-    add(&event, LOG_NUMBER("task_id", exchange->match.task_id));
+    add_tasks(&event, exchange);
     add(&event, LOG_NUMBER("status", exchange->response->status));
     add(&event, LOG_NUMBER("rows", (int64_t)rows_of(exchange)));
     add(&event, LOG_NUMBER("database_us", exchange->database_us));

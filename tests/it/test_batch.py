@@ -299,6 +299,15 @@ class TestGroups:
             if after.status == 200 and "data" in after.json:
                 assert after.json["data"] == before.json["data"]
 
+    def test_the_log_has_their_number(self, program, database, mixed):
+        responder = program.listen(lab_responder.settings_for(
+            database, **{"server.workers": 1, "log.access": "on", "log.slow": "1ms"}))
+        ask(responder, [mixed["large"], mixed["also large"], mixed["finished"]])
+        wait_until(lambda: "request trace_id=" in responder.log)
+        [line] = [line for line in responder.log.splitlines() if "info: request trace_id=" in line]
+        assert " tasks=3 " in line and " cause=ok " in line and "task_id" not in line
+        assert responder.stop() == 0
+
     def test_rows_are_counted(self, alone, world):
         ids = [world.task([support.node(), support.node("a")]) for _ in range(20)]
         alone.ask(support.batch(ids))
