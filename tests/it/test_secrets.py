@@ -318,6 +318,24 @@ class TestMemory:
                     assert connection.is_closed_by_peer()
         self.assert_forgotten(program, settings, application, ask)
 
+    @pytest.mark.parametrize("way", ["header", "query"])
+    @pytest.mark.parametrize("end", ["time", "hang-up"])
+    def test_after_requests_that_waited(self, program, settings, application, way, end):
+        """Their variables are kept meanwhile, without those that nobody reads."""
+        def ask(responder):
+            request = self.WAYS[way](application)
+            version = responder.ask(request).header("X-States-Version")
+            more = f"&wait={'50ms' if end == 'time' else '50s'}&version={version}"
+            request |= {"QUERY_STRING": request["QUERY_STRING"] + more, "HTTP_X_UNREAD": application.secret}
+            with responder.connect() as connection:
+                connection.send(fcgi.request(request))
+                if end == "time":
+                    support.success(connection.response())
+                else:
+                    wait_until(lambda: b"waiting_requests 1" in responder.ask(client.variables("/metrics")).body)
+            wait_until(lambda: b"waiting_requests 0" in responder.ask(client.variables("/metrics")).body)
+        self.assert_forgotten(program, settings, application, ask)
+
     def test_after_a_secret_in_the_body(self, program, settings, application):
         body = support.query_credentials(application.code, application.secret).encode()
         request = support.states(application.task_id, credentials={}) | {"CONTENT_LENGTH": str(len(body))}
