@@ -261,13 +261,14 @@ function showCrumbs() {
 }
 
 function showTitle() {
+  const warning = isShown() && follower.problem !== null ? '⚠ ' : ''; // what the tab tells is old
   if (!isShown()) {
     showTab(words.title, null);
   } else if (isList()) {
-    showTab(`${listTitle()} · ${words.severalTitle(follower.data.length)}`, kindOf(listState()));
+    showTab(`${warning}${listTitle()} · ${words.severalTitle(follower.data.length)}`, kindOf(listState()));
   } else {
     const state = model?.data.state ?? 'CREATED';
-    showTab(`${stateWord(words, state)} · ${title()} · ${words.title}`, kindOf(state));
+    showTab(`${warning}${stateWord(words, state)} · ${title()} · ${words.title}`, kindOf(state));
   }
 }
 
@@ -336,6 +337,7 @@ function closeDetails() {
   keepPlace({node: ''});
   showDetails(null);
   tree.tick();
+  tree.timeline.hideTip();
   by('tree').focus({preventScroll: true});
 }
 

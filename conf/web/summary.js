@@ -94,6 +94,7 @@ export class Summary {
   }
 
   clear() {
+    clearTimeout(this.timer);
     by('search').value = '';
     this.#choose({states: new Set(), text: ''});
   }

@@ -3,12 +3,12 @@
 
 import json
 import re
-import time
 
 import demo_world
 import pytest
 import support
 from demo_world import APP, SECRET, USER
+from lab.scratch import wait_until
 from web_page import PHONE, TEMPLATE, active, answer, enter, opened, requests, rows, seconds, show, visit
 
 GROUPS, STEPS = 20, 20
@@ -227,17 +227,15 @@ def test_ids_can_be_copied(desktop, demo):
     desktop.devtools("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
     show(desktop, demo.page, 1)
     desktop.press("ArrowDown", "ArrowDown", "c")
-    node_id = list(answer(demo, 1)["children"])[1]
-    assert clipboard(desktop) == node_id
+    wait_for_clipboard(desktop, list(answer(demo, 1)["children"])[1])
     desktop.run("document.querySelector('#rows > [aria-level=\"2\"] .copy-id').dispatchEvent("
                 "new MouseEvent('click', {bubbles: true}))")
-    desktop.wait_for("document.querySelector('#status').textContent === 'Copied'")
-    assert clipboard(desktop) == next(iter(answer(demo, 1)["children"]))
+    wait_for_clipboard(desktop, next(iter(answer(demo, 1)["children"])))
+    assert desktop.text("#status") == "Copied"
 
 
-def clipboard(browser):
-    time.sleep(0.2)
-    return browser.run("return navigator.clipboard.readText()")
+def wait_for_clipboard(browser, text):
+    wait_until(lambda: browser.run("return navigator.clipboard.readText()") == text)
 
 
 def test_copying_works_without_a_clipboard_too(desktop, demo):
@@ -280,7 +278,8 @@ def test_start_end_and_duration_are_told_on_hover_and_focus(desktop, demo, demo_
     told = "11:05:00 to 11:20:10, 15 min 10 s"
     desktop.press("ArrowDown")
     assert told in desktop.text("#tip").replace("2026-01-02 ", "")
-    desktop.press("Tab")
+    desktop.press("Escape")
+    assert not desktop.is_visible("#tip")
     desktop.run("""
         document.querySelector('[aria-level="2"] .c-line').dispatchEvent(new PointerEvent('pointerover', {bubbles: true}))""")
     desktop.wait_for("document.querySelector('#tip').checkVisibility()")
@@ -308,10 +307,11 @@ def test_details_can_be_copied_as_json(desktop, demo):
     show(desktop, demo.page, 1)
     desktop.press("ArrowDown", "ArrowDown", "Enter")
     desktop.click("#details-tools button")
-    desktop.wait_for("document.querySelector('#status').textContent === 'Copied'")
     node = list(answer(demo, 1)["children"].values())[1]
     del node["children"]
-    assert json.loads(clipboard(desktop)) == node
+    wait_for_clipboard(desktop, json.dumps(node, indent=2))
+    assert desktop.text("#status") == "Copied"
+    desktop.wait_for("document.querySelector('#details-tools').innerText === 'Copy as JSON'")
 
 
 # ---- sub-processes ----
@@ -395,8 +395,8 @@ def test_the_service_is_asked_to_wait_for_another_version(desktop, demo, demo_ta
 
 def wait_for_requests(browser):
     """What has been asked, as soon as something has."""
-    while not (asked := requests(browser)):
-        time.sleep(0.05)
+    asked = []
+    wait_until(lambda: asked.extend(requests(browser)) or asked)
     return asked
 
 
@@ -429,6 +429,7 @@ def test_what_is_old_is_marked_wherever_one_looks(desktop, lab, program, demo_da
         desktop.wait_for("document.querySelector('#problem').checkVisibility()")
         assert desktop.run("return document.querySelector('#freshness').dataset.sign") == "stale"
         assert desktop.run("return document.querySelector('#result').dataset.stale") == "true"
+        assert desktop.run("return document.title").startswith("⚠ running · Task")
         top = desktop.run("scrollTo(0, 5000); return document.querySelector('#problem').getBoundingClientRect().top")
         assert top == 0
         assert re.search(r"What you see is from \d\d:\d\d:\d\d UTC\+8", desktop.text("#problem-stale"))
