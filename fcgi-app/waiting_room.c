@@ -211,25 +211,13 @@ static void admit(struct waiting_room *room, struct waiting_seat *seat, int64_t 
     }
 }
 
-static struct waiting_seat *reversed(struct waiting_seat *seats)
-{
-    struct waiting_seat *first = NULL;
-    while (seats != NULL) {
-        struct waiting_seat *const seat = seats;
-        seats = seat->next;
-        seat->next = first;
-        first = seat;
-    }
-    return first;
-}
-
 // Returns false if the thread must end.
 static bool take_mail(struct waiting_room *room, int64_t now_us)
 {
     uint64_t count;
     (void)!read(room->wake_fd, &count, sizeof count);
     pthread_mutex_lock(&room->mutex);
-    struct waiting_seat *seats = room->inbox;
+    struct waiting_seat *const seats = room->inbox;
     const bool drains = room->drains;
     const bool closes = room->closes;
     const bool has_new_conf = room->has_new_conf;
@@ -237,7 +225,7 @@ static bool take_mail(struct waiting_room *room, int64_t now_us)
     room->has_new_conf = false;
     pthread_mutex_unlock(&room->mutex);
     struct waiting_seat *next;
-    for (struct waiting_seat *seat = reversed(seats); seat != NULL; seat = next) {
+    for (struct waiting_seat *seat = seats; seat != NULL; seat = next) {
         next = seat->next;
         admit(room, seat, now_us);
     }
