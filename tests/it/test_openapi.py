@@ -353,14 +353,23 @@ def test_not_modified(demo):
     assert_as_documented(response, STATES)
 
 
-def test_waiting(demo):
+WAITING = {
+    STATES: lambda responder, query, headers: ask(responder, 1, headers, query=query),
+    SPACE_STATES: lambda responder, query, headers: responder.ask(client.variables(
+        client.space_states_path(1, 1), headers=demo_world.GOOD | headers, query=query)),
+    BATCH: lambda responder, query, headers: ask_batch(responder, "1,10", query, headers),
+}
+
+
+@pytest.mark.parametrize("path", WAITING)
+def test_waiting(demo, path):
     """Until the end, as nothing happens in this task."""
-    first = ask(demo.responder, 1)
+    first = WAITING[path](demo.responder, "", {})
     version = first.header("X-States-Version")
     for headers, status in (({}, 200), ({"If-None-Match": first.header("ETag")}, 304)):
-        response = ask(demo.responder, 1, headers, query=f"wait=300ms&version={version}")
+        response = WAITING[path](demo.responder, f"wait=300ms&version={version}", headers)
         assert (response.status, response.header("X-States-Version")) == (status, version)
-        assert_as_documented(response, STATES)
+        assert_as_documented(response, path)
 
 
 def test_how_long_a_request_waits_is_written_as_documented(demo):
