@@ -12,6 +12,7 @@ import pytest
 import support
 from lab import client, jwt
 from lab import responder as lab_responder
+from lab.scratch import wait_until
 
 TICK_SECONDS = 0.1  # the server's own: it looks for what is late
 SECONDS = 3
@@ -56,6 +57,19 @@ def test_only_the_tick_wakes_an_idle_program(program, settings, finished_task):
     woken, used, ticks = watch(responder)
     main = woken.pop(responder.service.pid)
     assert main <= 2 * ticks + 10
+    assert all(count <= 5 for count in woken.values()), woken
+    assert used < SECONDS * 0.1
+    assert responder.stop() == 0
+
+
+def test_when_nobody_waits_any_more_nothing_is_watched(program, settings, finished_task):
+    """Tasks are looked at for a few seconds longer, then the threads for waiting sleep."""
+    responder = program.listen(settings | {"server.watch_interval": "50ms"})
+    version = responder.ask(support.states(finished_task)).header("X-States-Version")
+    support.success(responder.ask(support.states(finished_task, query=f"wait=200ms&version={version}")))
+    wait_until(lambda: b"watched_tasks 0" in responder.ask(client.variables("/metrics")).body)
+    woken, used, _ticks = watch(responder)
+    woken.pop(responder.service.pid)
     assert all(count <= 5 for count in woken.values()), woken
     assert used < SECONDS * 0.1
     assert responder.stop() == 0
