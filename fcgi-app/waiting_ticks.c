@@ -8,8 +8,8 @@ enum {
     // The rest after a round, in multiples of its work: at least the first; and the second, unless
     // that makes the interval longer than so much of the configured one.
     REST_PER_WORK = 7,
-    GOOD_REST_PER_WORK = 24,
-    BUSY_PERCENT = 160,              // while tasks change
+    GOOD_REST_PER_WORK = 39,
+    BUSY_PERCENT = 150,              // while tasks change
     CALM_PERCENT = 400,              // when none has changed
     CALM_AFTER_US = 5 * 1000 * 1000, // for this time
     RETRY_US = 250 * 1000,           // after a failure, doubling
@@ -81,13 +81,21 @@ static int64_t next_round_us(const struct waiting_ticks *ticks, int64_t now_us)
     const int64_t percent = is_calm ? CALM_PERCENT : BUSY_PERCENT;
     const int64_t due_us = ticks->round_us + ticks->interval_us;
     const int64_t late_us = ticks->round_us + ticks->interval_us * percent / 100;
-    const int64_t good_us = now_us + GOOD_REST_PER_WORK * ticks->busy_us;
+    const int64_t good_us = now_us + GOOD_REST_PER_WORK * ticks->work_us;
     const int64_t next_us = later(due_us, good_us < late_us ? good_us : late_us);
-    return later(next_us, now_us + REST_PER_WORK * ticks->busy_us);
+    return later(next_us, now_us + REST_PER_WORK * ticks->work_us);
+}
+
+// A round that takes longer than the ones before has mostly waited for a processor, not worked.
+static void estimate_work(struct waiting_ticks *ticks)
+{
+    const int64_t most_us = ticks->work_us + ticks->work_us / 4 + 1000;
+    ticks->work_us = ticks->busy_us < most_us ? ticks->busy_us : most_us;
 }
 
 static void end_round(struct waiting_ticks *ticks, int64_t now_us)
 {
+    estimate_work(ticks);
     ticks->next_us = next_round_us(ticks, now_us);
     metrics_add(&ticks->shard->watch_ticks, 1);
     metrics_add(&ticks->shard->watch_us, (uint64_t)ticks->busy_us);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // waiting_ticks: when the waiting room asks the watcher for digests, and for which. Each round goes
 // once through all watched tasks. A round begins every [server] watch_interval, 250 ms. Where that
-// costs the database more than a 25th of the time, the interval grows: up to 400 ms while tasks
+// costs the database more than a 40th of the time, the interval grows: up to 375 ms while tasks
 // change, up to 1 s when none has changed for some seconds, and further where it would cost more
 // than an eighth.
 #ifndef BKFLOW_WAITING_TICKS_H
@@ -17,6 +17,7 @@ struct waiting_ticks {
     int64_t next_us;     // monotonic; when the next job may begin
     int64_t round_us;    // monotonic; when the round began
     int64_t busy_us;     // how long the watcher has worked in this round
+    int64_t work_us;     // what a round costs the database: an estimate
     int64_t interval_us; // from one round to the next
     int64_t changed_us;  // monotonic; when a change was seen last
     unsigned failures;   // in a row

@@ -142,7 +142,7 @@ class Helpers:
     def __init__(self, scratch, builddir):
         self.floor = self._build(scratch, "floor", _pkg_config("mysqlclient"))
         self.load = self._build(scratch, "load", [])
-        self.waiters = self._build(scratch, "waiters", _pkg_config("mysqlclient"))
+        self.waiters = self._build(scratch, "waiters", ["-lm", *_pkg_config("mysqlclient")])
         self.null = self._build(scratch, "null", ["-lfcgi"])
         self.tokens = self._build(scratch, "tokens", _pkg_config("libcrypto"))
         core = [f"-I{HERE.parents[1] / 'src'}", pathlib.Path(builddir, "libcore.a"), "-linih"]

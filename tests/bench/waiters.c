@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <mysql.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -35,6 +36,7 @@ enum {
     LOOK_MS = 1 // clients that ask together by chance would share statements
 };
 
+#define FIRST_SECONDS  2.0 // of changes, until the responder knows that there are changes
 #define SETTLE_SECONDS 8.0
 #define LAST_SECONDS   30.0 // after the last change, at most
 #define EARLY_SECONDS  1.0  // an answer that comes so much before the end of the wait is early
@@ -69,6 +71,7 @@ static int epoll_fd;
 static size_t known; // clients that have a version
 static atomic_int stops_changing;
 static atomic_long changes;
+static double counts_from; // latencies of later answers count
 
 static struct results {
     long answers, changed, same, early, errors;
@@ -172,7 +175,7 @@ static void take_change(struct client *c, double time)
 {
     double changed = atomic_load(&c->task->changed);
     results.changed++;
-    if (opt.poll == 0 && changed > 0) {
+    if (opt.poll == 0 && changed > 0 && time > counts_from) {
         latencies_add(&results.latencies, time > changed ? time - changed : 0);
     }
 }
@@ -187,6 +190,15 @@ static void take_same(struct client *c, double time)
     }
 }
 
+// Ends where a wait of the usual length would end that began earlier: the responder ends waits of
+// 32 to 64 seconds in steps of 2^19 microseconds.
+static double first_wait(double time, double wait)
+{
+    double step = 0.524288;
+    double end = ceil((time + (wait < EARLY_SECONDS ? EARLY_SECONDS : wait)) / step) * step;
+    return end - time - 0.002;
+}
+
 static void take_version(struct client *c, const char *version, double time)
 {
     const int is_first = c->version[0] == '\0';
@@ -196,7 +208,7 @@ static void take_version(struct client *c, const char *version, double time)
     c->due = opt.poll > 0 ? c->asked + opt.poll : time;
     if (is_first) {
         known++;
-        c->wait = opt.wait * part < EARLY_SECONDS ? EARLY_SECONDS : opt.wait * part;
+        c->wait = first_wait(time, opt.wait * part);
         c->due = time + opt.poll * part;
         return;
     }
@@ -316,6 +328,7 @@ static void measure(void)
     printf("measuring\n");
     fflush(stdout);
     double start = now();
+    counts_from = start + FIRST_SECONDS;
     if (opt.changes > 0 && pthread_create(&changer, NULL, run_changes, NULL) != 0) {
         fail("pthread_create");
     }
