@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The states of several tasks: in one answer where the service offers that, else one by one.
 
-import {buildModel, hasEnded} from './model.js';
+import {buildModel, hasEnded, kindOf} from './model.js';
 
 const AT_ONCE = 4;
 const PAUSE_MS_EACH = 500; // between two rounds, for each task that is asked for on its own
@@ -67,7 +67,15 @@ async function oneByOne(api, singles, signal) {
   };
 }
 
-// {kind of state: how many}, for one line about all.
+const URGENCY = ['failed', 'paused', 'running', 'waiting', 'ended', 'done'];
+
+// The state of all of them together.
+export function mostUrgent(entries) {
+  const urgency = state => URGENCY.indexOf(kindOf(state));
+  return [...countStates(entries).keys()].sort((a, b) => urgency(a) - urgency(b))[0] ?? 'CREATED';
+}
+
+// {state: how many}, for one line about all.
 export function countStates(entries) {
   const counts = new Map();
   for (const {state} of entries.filter(entry => entry.problem === null)) {

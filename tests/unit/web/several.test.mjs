@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import {NOT_STARTED, node} from './answers.mjs';
-import {countStates, questionAbout} from './several.js';
+import {countStates, mostUrgent, questionAbout} from './several.js';
 
 const NOTHING = {etag: null, version: null, wait: 0};
 const {signal} = new AbortController();
@@ -41,6 +41,14 @@ test('several: one answer for all, in the order asked', async () => {
   assert.equal(question.hasEnded(data), false);
   assert.equal(question.hasEnded(data.filter(({id}) => id !== '2')), true);
   assert.deepEqual([...countStates(data)], [['FINISHED', 1], ['CREATED', 1]]);
+});
+
+test('several: the most urgent state stands for all', () => {
+  const entries = (...states) => states.map(state => ({id: '1', state, model: null, problem: null}));
+  assert.equal(mostUrgent(entries('FINISHED', 'RUNNING', 'FAILED', 'SUSPENDED')), 'FAILED');
+  assert.equal(mostUrgent(entries('FINISHED', 'RUNNING', 'NODE_SUSPENDED')), 'NODE_SUSPENDED');
+  assert.equal(mostUrgent(entries('FINISHED', 'RUNNING')), 'RUNNING');
+  assert.equal(mostUrgent([{id: '1', state: '', model: null, problem: problem(404, 40402)}]), 'CREATED');
 });
 
 test('several: an answer without nodes has states', async () => {
