@@ -13,6 +13,8 @@ from lab import responder as lab_responder
 from lab import scratch as lab_scratch
 from lab.scratch import wait_until
 
+pytestmark = pytest.mark.only_with("MariaDB", "it is set up in MariaDB's words")
+
 WORKERS = 2
 REPLICATION = "CREATE USER replica@'127.0.0.1' IDENTIFIED BY 'replica'; " \
     "GRANT REPLICATION SLAVE ON *.* TO replica@'127.0.0.1'"

@@ -7,7 +7,7 @@ import json
 import ctl
 import pytest
 import support
-from lab import client, mariadb, scratch
+from lab import client, dbms, mariadb, scratch
 from lab import responder as lab_responder
 
 CODE = "session_app"
@@ -34,6 +34,7 @@ HOSTILE = {
     "an_ancient_version": ["--version=5.5.8"],
     "option_file": [],  # the client library's
 }
+MARIADB_ONLY = {"oracle": "its mode", "another_version": "its option", "an_ancient_version": "its option"}
 OPTION_FILE = """
 [bkflow-states]
 init-command = SET autocommit = 0, sql_select_limit = 1, sql_mode = 'ORACLE'
@@ -44,7 +45,7 @@ local-infile = 1
 """
 
 # What root, who makes the changes behind the responder's back, must say first on such a server.
-OWN_SESSION = "SET autocommit = 1, tx_read_only = 0"
+OWN_SESSION = f"SET autocommit = 1, {'transaction' if dbms.IS_MYSQL else 'tx'}_read_only = 0"
 
 
 class Served:
@@ -84,7 +85,9 @@ class Served:
         self.server.stop()
 
 
-@pytest.fixture(scope="module", params=HOSTILE)
+@pytest.fixture(scope="module", params=[
+    pytest.param(name, marks=[pytest.mark.only_with("MariaDB", MARIADB_ONLY[name])] if name in MARIADB_ONLY else [])
+    for name in HOSTILE])
 def served(request, lab, program):
     made = Served(lab, program, request.param)
     yield made
