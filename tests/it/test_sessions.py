@@ -21,8 +21,8 @@ HOSTILE = {
     "serializable": ["--transaction-isolation=SERIALIZABLE", "--autocommit=0"],
     "uncommitted_data": ["--transaction-isolation=READ-UNCOMMITTED"],
     "read_only": ["--transaction-read-only=1"],
-    "character_set_of_the_server": ["--skip-character-set-client-handshake", "--character-set-server=latin1",
-                                    "--collation-server=latin1_swedish_ci"],
+    "character_set_of_the_server": ["--character-set-server=latin1", "--collation-server=latin1_swedish_ci",
+                                    *(() if dbms.IS_MYSQL else ("--skip-character-set-client-handshake",))],
     "character_set_by_init_connect": ["--init-connect=SET NAMES latin1"],
     "collation": ["--init-connect=SET collation_connection=utf8mb4_bin"],
     "select_limit": ["--init-connect=SET sql_select_limit=1"],
@@ -37,7 +37,7 @@ HOSTILE = {
 MARIADB_ONLY = {"oracle": "its mode", "another_version": "its option", "an_ancient_version": "its option"}
 OPTION_FILE = """
 [bkflow-states]
-init-command = SET autocommit = 0, sql_select_limit = 1, sql_mode = 'ORACLE'
+init-command = SET autocommit = 0, sql_select_limit = 1, sql_mode = 'ANSI'
 default-character-set = latin1
 report-data-truncation = 0
 reconnect = 1
