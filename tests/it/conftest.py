@@ -19,7 +19,7 @@ from lab import responder as lab_responder
 # database server and as few responders as there are configurations.
 PARTS = {
     # Database servers that fail, hang, say odd things, or are several.
-    "databases": ("database_faults", "error_codes", "failure_pairs", "galera", "host_health", "hosts", "idle_connections", "names",
+    "databases": ("database_faults", "error_codes", "failure_pairs", "galera", "host_health", "hosts", "idle_connections", "logins", "names",
                   "outage", "replica", "rogue_server", "sessions", "time_limit"),
     # Web servers, hostile clients, starts and stops.
     "machines": ("bkflow_document", "bkflow_routing", "deployments", "documents", "hostile", "idle", "lifecycle", "scale",

@@ -10,7 +10,7 @@ from lab import documents, mariadb
 # MySQL 9 lacks MD5 and SHA1, all of MySQL lacks what MariaDB has of its own, and the other way round.
 COMMON = {
     "BINARY", "CAST", "CHAR_LENGTH", "COALESCE", "CONCAT", "COUNT", "CURRENT_USER", "DATABASE", "DATETIME", "FIND_IN_SET",
-    "IF", "LEFT", "SHA2", "SUBSTRING_INDEX", "SUM", "TIMESTAMPDIFF", "TINYINT", "UNHEX", "UTC_TIMESTAMP", "VARCHAR", "VERSION",
+    "IF", "JSON_OBJECT", "LEFT", "SHA2", "SUBSTRING_INDEX", "SUM", "TIMESTAMPDIFF", "TINYINT", "UNHEX", "UTC_TIMESTAMP", "VARCHAR", "VERSION",
 }
 
 # Words that stand before a parenthesis and are no functions.
