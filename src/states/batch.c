@@ -331,16 +331,22 @@ static int load_chunk(struct chunk *chunk)
 
 // ---- all of them ----
 
+static void hash_refusal(struct hash *hash, const struct exchange *exchange,
+                         const struct batch_entry *entry)
+{
+    char text[MESSAGES_MAX];
+    const struct error refusal = batch_refusal(exchange, entry);
+    const struct str message = messages_render(&refusal, exchange->lang, text, sizeof text);
+    hash_text(hash, message.ptr, message.len);
+}
+
 static void hash_entry(struct hash *states, struct hash *rest, const struct exchange *exchange,
                        const struct batch_entry *entry)
 {
-    char text[MESSAGES_MAX];
     const int code = entry->is_refused ? error_code(entry->refusal) : 0;
     hash_words(states, (uint64_t)entry->task_id, (uint64_t)code);
     if (entry->is_refused) {
-        const struct error refusal = batch_refusal(exchange, entry);
-        const struct str message = messages_render(&refusal, exchange->lang, text, sizeof text);
-        hash_text(rest, message.ptr, message.len);
+        hash_refusal(rest, exchange, entry);
         return;
     }
     hash_text(states, entry->version, sizeof entry->version);
