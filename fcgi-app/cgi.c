@@ -44,12 +44,13 @@ static struct http_var *read_environment(char *const *environment, size_t count)
     return vars;
 }
 
-// Waits until standard input is readable or at its end; false if the time is over.
+// Waits until standard input is readable or at its end; false if it is neither when the time is
+// over.
 static bool wait_for_input(int64_t end_us)
 {
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
     const int64_t left_us = end_us - clock_monotonic_us();
-    return left_us > 0 && poll(&input, 1, (int)((left_us + 999) / 1000)) > 0;
+    return poll(&input, 1, left_us > 0 ? (int)((left_us + 999) / 1000) : 0) > 0;
 }
 
 // A body as far as it came.

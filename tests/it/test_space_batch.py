@@ -3,6 +3,7 @@
 apigw/views/get_tasks_states.py, apigw/serializers/task.py and task/views.py), and bad input."""
 
 import json
+import os
 import re
 import subprocess
 
@@ -152,10 +153,14 @@ class TestAnswer:
         variables, body = support.space_batch(space, [])
         unknown = {name: value for name, value in variables.items() if name != "CONTENT_LENGTH"}
         environment = unknown | {"BKFLOW_STATES_CONFIG": str(program.config(settings))}
-        with subprocess.Popen([program.path], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-            process.stdin.write(body)
-            process.stdin.flush()
-            assert b'"data":{}' in process.stdout.read()
+        reading, writing = os.pipe()
+        try:
+            os.write(writing, body)
+            done = subprocess.run([program.path], env=environment, stdin=reading, stdout=subprocess.PIPE, check=True)
+        finally:
+            os.close(reading)
+            os.close(writing)
+        assert b'"data":{}' in done.stdout
 
 
 class TestRefusals:
