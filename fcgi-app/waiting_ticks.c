@@ -10,7 +10,7 @@ enum {
     REST_PER_WORK = 7,
     GOOD_REST_PER_WORK = 39,
     BUSY_PERCENT = 150,              // while tasks change
-    CALM_PERCENT = 400,              // when none has changed
+    CALM_PERCENT = 600,              // when none has changed
     CALM_AFTER_US = 5 * 1000 * 1000, // for this time
     RETRY_US = 250 * 1000,           // after a failure, doubling
     RETRY_SHIFT_MAX = 4,             // up to 4 seconds

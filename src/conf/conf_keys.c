@@ -71,7 +71,7 @@ const struct conf_key conf_keys[] = {
     {"server", "watch_interval", conf_parse_duration, MEMBER(server.watch_interval_ms), "250ms", 50, 60000,
      0, "50ms to 60s",
      "How often the tasks that requests wait for are looked at. It grows by itself where the database needs "
-     "more than a 40th of the time for that: to 1.5 times while tasks change, to 4 times while none does, "
+     "more than a 40th of the time for that: to 1.5 times while tasks change, to 6 times while none does, "
      "and further where it needs an eighth."},
     KEYS_OF_DATABASE("database", database, "bkflow"),
     KEYS_OF_DATABASE("engine_database", engine_database, "bkflow"),
