@@ -495,7 +495,8 @@ class TestLogRotation:
         if os.geteuid() != 0:
             pytest.skip("needs root, as logrotate does")
         account = webserver.web_user()
-        command = ["cat"] if owner == "root" else ["setpriv", "--reuid", account, "--clear-groups", "cat"]
+        cat = ["env", "--default-signal=HUP", "cat"]  # under nohup, HUP would be ignored
+        command = cat if owner == "root" else ["setpriv", "--reuid", account, "--clear-groups", *cat]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             process.stdin.write(b"x")
             process.stdin.flush()
