@@ -5,15 +5,15 @@
 
 enum {
     FIRST_INTERVAL_US = 250 * 1000, // until the watcher has told
-    // The rest after a round, in multiples of its work: at least the first; and the second, unless
-    // that makes the interval longer than so much of the configured one.
-    REST_PER_WORK = 7,
-    GOOD_REST_PER_WORK = 39,
-    BUSY_PERCENT = 150,              // while tasks change
-    CALM_PERCENT = 600,              // when none has changed
-    CALM_AFTER_US = 5 * 1000 * 1000, // for this time
-    RETRY_US = 250 * 1000,           // after a failure, doubling
-    RETRY_SHIFT_MAX = 4,             // up to 4 seconds
+    // The least rest after a round, in multiples of its work: while tasks change,
+    REST_PER_WORK = 4,
+    // and when none has changed for some time, as long as the interval is no longer than so many
+    // configured ones.
+    CALM_REST_PER_WORK = 39,
+    CALM_INTERVALS = 6,
+    CALM_AFTER_US = 5 * 1000 * 1000,
+    RETRY_US = 250 * 1000, // after a failure, doubling
+    RETRY_SHIFT_MAX = 4,   // up to 4 seconds
 };
 
 bool waiting_ticks_start(struct waiting_ticks *ticks, struct worker_shared *shared,
@@ -69,6 +69,11 @@ static void take_job(struct waiting_ticks *ticks, struct watch *watch, int64_t n
     }
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 static int64_t later(int64_t a, int64_t b)
 {
     return a > b ? a : b;
@@ -78,11 +83,10 @@ static int64_t later(int64_t a, int64_t b)
 static int64_t next_round_us(const struct waiting_ticks *ticks, int64_t now_us)
 {
     const bool is_calm = now_us - ticks->changed_us > CALM_AFTER_US;
-    const int64_t percent = is_calm ? CALM_PERCENT : BUSY_PERCENT;
     const int64_t due_us = ticks->round_us + ticks->interval_us;
-    const int64_t late_us = ticks->round_us + ticks->interval_us * percent / 100;
-    const int64_t good_us = now_us + GOOD_REST_PER_WORK * ticks->work_us;
-    const int64_t next_us = later(due_us, good_us < late_us ? good_us : late_us);
+    const int64_t late_us = ticks->round_us + CALM_INTERVALS * ticks->interval_us;
+    const int64_t calm_us = now_us + CALM_REST_PER_WORK * ticks->work_us;
+    const int64_t next_us = is_calm ? later(due_us, earlier(calm_us, late_us)) : due_us;
     return later(next_us, now_us + REST_PER_WORK * ticks->work_us);
 }
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // waiting_ticks: when the waiting room asks the watcher for digests, and for which. Each round goes
-// once through all watched tasks. A round begins every [server] watch_interval, 250 ms. Where that
-// costs the database more than a 40th of the time, the interval grows: up to 375 ms while tasks
-// change, up to 1.5 s when none has changed for some seconds, and further where it would cost more
-// than an eighth.
+// once through all watched tasks. A round begins every [server] watch_interval, but rounds take at
+// most a fifth of the time; when no task has changed for some seconds, a 40th, unless they then
+// came later than every six intervals.
 #ifndef BKFLOW_WAITING_TICKS_H
 #define BKFLOW_WAITING_TICKS_H
 

@@ -70,9 +70,9 @@ const struct conf_key conf_keys[] = {
      "Further ones are answered at once. Each needs a descriptor and about 2 KiB."},
     {"server", "watch_interval", conf_parse_duration, MEMBER(server.watch_interval_ms), "250ms", 50, 60000,
      0, "50ms to 60s",
-     "How often the tasks that requests wait for are looked at. It grows by itself where the database needs "
-     "more than a 40th of the time for that: to 1.5 times while tasks change, to 6 times while none does, "
-     "and further where it needs an eighth."},
+     "How often the tasks that requests wait for are looked at. The interval grows so that this takes at "
+     "most a fifth of the time; when no task has changed for five seconds, it grows to 6 times where "
+     "this takes more than a 40th."},
     KEYS_OF_DATABASE("database", database, "bkflow"),
     KEYS_OF_DATABASE("engine_database", engine_database, "bkflow"),
     {"auth", "direct", conf_parse_bool, MEMBER(auth.direct), "on", 0, 0, 0, a_switch,
