@@ -4,7 +4,11 @@
 #include "conf/conf.h"
 
 #include <errno.h>
+#include <ini.h>
+#include <limits.h>
 #include <stdio.h>
+
+#define PUBLIC_KEY_LINE "-----BEGIN PUBLIC KEY-----"
 
 // A database and the section with its keys.
 struct reach {
@@ -62,6 +66,59 @@ static void check_tls_ca(const struct reach *reach)
     }
 }
 
+// Without a key that it can read, MariaDB's library asks the server for one, and encrypts the
+// password with whatever comes.
+static const char *key_mistake(const char *path)
+{
+    const char *mistake;
+    FILE *const file = regular_file_open(path, &mistake);
+    if (file == NULL) {
+        return mistake;
+    }
+    char line[256] = "";
+    const bool is_key = fgets(line, sizeof line, file) != NULL &&
+                        strncmp(line, PUBLIC_KEY_LINE, sizeof PUBLIC_KEY_LINE - 1) == 0;
+    fclose(file);
+    return is_key ? NULL : "it does not begin with " PUBLIC_KEY_LINE;
+}
+
+static bool is_server_key(const char *name)
+{
+    return strcmp(name, "server-public-key") == 0 || strcmp(name, "server_public_key") == 0;
+}
+
+// A value as the client libraries read it: without a comment and quotes.
+static void copy_value(char *to, size_t size, const char *value)
+{
+    const char *const comment = strstr(value, " #");
+    struct str text = str_from(value);
+    text.len = comment == NULL ? text.len : (size_t)(comment - value);
+    text = str_trim(text);
+    const char first = text.len < 2 ? '\0' : text.ptr[0];
+    if ((first == '"' || first == '\'') && text.ptr[text.len - 1] == first) {
+        text = (struct str){text.ptr + 1, text.len - 2};
+    }
+    snprintf(to, size, "%.*s", (int)text.len, text.ptr);
+}
+
+// Any group: which ones are read depends on the library.
+static int check_option(void *context, const char *group, const char *name, const char *value)
+{
+    const struct reach *const reach = context;
+    (void)group;
+    if (!is_server_key(name)) {
+        return 1;
+    }
+    char path[PATH_MAX];
+    copy_value(path, sizeof path, value);
+    const char *const mistake = key_mistake(path);
+    if (mistake != NULL) {
+        conf_mistake(reach->mistakes, "[%s] option_file: server-public-key %s cannot be used: %s",
+                     reach->section, path, mistake);
+    }
+    return 1;
+}
+
 static void check_option_file(const struct reach *reach)
 {
     const char *const path = reach->database->option_file;
@@ -75,6 +132,8 @@ static void check_option_file(const struct reach *reach)
                      path, mistake);
         return;
     }
+    struct reach context = *reach;
+    (void)ini_parse_file(file, check_option, &context);
     fclose(file);
 }
 

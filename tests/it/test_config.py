@@ -199,6 +199,23 @@ def test_a_certificate_that_is_cut_off(program, lab, settings):
     assert "a certificate in it is cut off" in done.stderr.decode()
 
 
+@pytest.mark.parametrize("line, mistake", [
+    ("server-public-key = /nonexistent/key.pem", "/nonexistent/key.pem cannot be used: No such file"),
+    ("server_public_key='/nonexistent/key.pem' # ours", "/nonexistent/key.pem cannot be used: No such file"),
+    ("server-public-key = /dev/zero", "/dev/zero cannot be used: "),
+    ("server-public-key = {empty}", "cannot be used: it does not begin with -----BEGIN PUBLIC KEY-----"),
+    ('server-public-key = "{key}"', None),
+])
+def test_the_servers_key_in_the_option_file(program, lab, settings, line, mistake):
+    """MariaDB's library would ask the server for a key instead of one that it cannot read."""
+    empty = lab.write("empty", ".pem", "")
+    key = lab.write("key", ".pem", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")
+    path = lab.write("options", ".cnf", "[client]\nskip-ssl\n" + line.format(empty=empty, key=key) + "\n")
+    done = check(program, settings | {"database.option_file": path})
+    assert done.returncode == (0 if mistake is None else 78), done.stderr
+    assert mistake is None or "option_file: server-public-key" in done.stderr.decode() and mistake in done.stderr.decode()
+
+
 def test_what_the_option_file_may_give_can_be_left_out(program, lab, settings):
     path = lab.write("my", ".cnf", "[client]\nuser = somebody\ndatabase = bkflow\n")
     done = check(program, settings | {"database.option_file": path, "database.user": "", "database.name": ""})
