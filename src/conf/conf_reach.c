@@ -94,8 +94,9 @@ static void copy_value(char *to, size_t size, const char *value)
     struct str text = str_from(value);
     text.len = comment == NULL ? text.len : (size_t)(comment - value);
     text = str_trim(text);
-    const char first = text.len < 2 ? '\0' : text.ptr[0];
-    if ((first == '"' || first == '\'') && text.ptr[text.len - 1] == first) {
+    const bool is_quoted = text.len >= 2 && (text.ptr[0] == '"' || text.ptr[0] == '\'') &&
+                           text.ptr[text.len - 1] == text.ptr[0];
+    if (is_quoted) {
         text = (struct str){text.ptr + 1, text.len - 2};
     }
     snprintf(to, size, "%.*s", (int)text.len, text.ptr);
