@@ -60,11 +60,12 @@ def obstacle_to(item, is_root):
 
 BUILDDIR = os.environ.get("BUILDDIR", os.path.join(os.path.dirname(__file__), "..", ".."))
 
-# The documents' commands build the program anew, from this source folder: once is enough, in the folder's own
-# build, and neither in a sanitized one nor in those of "make distcheck".
+# The documents' commands build the program anew, from this source folder, and the web page is the same with every
+# build: once is enough, in the folder's own build, and neither in a sanitized one nor in those of "make distcheck".
 IS_OWN_BUILD = os.path.samefile(BUILDDIR, documents.ROOT)
 IS_SANITIZED = "--enable-sanitizers" in pathlib.Path(BUILDDIR, "config.status").read_text(encoding="utf-8")
-collect_ignore = [] if IS_OWN_BUILD and not IS_SANITIZED else ["test_bkflow_document.py", "test_documents.py"]
+ONCE = ("test_bkflow_document.py", "test_documents.py", "test_web_page.py", "test_web_page_axe.py", "test_web_page_find.py")
+collect_ignore = [] if IS_OWN_BUILD and not IS_SANITIZED else list(ONCE)
 
 
 def pytest_addoption(parser):
