@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import deployment
+import memory
 import pytest
 import support
 from lab import client
@@ -37,6 +38,7 @@ def settings(database):
 
 @pytest.fixture
 def host(lab, program, settings):
+    memory.skip_if_sanitized(program)  # whose shadow memory alone is more than 512 MB
     obstacle = obstacle_in(lab.folder)
     if obstacle:
         pytest.skip(f"the account was not tried: {obstacle}")

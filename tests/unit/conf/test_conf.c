@@ -142,7 +142,7 @@ static void the_defaults_are_the_documented_ones(void **state)
     (void)state;
     struct conf *const conf = conf_case_load_good(NULL, NULL);
     assert_int_equal(conf->server.listen.kind, CONF_LISTEN_INHERITED);
-    assert_in_range(conf->server.workers, 2, 4); // it depends on the machine
+    assert_uint_in_range(conf->server.workers, 2, 4); // it depends on the machine
     assert_int_equal(conf->server.max_request_bytes, 65536);
     assert_int_equal(conf->server.client_timeout_ms, 10000);
     assert_int_equal(conf->server.drain_timeout_ms, 10000);
