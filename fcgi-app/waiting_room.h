@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // waiting_room: the connections whose requests wait for a change. A worker parks a request here;
-// its connection is then the room's, and comes back to the loop when the request is to be run
+// its connection is then the room's, and comes back to the loop when the request must be run
 // again: because a task has changed, the time is over, or the client has sent something. So a
-// connection is always armed in one place only. The room has a thread, which is started with the
-// first request, and so is the watcher.
+// connection is always armed in one place only. The room's thread and the watcher start
+// when a request waits for the first time.
 #ifndef BKFLOW_WAITING_ROOM_H
 #define BKFLOW_WAITING_ROOM_H
 
@@ -23,7 +23,7 @@ enum { WAITING_ROOM_SHARDS = 2 };
 // ---- for workers ----
 
 // Parks the request of a connection that the worker owns. True: the connection is no longer the
-// worker's. False: the request is to be answered at once; SHARD counts why. A request that has
+// worker's. False: the worker must answer at once; SHARD counts why. A request that has
 // waited before keeps its seat.
 bool waiting_room_park(struct waiting_room *room, struct loop_conn *conn,
                        const struct service_parking *parking,

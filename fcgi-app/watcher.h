@@ -12,7 +12,7 @@ struct watcher_job {
     struct watch_batch batch;
     // Set by the watcher:
     bool has_failed;
-    uint64_t place;   // stands for the connection
+    uint64_t place;   // identifies the connection that was used
     int64_t began_us; // monotonic
     int64_t ended_us;
     int64_t interval_us; // [server] watch_interval

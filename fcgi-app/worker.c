@@ -42,7 +42,7 @@ struct turn {
     struct loop_conn *conn; // NULL: the turn is over
     struct reply reply;
     enum next next;
-    bool is_resumed; // the connection's request has waited and is to be run again
+    bool is_resumed; // the connection's request has waited and must run again
     size_t used;     // of the input
     size_t len;
     char input[READ_BYTES];
@@ -171,7 +171,7 @@ static void read_bytes(struct turn *turn)
     }
 }
 
-// Begins a turn with a connection that has bytes, or whose request is to be run again.
+// Begins a turn with a connection that has bytes, or whose request must run again.
 static void begin_turn(struct worker *worker, struct turn *turn, struct loop_conn *conn)
 {
     turn->worker = worker;

@@ -99,7 +99,7 @@ export class Follower {
       Object.assign(this, {data: outcome.data, etag: outcome.etag, answeredAt});
     }
     this.changed(outcome.kind === 'states' ? 'answer' : 'same');
-    // The one rule: who has what they had before it was time has met a service that does not wait.
+    // The one rule: an early answer without a change comes from a service that does not wait.
     const isNews = outcome.version !== null && outcome.version !== known.version;
     const hasWaited = known.wait > 0 && answeredAt - askedAt >= 1000 * known.wait - 500;
     const pause = isNews || (hasWaited && outcome.version !== null) ? 0 : outcome.pauseMs ?? PAUSE_MS;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The page: puts form, follower and view together. What is looked at stands in the address; who looks does not.
+// The page: connects form, follower and view. The address says what is shown, never who looks at it.
 
 import {Api} from './api.js';
 import {by, say} from './dom.js';

@@ -101,7 +101,7 @@ export class TreeView {
     return node.parent === null || node.isRestless || this.model.order.length <= SMALL;
   }
 
-  // ---- layout: which node stands in which line ----
+  // ---- layout: which line a node is in ----
 
   #layOut() {
     this.lines = [];

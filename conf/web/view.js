@@ -28,7 +28,7 @@ export class View {
     this.forget();
   }
 
-  // Another question, or nobody who asks.
+  // The form now asks for another task, or for none.
   forget() {
     Object.assign(this, {model: null, trouble: NO_TROUBLE, lastState: ''}); // the last one is what was told
     this.leave();

@@ -62,7 +62,7 @@ static struct str without_last_slash(struct str path)
                                                          : path;
 }
 
-// Matches one part of the path; a part that stands for an id sets that.
+// Matches one part of the path. If the pattern has an id there, sets the id.
 static bool match_part(struct str pattern, struct str part, struct route_match *match)
 {
     if (str_equal(pattern, STR("{task_id}"))) {

@@ -115,7 +115,7 @@ size_t watch_root_count(const struct watch *watch) MUST_CHECK NONNULL;
 enum { WATCH_KEPT_US = 5 * 1000 * 1000 };
 void watch_next_batch(struct watch *watch, struct watch_batch *batch, int64_t now_us) NONNULL;
 
-// Takes the digests of a batch, which a statement returned that ended at ENDED_US. PLACE stands for
+// Takes the digests of a batch, which a statement returned that ended at ENDED_US. PLACE identifies
 // the connection that it used: another one may have read another server, and one of the two may be
 // behind. Returns how many roots have changed.
 size_t watch_take_batch(struct watch *watch, const struct watch_batch *batch, int64_t ended_us,

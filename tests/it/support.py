@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Who asks in these tests, what a task looks like in the database, what an answer must look like."""
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -246,3 +247,16 @@ def hold_up(database, responder, variables, count):
         answers.append(in_background(responder, variables))
         database.wait_until_held_up(number)
     return answers
+
+
+@contextlib.contextmanager
+def out_of_reach(sql, table, columns, user, why):
+    """While the block runs, the table is missing, or the user may not read the columns that it was granted."""
+    if why == "missing":
+        hide, show = f"RENAME TABLE {table} TO hidden_table", f"RENAME TABLE hidden_table TO {table}"
+    else:
+        hide, show = (f"{verb} SELECT {columns} ON {table} {whom} '{user}'@'%'"
+                      for verb, whom in (("REVOKE", "FROM"), ("GRANT", "TO")))
+    sql(hide)
+    yield
+    sql(show)

@@ -241,15 +241,10 @@ class TestMissingTable:
 
     @pytest.fixture(params=["missing", "not-granted"])
     def without(self, request, database):
-        if request.param == "missing":
-            database.engine_sql("RENAME TABLE task_taskflowrelation TO hidden_relation")
+        columns = "(`id`, `task_id`, `parent_task_id`, `extra_info`)"
+        with support.out_of_reach(database.engine_sql, "task_taskflowrelation", columns, database.engine_user,
+                                  request.param):
             yield
-            database.engine_sql("RENAME TABLE hidden_relation TO task_taskflowrelation")
-        else:
-            columns = "(`id`, `task_id`, `parent_task_id`, `extra_info`) ON task_taskflowrelation"
-            database.engine_sql(f"REVOKE SELECT {columns} FROM '{database.engine_user}'@'%'")
-            yield
-            database.engine_sql(f"GRANT SELECT {columns} TO '{database.engine_user}'@'%'")
 
     def test_others_are_answered(self, serve, parent, without):
         served = serve({"server.workers": 1})
