@@ -22,7 +22,9 @@ class Pair:
 
     def __init__(self, program, database):
         self._program = program
-        self._settings = lab_responder.settings_for(database)
+        # However long a table stays locked, nobody is refused for want of a worker or of time.
+        self._settings = lab_responder.settings_for(
+            database, **{"server.workers": CLIENTS + 2, "database.query_timeout": "1m", "engine_database.query_timeout": "1m"})
         self._ports = [lab_scratch.free_port() for _ in range(2)]
         self.responders = [self._listen(port) for port in self._ports]
 
