@@ -8,6 +8,7 @@ import pathlib
 import socket
 import struct
 import threading
+from concurrent import futures
 
 import gateway
 import pytest
@@ -16,6 +17,7 @@ from lab import bkflow, documents, fcgi, jwt, webserver
 from lab import responder as lab_responder
 from lab import scratch as lab_scratch
 from lab.scratch import becomes_true, wait_until
+from test_waiting import number_waiting
 
 SAMPLES = {"nginx": "bkflow-nginx.conf", "haproxy": "bkflow-haproxy.cfg"}
 BKFLOW_IN_SAMPLE = "bkflow.example.org:80"
@@ -295,6 +297,55 @@ def test_no_answer_is_replaced_too(route):
     with FixedResponder(route.socket, status=None) as fixed:
         route.assert_bkflows(7)
         assert len(fixed.seen) == 1
+
+
+class TestWaiting:
+    """Through the proxy, whose time limit is longer than `wait_max`."""
+
+    @pytest.fixture
+    def task(self, world):
+        return world.task([support.node(state="RUNNING", archived=None)])
+
+    @pytest.fixture
+    def ask(self, route, responder, task):
+        """A function that asks and returns the answer to come; the request waits when it returns."""
+        with futures.ThreadPoolExecutor() as pool:
+            def ask():
+                version = responder.ask(support.states(task)).header("X-States-Version")
+                query = f"?wait=40s&version={version}"
+                path = f"/stag--bk-flow/apigw/task/{task}/get_task_states_by_app/{query}"
+                answer = pool.submit(route.request, path, support.GOOD)
+                wait_until(lambda: number_waiting(responder) == 1)
+                return answer
+            yield ask
+
+    @pytest.fixture
+    def responder(self, route, program, database):
+        """A test may end it."""
+        started = program.listen(lab_responder.settings_for(database, **{"server.listen": f"unix:{route.socket}"}))
+        yield started
+        if started.service.running:
+            started.stop()
+
+    def test_a_change_is_the_answer(self, ask, database, task):
+        answer = ask()
+        database.engine_sql("UPDATE eri_state SET name = 'FINISHED', archived_time = '2026-01-02 03:04:07' "
+                            f"WHERE node_id = '{support.node_id(task, '')}'")
+        status, headers, body = answer.result()
+        assert (status, bkflow.MARK in headers) == (200, False)
+        assert json.loads(body)["data"]["state"] == "FINISHED"
+
+    def test_is_answered_when_bkflow_states_stops(self, responder, ask):
+        answer = ask()
+        assert responder.stop() == 0
+        status, headers, _body = answer.result()
+        assert (status, bkflow.MARK in headers) == (200, False)
+
+    def test_is_bkflows_when_bkflow_states_dies(self, responder, ask):
+        answer = ask()
+        responder.service.stop(9)
+        status, headers, _body = answer.result()
+        assert (status, headers[bkflow.MARK]) == (bkflow.STATUS, "of-bkflow")
 
 
 # ---- what arrives ----
