@@ -63,8 +63,8 @@ def children_of(response):
 
 
 def numbers_in(log):
-    """Of all errors that the log names."""
-    return {int(number) for number in re.findall(r"(?:errno=|database error )(\d+)", log)}
+    """Of all errors of the server or its library that the log names. The program's own is 0: no answer in time."""
+    return {int(number) for number in re.findall(r"(?:errno=|database error )([1-9]\d*)", log)}
 
 
 # ---- causes that last: context managers; a connection that exists goes on or not, as the cause has it ----
