@@ -47,7 +47,12 @@ static const char other_account[] =
     "This account may not do that, which is right for the configured one. Give an administrator's: "
     "--user NAME --password-file FILE, or --user root where the server knows root by its socket.";
 static const char read_only[] =
-    "This server only reads, as a replica does: [database] must lead to one that writes.";
+    "The server or its database is read-only. If it is a replica, write to its primary: "
+    "BKFLOW_STATES_DATABASE_HOST=PRIMARY bkflow-statesctl ... Else somebody has set read_only, "
+    "super_read_only, innodb_read_only or ALTER DATABASE ... READ ONLY.";
+static const char cannot_write[] =
+    "The server cannot write to its files: its disk is full, or innodb_read_only is set. Its error "
+    "log tells more.";
 static const char server_is_busy[] =
     "The server takes no more connections now. Try again, or raise its limit.";
 
@@ -89,8 +94,12 @@ static const struct {
      "bkflow-statesctl init-db makes bkflow_states_app; the other tables are BKFlow's: "
      "[database] and [engine_database] name must be its databases. "
      "bkflow-statesctl check tells which one is missing."},
+    {1005, refused_statement, cannot_write},
+    {1015, refused_statement, cannot_write},
+    {1036, refused_statement, read_only},
     {1290, refused_statement, read_only},
     {1836, refused_statement, read_only},
+    {3989, refused_statement, read_only},
 };
 
 // Explanations for codes that the table above lacks.

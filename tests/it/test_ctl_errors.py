@@ -137,6 +137,55 @@ class TestTls:
         assert "refused the login" in finding["what"] and "tls_ca" in finding["to_do"]
 
 
+def make_read_only(server, sites, name):
+    """In one of the ways that there are."""
+    if name == "innodb_read_only":
+        server.stop()
+        server.options = ("--innodb-read-only=1",)
+        server.start()
+    elif name == "schema":
+        server.sql("".join(f"ALTER SCHEMA {site.name} READ ONLY = 1;" for site in sites), None)
+    else:
+        server.sql(f"SET GLOBAL {name} = 1", None)
+
+
+MYSQL_ONLY = ("super_read_only", "schema")
+
+
+@pytest.fixture(scope="module", params=[
+    pytest.param(name, marks=[pytest.mark.only_with("MySQL", "MariaDB has no such setting")] if name in MYSQL_ONLY else [])
+    for name in ("read_only", "innodb_read_only", *MYSQL_ONLY)])
+def read_only_sites(lab, request):
+    """One with an application, and one without the table of applications."""
+    server = mariadb.MariaDB(lab, "read-only").start()
+    sites = ctl.Site(server, lab), ctl.Site(server, lab, bare=True)
+    sites[0].add(CODE)
+    make_read_only(server, sites, request.param)
+    yield sites
+    server.stop()
+
+
+class TestAServerThatOnlyReads:
+    """A replica, or one that its administrator has stopped from writing."""
+
+    def assert_is_refused(self, site, *command):
+        before = site.sql("SHOW TABLES; CHECKSUM TABLE bkflow_states_app")
+        complaint = ctl.complaint(site.administer(*command))
+        assert "refused the statement" in complaint and re.search("read[- ]only", complaint)
+        assert "its primary" in complaint or "innodb_read_only" in complaint
+        assert site.sql("SHOW TABLES; CHECKSUM TABLE bkflow_states_app") == before
+
+    @pytest.mark.parametrize("command", [["add", "another"], ["rotate", CODE], ["disable", CODE], ["remove", "--yes", CODE]], ids=" ".join)
+    def test_refuses_to_change_an_application(self, read_only_sites, command):
+        self.assert_is_refused(read_only_sites[0], "app", *command)
+
+    def test_refuses_to_make_the_table(self, read_only_sites):
+        self.assert_is_refused(read_only_sites[1], "init-db")
+
+    def test_shows_its_applications(self, read_only_sites):
+        assert apps(read_only_sites[0])[CODE]["is_enabled"] is True
+
+
 class TestJsonErrors:
     """With --json, every error is a JSON object on a line of standard error, whatever the command."""
 
