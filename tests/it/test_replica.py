@@ -8,16 +8,14 @@ import document
 import load
 import pytest
 import support
-from lab import mariadb
+from lab import dbms, mariadb
 from lab import responder as lab_responder
 from lab import scratch as lab_scratch
 from lab.scratch import wait_until
 
-pytestmark = pytest.mark.only_with("MariaDB", "it is set up in MariaDB's words")
-
 WORKERS = 2
-REPLICATION = "CREATE USER replica@'127.0.0.1' IDENTIFIED BY 'replica'; " \
-    "GRANT REPLICATION SLAVE ON *.* TO replica@'127.0.0.1'"
+USER, PASSWORD = "replica", "its-password"
+MARIADBS_CHECK = "    option mysql-check user haproxy\n"
 
 
 class Replicated:
@@ -26,13 +24,12 @@ class Replicated:
     def __init__(self, lab):
         port = lab_scratch.free_port_of_all_addresses()
         self.primary = mariadb.MariaDB(lab, "primary", port, "127.0.0.3", options=(
-            "--server-id=1", f"--log-bin={lab.path('binlog')}")).start()
-        self.primary.sql(REPLICATION, None)
+            "--server-id=1", f"--log-bin={lab.path('binlog')}", *dbms.REPLICATION_OPTIONS)).start()
+        self.primary.sql(f"CREATE USER {USER}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'; "
+                         f"GRANT REPLICATION SLAVE ON *.* TO {USER}@'127.0.0.1'", None)
         self.replica = mariadb.MariaDB(lab, "replica", port, "127.0.0.2", options=(
-            "--server-id=2", "--read-only=1", "--relay-log=relay")).start()
-        self.replica.sql(f"CHANGE MASTER TO MASTER_HOST='127.0.0.3', MASTER_PORT={port}, MASTER_USER='replica', "
-                         "MASTER_PASSWORD='replica', MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1; "
-                         "START SLAVE", None)
+            "--server-id=2", "--read-only=1", "--relay-log=relay", *dbms.REPLICATION_OPTIONS)).start()
+        self.replica.sql(dbms.change_source("127.0.0.3", port, USER, PASSWORD) + "; START REPLICA", None)
         support.fill(self.primary)
 
     def config(self):
@@ -49,15 +46,15 @@ class Replicated:
 
     def catch_up(self):
         """The replica has what the primary has now."""
-        [[position]] = self.primary.sql("SELECT @@gtid_binlog_pos", None)
-        assert self.replica.sql(f"SELECT MASTER_GTID_WAIT('{position}', 30)", None) == [["0"]]
+        [[position]] = self.primary.sql(f"SELECT {dbms.POSITION}", None)
+        assert self.replica.sql(f"SELECT {dbms.WAIT_FOR_POSITION}('{position}', 300)", None) == [["0"]]
 
     @contextlib.contextmanager
     def halted(self):
         """Replication does not go on; the replica answers as before."""
-        self.replica.sql("STOP SLAVE", None)
+        self.replica.sql("STOP REPLICA", None)
         yield
-        self.replica.sql("START SLAVE", None)
+        self.replica.sql("START REPLICA", None)
         self.catch_up()
 
 
@@ -92,8 +89,9 @@ def proxy_port(lab, servers):
     servers.primary.sql("CREATE USER haproxy@'127.0.0.1'", None)
     servers.catch_up()
     port = lab_scratch.free_port()
-    [listen] = document.blocks("haproxy", 1)
+    listen, mysqls_check = document.blocks("haproxy", 2)
     config = lab.write("haproxy", ".cfg", document.placed(listen, {
+        MARIADBS_CHECK: mysqls_check if dbms.IS_MYSQL else MARIADBS_CHECK,
         "127.0.0.1:3307": f"127.0.0.1:{port}",
         "10.0.0.22:3306": f"{servers.replica.address}:{servers.replica.port}",
         "10.0.0.21:3306": f"{servers.primary.address}:{servers.primary.port}"}))

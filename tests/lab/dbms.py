@@ -41,6 +41,7 @@ def _login_keys():
     """Accounts of MySQL log in by caching_sha2_password, which encrypts the password with the server's key where there
     is no TLS: here all servers have the same. The first login of an account, and that after a change, need it."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="bkfs-keys-"))
+    folder.chmod(0o755)  # the responder of a web server runs as another user
     atexit.register(shutil.rmtree, folder)
     private, public, options = (folder / name for name in ("private.pem", "public.pem", "options.cnf"))
     subprocess.run(["openssl", "genrsa", "-out", private, "2048"], check=True, capture_output=True)
@@ -72,6 +73,20 @@ WITHOUT_TLS = "--tls-version=" if IS_MYSQL else "--skip-ssl"
 PROCESSES = "information_schema.processlist" if not IS_MYSQL else (
     "(SELECT processlist_id AS id, processlist_user AS user, processlist_command AS command, processlist_state AS state "
     "FROM performance_schema.threads WHERE type = 'FOREGROUND') AS processes")
+
+# A replica finds its place in what its primary has written by the ids of transactions.
+REPLICATION_OPTIONS = ("--gtid-mode=ON", "--enforce-gtid-consistency=ON") if IS_MYSQL else ()
+# Where a primary is, and the function by which a replica waits until it is there, too: 0, unless the time is over.
+POSITION, WAIT_FOR_POSITION = ("@@global.gtid_executed", "WAIT_FOR_EXECUTED_GTID_SET") if IS_MYSQL else (
+    "@@gtid_binlog_pos", "MASTER_GTID_WAIT")
+
+
+def change_source(host, port, user, password):
+    """The statement that tells a replica where its primary is."""
+    name = "SOURCE" if IS_MYSQL else "MASTER"
+    place = f"{name}_HOST='{host}', {name}_PORT={port}, {name}_USER='{user}', {name}_PASSWORD='{password}', {name}_CONNECT_RETRY=1"
+    return (f"CHANGE REPLICATION SOURCE TO {place}, SOURCE_AUTO_POSITION=1, SOURCE_SSL=0, GET_SOURCE_PUBLIC_KEY=1" if IS_MYSQL
+            else f"CHANGE MASTER TO {place}, MASTER_USE_GTID=slave_pos")
 
 
 def install_command(datadir, tmpdir):

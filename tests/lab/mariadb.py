@@ -46,7 +46,8 @@ class MariaDB:
         self._service = None
         # Where the engine's tables are used, and who reads them; see create_databases().
         self.engine, self.engine_user = DATABASE, RESPONDER_USER
-        shutil.copytree(datadir or installed_datadir(scratch), self.datadir)
+        # Each server of MySQL makes an id of its own in auto.cnf.
+        shutil.copytree(datadir or installed_datadir(scratch), self.datadir, ignore=shutil.ignore_patterns("auto.cnf"))
 
     def start(self, *options, **popen_options):
         self._service = self._scratch.start("mariadbd", [*self.command(), *options], **popen_options)
