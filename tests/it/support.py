@@ -222,16 +222,6 @@ def query_credentials(code=APP, secret=SECRET, username=USER):
     return urllib.parse.urlencode({"bk_app_code": code, "bk_app_secret": secret, "bk_username": username})
 
 
-def hold_up(database, responder, variables, count):
-    """So many requests that wait for a lock of the test's. Each is sent when the one before waits: together they could
-    become one group, which waits once."""
-    answers = []
-    for number in range(1, count + 1):
-        answers.append(in_background(responder, variables))
-        database.wait_until_held_up(number)
-    return answers
-
-
 def in_background(responder, variables):
     """Send a request; the function returned reads its answer."""
     connection = responder.connect()
