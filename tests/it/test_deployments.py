@@ -14,11 +14,11 @@ import signal
 import socket
 import struct
 import subprocess
-import threading
 import time
 import urllib.parse
 
 import deployment
+import load
 import pytest
 import support
 from lab import client
@@ -295,42 +295,12 @@ def hang_up_in_the_middle(server, path):
         assert connection.recv(1000).startswith(b"HTTP/1.1 200")
 
 
-class Load:
-    """Clients that ask without a pause while the block runs; `answers` counts by status or mishap."""
-
-    CLIENTS = 4
-
-    def __init__(self, server, path):
-        self._server, self._path = server, path
-        self._is_over = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(self.CLIENTS)]
-        self._got = []
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        self.wait_for_more()
-        return self
-
-    def __exit__(self, *_):
-        self._is_over.set()
-        for thread in self._threads:
-            thread.join()
-
-    def wait_for_more(self, count=100):
-        aim = len(self._got) + count
-        wait_until(lambda: len(self._got) >= aim)
-
-    @property
-    def failures(self):
-        return [got for got in self._got if got != 200]
-
-    def _ask(self):
-        while not self._is_over.is_set():
-            try:
-                self._got.append(get(self._server, self._path)[0])
-            except (OSError, ValueError) as error:
-                self._got.append(repr(error))
+@contextlib.contextmanager
+def load_on(server, path):
+    """Clients that ask without a pause while the block runs."""
+    with load.Load(lambda: get(server, path)[0]) as clients:
+        clients.more()
+        yield clients
 
 
 class TestRestartUnderLoad:
@@ -343,46 +313,46 @@ class TestRestartUnderLoad:
     def test_systemd_keeps_the_socket(self, stage, finished_task, server, sample):
         with deployment.Held(stage) as held:
             web = webserver.WebServer(stage.lab, server, held.path, sample=sample)
-            with Load(web, client.states_path(finished_task)) as load:
+            with load_on(web, client.states_path(finished_task)) as clients:
                 for _ in range(3):
                     held.restart()
-                    load.wait_for_more()
+                    clients.more()
             web.stop()
-        assert load.failures == []
+        assert clients.failures == []
 
     def test_reload_of_lighttpd_starts_the_program_anew(self, stage, finished_task):
         """USR1 is what "systemctl reload" sends. (mod_fcgid leaves requests hanging when Apache gets it.)"""
         with deployment.DEPLOYMENTS["lighttpd starts it"].run(stage) as site:
-            with Load(site.server, client.states_path(finished_task)) as load:
+            with load_on(site.server, client.states_path(finished_task)) as clients:
                 for _ in range(2):
                     before = stage.processes()
                     site.server.service.send_signal(signal.SIGUSR1)
                     wait_until(lambda: stage.processes() and not set(before) & set(stage.processes()))
-                    load.wait_for_more()
-            assert load.failures == []
+                    clients.more()
+            assert clients.failures == []
 
     @pytest.mark.parametrize("name, count", [("lighttpd starts it", 1), ("Apache mod_fcgid", 8)])
     def test_web_server_gets_over_the_end_of_processes(self, stage, finished_task, name, count):
         """mod_fcgid of all, one after the other; lighttpd, which knows two, of one of them."""
         with deployment.DEPLOYMENTS[name].run(stage) as site:
-            with Load(site.server, client.states_path(finished_task)) as load:
+            with load_on(site.server, client.states_path(finished_task)) as clients:
                 for stopped in stage.processes()[:count]:
                     os.kill(stopped, signal.SIGTERM)
                     wait_until(lambda gone=stopped: gone not in stage.processes())
-                    load.wait_for_more()
-            assert load.failures == []
+                    clients.more()
+            assert clients.failures == []
 
     def test_reload_under_load(self, stage, finished_task):
         """HUP needs no help from whoever holds the socket."""
         with deployment.Held(stage) as held:
             web = webserver.WebServer(stage.lab, "nginx", held.path)
-            with Load(web, client.states_path(finished_task)) as load:
+            with load_on(web, client.states_path(finished_task)) as clients:
                 for _ in range(3):
                     held.service.send_signal(signal.SIGHUP)
-                    load.wait_for_more()
+                    clients.more()
             web.stop()
             assert held.service.log.count("reloaded") == 3
-        assert load.failures == []
+        assert clients.failures == []
 
 
 WAITING = ("lighttpd", "lighttpd, spawn-fcgi on TCP", "lighttpd starts it", "nginx, systemd socket",

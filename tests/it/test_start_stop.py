@@ -519,7 +519,7 @@ class TestReload:
         good = responder.settings
         for bad in ({"auth.query_credentials": "maybe"}, {"auth.no_such_key": "1"}, {"response.language": "xx"},
                     {"database.tls_ca": "/nonexistent/ca.pem"}, {"database.option_file": "/nonexistent/my.cnf"},
-                    {"database.user": ""}, {"log.target": "file:/nonexistent/x.log"},
+                    {"database.user": "", "database.option_file": ""}, {"log.target": "file:/nonexistent/x.log"},
                     {"server.listen": "unix:/nonexistent/x.sock"}):
             self.reload(responder, good | {"status.healthz": "off"} | bad)
             assert responder.ask(client.variables("/healthz")).status == 200
