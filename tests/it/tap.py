@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: MIT
 """pytest's results in the Test Anything Protocol, so that automake counts every case by itself."""
 
+import os
+
 import pytest
+from _pytest.terminal import TerminalReporter  # public as pytest.TerminalReporter in later versions only
 
 
 def replace_terminal_reporter(config):
+    """pytest's own goes on, unseen: pytest 8 asks it how to show what an assertion compared."""
     config.pluginmanager.unregister(name="terminalreporter")
+    unseen = open(os.devnull, "w", encoding="utf-8")  # pylint: disable=consider-using-with # until pytest ends
+    config.pluginmanager.register(TerminalReporter(config, unseen), "terminalreporter")
     config.pluginmanager.register(Reporter(), "tap-reporter")
 
 
@@ -64,7 +70,8 @@ class Reporter:
 
 def _short(nodeid):
     """Without the folder; a # would start a TAP directive."""
-    return nodeid.rsplit("/", 1)[-1].replace("#", "\\#")
+    path, separator, case = nodeid.partition("::")
+    return (path.rsplit("/", 1)[-1] + separator + case).replace("#", "\\#")
 
 
 def _skip_reason(report):

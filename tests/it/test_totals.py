@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""tests/run totals: when results are good enough. They come as a printed check or as automake's files in a folder."""
+"""What a check prints, and tests/run totals: when results are good enough. They come as a printed check or as
+automake's files in a folder."""
 
+import os
 import subprocess
 
 import pytest
@@ -38,3 +40,15 @@ def test_second_tries_are_named_and_counted_over_all_places(tmp_path):
     status, lines = totals(tmp_path, tmp_path / "distcheck.log")
     assert status == 1
     assert lines[-2:] == ["2 tests needed a second try, no more than one may", "9 passed, 0 failed, 1 skipped"]
+
+
+def test_a_failure_is_told_with_what_was_compared(tmp_path):
+    case = tmp_path / "test_x.py"
+    case.write_text("import pytest\n@pytest.mark.parametrize('text', ['a/b#c'])\ndef test_x(text): assert 'x' in text\n",
+                    encoding="ascii")
+    environment = os.environ | {"CI": "", "PYTHONPATH": str(documents.ROOT / "tests")}
+    ran = subprocess.run([documents.ROOT / "tests" / "it" / "run", "-p", "conftest", case], env=environment,
+                         stdout=subprocess.PIPE, text=True, check=False)
+    assert ran.returncode == 1
+    assert "not ok 1 - test_x.py::test_x[a/b\\#c]\n" in ran.stdout
+    assert "assert 'x' in 'a/b#c'\n" in ran.stdout
