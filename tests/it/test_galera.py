@@ -88,16 +88,17 @@ def test_a_node_that_dies_is_not_noticed(cluster, world, responder, task_id):
 
 def test_a_node_without_quorum_is_left(cluster, responder, task_id):
     """Cut off from the others it answers error 1047 over connections that stay up."""
-    first, second, _third = cluster.nodes
+    first, _second, third = cluster.nodes
+    responder.reload(responder.settings | {"database.host": f"{third.address}, {first.address}"})
     with loaded(responder, task_id) as clients:
-        wait_until_all_read_from(first)
-        first.isolate(True)
-        wait_until(lambda: not first.is_ready())
+        wait_until_all_read_from(third)
+        third.isolate(True)
+        wait_until(lambda: not third.is_ready())
         clients.more()
-        assert len(second.connections()) > 0
-        first.isolate(False)
-        first.wait_until_synced(NODES)
-        wait_until_all_read_from(first)
+        assert len(first.connections()) > 0
+        third.isolate(False)
+        third.wait_until_synced(NODES)
+        wait_until_all_read_from(third)
 
 
 @pytest.fixture

@@ -21,6 +21,10 @@ PROVIDER = "/usr/lib/galera/libgalera_smm.so"
 TIMING = "evs.keepalive_period=PT0.2S; evs.inactive_check_period=PT0.1S; evs.suspect_timeout=PT6S; " \
     "evs.inactive_timeout=PT15S; evs.install_timeout=PT7S; gmcast.time_wait=PT1S; "
 
+# In MariaDB 11 each of the provider's options that an operator may change is a variable, and the others, such as
+# gmcast.isolate, cannot be changed: by a plugin, which 10 does not know.
+WITHOUT_PLUGIN = ("--loose-plugin-wsrep-provider=OFF",)
+
 # What the server runs on both sides of a state transfer. Both are on this machine, so a file carries what the
 # donor has to say: the joiner's own position, as it is to be sent single events.
 TRANSFER_METHOD = "lab"
@@ -57,7 +61,7 @@ fi
 
 
 class Cluster:
-    """Nodes that have what `fill`, a function of one server, has put into the database."""
+    """Nodes that have what `fill`, a function of one server, has put into the database. The last one can be isolated."""
 
     def __init__(self, scratch, fill, size=3):
         if not os.path.exists(PROVIDER):
@@ -74,6 +78,7 @@ class Cluster:
         fill(seed)
         seed.stop()
         self.nodes = [make_node(address, datadir=seed.datadir) for address in addresses]
+        self.nodes[-1].options += WITHOUT_PLUGIN
         self.nodes[0].found()
         for node in self.nodes[1:]:
             node.launch()
@@ -84,8 +89,8 @@ class Cluster:
         """All nodes together again, after a test that broke off, or a halt in which they lost each other."""
         dead = [node for node in self.nodes if not node.is_running()]
         alive = [node for node in self.nodes if node.is_running()]
-        for node in alive:
-            node.isolate(False)
+        if self.nodes[-1] in alive:
+            self.nodes[-1].isolate(False)
         for node in alive:
             lab.wait_until(functools.partial(node.knows_of_no_more_than, len(alive)))
         if not any(node.is_ready() for node in alive):
@@ -173,8 +178,10 @@ class Node(mariadb.MariaDB):
         self.sql(f"SET GLOBAL wsrep_provider_options = 'gmcast.isolate={int(is_isolated)}'", None)
 
     def bootstrap(self):
-        """What an operator does where the majority is gone for good: this node goes on alone."""
-        self.sql("SET GLOBAL wsrep_provider_options = 'pc.bootstrap=1'", None)
+        """What an operator does where the majority is gone for good: this node goes on alone. See docs/scale.md."""
+        has_plugin = self.sql("SHOW VARIABLES LIKE 'wsrep_provider_pc_bootstrap'", None)
+        self.sql("SET GLOBAL wsrep_provider_pc_bootstrap = ON" if has_plugin
+                 else "SET GLOBAL wsrep_provider_options = 'pc.bootstrap=1'", None)
 
 
 def _write_transfer_script(scratch):
