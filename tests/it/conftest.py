@@ -2,6 +2,7 @@
 """One database server and as few responders as there are configurations, shared by all tests."""
 
 import contextlib
+import fnmatch
 import os
 import pathlib
 import signal
@@ -36,19 +37,22 @@ def part_of(path):
     return next((part for part, stems in PARTS.items() if stem_of(path) in stems), "program")
 
 
-# Files of tests that are not run in the roots of tests/systems.
-NOT_IN_A_ROOT = {
+# Files of tests that are about something else than this build on this system. They run once, in the source folder's own
+# build, and neither in a sanitized one, nor in those of "make distcheck", nor in the roots of tests/systems.
+ONCE = {
     "bkflow_document": "the documents' commands are Debian 12's",
     "documents": "the documents' commands are Debian 12's",
-    "soak": "it is about time, not about systems",
-    "web_page": "there is no browser",
+    "web_page*": "the web page is the same everywhere",
 }
+# Nor there.
+NOT_IN_A_ROOT = ONCE | {"soak": "it is about time, not about systems"}
 
 
 def obstacle_to(item, is_root):
     """Why a test is not applicable here; None if it is."""
-    if is_root and stem_of(item.fspath) in NOT_IN_A_ROOT:
-        return NOT_IN_A_ROOT[stem_of(item.fspath)]
+    for pattern, reason in NOT_IN_A_ROOT.items():
+        if is_root and fnmatch.fnmatch(stem_of(item.fspath), pattern):
+            return reason
     for mark in item.iter_markers("not_in_a_root"):
         if is_root:
             return mark.args[0]
@@ -60,12 +64,9 @@ def obstacle_to(item, is_root):
 
 BUILDDIR = os.environ.get("BUILDDIR", os.path.join(os.path.dirname(__file__), "..", ".."))
 
-# The documents' commands build the program anew, from this source folder, and the web page is the same with every
-# build: once is enough, in the folder's own build, and neither in a sanitized one nor in those of "make distcheck".
 IS_OWN_BUILD = os.path.samefile(BUILDDIR, documents.ROOT)
 IS_SANITIZED = "--enable-sanitizers" in pathlib.Path(BUILDDIR, "config.status").read_text(encoding="utf-8")
-ONCE = ("test_bkflow_document.py", "test_documents.py", "test_web_page.py", "test_web_page_axe.py", "test_web_page_find.py")
-collect_ignore = [] if IS_OWN_BUILD and not IS_SANITIZED else list(ONCE)
+collect_ignore_glob = [] if IS_OWN_BUILD and not IS_SANITIZED else [f"test_{pattern}.py" for pattern in ONCE]
 
 
 def pytest_addoption(parser):

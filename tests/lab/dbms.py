@@ -84,8 +84,9 @@ POSITION, WAIT_FOR_POSITION = ("@@global.gtid_executed", "WAIT_FOR_EXECUTED_GTID
 def change_source(host, port, user, password):
     """The statement that tells a replica where its primary is."""
     name = "SOURCE" if IS_MYSQL else "MASTER"
-    place = f"{name}_HOST='{host}', {name}_PORT={port}, {name}_USER='{user}', {name}_PASSWORD='{password}', {name}_CONNECT_RETRY=1"
-    return (f"CHANGE REPLICATION SOURCE TO {place}, SOURCE_AUTO_POSITION=1, SOURCE_SSL=0, GET_SOURCE_PUBLIC_KEY=1" if IS_MYSQL
+    place = (f"{name}_HOST='{host}', {name}_PORT={port}, {name}_USER='{user}', {name}_PASSWORD='{password}', "
+             f"{name}_CONNECT_RETRY=1, {name}_SSL=0")
+    return (f"CHANGE REPLICATION SOURCE TO {place}, SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1" if IS_MYSQL
             else f"CHANGE MASTER TO {place}, MASTER_USE_GTID=slave_pos")
 
 
