@@ -44,13 +44,11 @@ ONCE = {
     "documents": "the documents' commands are Debian 12's",
     "web_page*": "the web page is the same everywhere",
 }
-# Nor there.
-NOT_IN_A_ROOT = ONCE | {"soak": "it is about time, not about systems"}
 
 
 def obstacle_to(item, is_root):
     """Why a test is not applicable here; None if it is."""
-    for pattern, reason in NOT_IN_A_ROOT.items():
+    for pattern, reason in ONCE.items():
         if is_root and fnmatch.fnmatch(stem_of(item.fspath), pattern):
             return reason
     for mark in item.iter_markers("not_in_a_root"):
