@@ -19,7 +19,11 @@ import struct
 import subprocess
 import sys
 
-ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7, "riscv64": 0xC00000F3}
+ARCHITECTURES = {"i386": 0x40000003, "x86_64": 0xC000003E, "aarch64": 0xC00000B7, "riscv64": 0xC00000F3}
+# What this program is built for; the kernel may have more bits.
+MACHINE = "i386" if platform.machine() in ("i686", "x86_64") and struct.calcsize("P") == 4 else platform.machine()
+# systemd leaves them alone there: an older call, socketcall, has them where no filter sees them.
+RESTRICTS_FAMILIES = MACHINE != "i386"
 LOAD, JUMP_EQUAL, JUMP_ANY_BIT, AND, RETURN = 0x20, 0x15, 0x45, 0x54, 0x06
 ALLOW, ERROR = 0x7FFF0000, 0x00050000
 NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16
@@ -75,17 +79,20 @@ def arguments_filter(number, argument, tests, fallback):
 def program(unit):
     by_name = numbers()
     refuse = ERROR | getattr(errno, settings(unit, "SystemCallErrorNumber")[-1])
-    families = settings(unit, "RestrictAddressFamilies")[-1].split()
     code = instruction(LOAD, ARCHITECTURE)
-    code += instruction(JUMP_EQUAL, ARCHITECTURES[platform.machine()], 1, 0) + instruction(RETURN, refuse)
+    code += instruction(JUMP_EQUAL, ARCHITECTURES[MACHINE], 1, 0) + instruction(RETURN, refuse)
     code += instruction(LOAD, NUMBER)
-    code += arguments_filter(by_name["socket"], 0, [
-        (JUMP_EQUAL, getattr(socket, family), ALLOW) for family in families], ERROR | errno.EAFNOSUPPORT)
+    if RESTRICTS_FAMILIES:
+        code += arguments_filter(by_name["socket"], 0, [
+            (JUMP_EQUAL, getattr(socket, family), ALLOW)
+            for family in settings(unit, "RestrictAddressFamilies")[-1].split()], ERROR | errno.EAFNOSUPPORT)
     if settings(unit, "MemoryDenyWriteExecute") == ["yes"]:
         both = mmap.PROT_WRITE | mmap.PROT_EXEC
         body = instruction(LOAD, FIRST_ARGUMENT + 16) + instruction(AND, both)
         body += instruction(JUMP_EQUAL, both, 0, 1) + instruction(RETURN, refuse) + instruction(RETURN, ALLOW)
-        code += instruction(JUMP_EQUAL, by_name["mmap"], 0, len(body) // 8) + body
+        if "mmap2" in by_name:  # the other one has its arguments where no filter sees them
+            code += instruction(JUMP_EQUAL, by_name.pop("mmap"), 0, 1) + instruction(RETURN, refuse)
+        code += instruction(JUMP_EQUAL, by_name.get("mmap2") or by_name["mmap"], 0, len(body) // 8) + body
         code += arguments_filter(by_name["mprotect"], 2, [(JUMP_ANY_BIT, mmap.PROT_EXEC, refuse)], ALLOW)
     for name in sorted(allowed(unit) & by_name.keys()):
         code += instruction(JUMP_EQUAL, by_name[name], 0, 1) + instruction(RETURN, ALLOW)
