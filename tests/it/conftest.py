@@ -25,6 +25,9 @@ PARTS = {
     # Web servers, hostile clients, starts and stops.
     "machines": ("bkflow_document", "bkflow_routing", "deployments", "documents", "hostile", "idle", "lifecycle", "scale",
                  "shared_hosting", "soak", "start_stop"),
+    # What people use: the tool, the page, the demo, example clients, the description of the calls.
+    "tools": ("clients", "ctl", "ctl_check", "ctl_errors", "ctl_follow", "ctl_gateway_key", "ctl_states", "demo",
+              "install", "languages", "openapi", "web_page", "web_page_axe", "web_page_find"),
 }
 
 
