@@ -11,6 +11,7 @@
 #include "waiting_seats.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -375,6 +376,15 @@ static void serve(struct worker *worker, struct loop_conn *const conns[], size_t
     worker->service.store.ops->failback(worker->service.store.context);
 }
 
+// After a group of COUNT requests. Who has been answered is about to ask again, and with the
+// processor for a moment the next group is larger. After a full group, enough of them wait already.
+static void let_clients_ask(size_t count)
+{
+    if (count > 1 && count < WORKER_GROUP_MAX) {
+        (void)sched_yield();
+    }
+}
+
 static void rest(struct worker *worker)
 {
     worker_refresh(worker);
@@ -399,6 +409,7 @@ void *worker_run(void *argument)
         }
         if (event == LOOP_CONNECTIONS) {
             serve(worker, conns, count);
+            let_clients_ask(count);
         } else {
             rest(worker);
         }
