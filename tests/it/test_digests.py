@@ -210,7 +210,7 @@ def add_others(server):
                f"SELECT {', '.join(values)} FROM eri_state s CROSS JOIN ({others}) other")
 
 
-@pytest.fixture(params=("as BKFlow has it", *CONVERSIONS))
+@pytest.fixture(scope="module", params=("as BKFlow has it", *CONVERSIONS))
 def converted(request, own_server):
     server, tasks = own_server
     if request.param in CONVERSIONS:
