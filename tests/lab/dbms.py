@@ -23,6 +23,11 @@ def _has(name):
     return shutil.which(name, path=":".join(_ROOT + folder for folder in ("/usr/sbin", "/usr/bin", "/usr/local/sbin"))) is not None
 
 
+def has_file(path):
+    """Whether the server's system has it."""
+    return os.path.exists(_ROOT + path)
+
+
 def _command(name):
     return (*_IN_ROOT, name if _ROOT else lab.find_program(name))
 

@@ -12,7 +12,7 @@ import re
 import subprocess
 import time
 
-from . import mariadb
+from . import dbms, mariadb
 from . import scratch as lab
 
 PROVIDER = "/usr/lib/galera/libgalera_smm.so"
@@ -64,7 +64,7 @@ class Cluster:
     """Nodes that have what `fill`, a function of one server, has put into the database. The last one can be isolated."""
 
     def __init__(self, scratch, fill, size=3):
-        if not os.path.exists(PROVIDER):
+        if not dbms.has_file(PROVIDER):
             raise RuntimeError("galera-4 is not installed")
         _write_transfer_script(scratch)
         # Each port is free at all addresses, so that they differ by nothing but the address.
