@@ -44,6 +44,7 @@ INLINE_ELSEWHERE = {
     "systemd-analyze security": "in test_deployments.py",
     "dpkg-buildpackage -us -uc -b": "by tests/package",
     "bkflow-statesctl gateway-key bk-flow-engine --write": "in test_bkflow_document.py",
+    "tests/run systems": "by hand: it takes hours",
     "tests/run systems --quick": "by .ci/run",
     "make builds-check": "by hand: it needs minutes",
 }
