@@ -2,6 +2,7 @@
 """The digests by which the watcher sees that a task's rows have changed: computed by the server, asked for by
 find_digests.c."""
 
+import collections
 import os
 import subprocess
 
@@ -188,12 +189,25 @@ CONVERSIONS = {
 }
 
 
+class Rows:
+    """What a support.World inserts, to be inserted at once."""
+
+    def __init__(self):
+        self.of = collections.defaultdict(list)
+
+    def insert(self, table, rows):
+        self.of[table] += rows
+
+
 @pytest.fixture(scope="module")
 def own_server(lab):
     server = mariadb.MariaDB(lab, "digests").start()
     support.fill(server)
-    world = support.World(server)
+    rows = Rows()
+    world = support.World(rows)
     tasks = [world.task([support.node(), *(support.node(f"n{i}") for i in range(30))]) for _ in range(MANY)]
+    for table, its_rows in rows.of.items():
+        server.insert(table, its_rows)
     add_others(server)
     server.sql("ANALYZE TABLE eri_state")
     yield server, tasks
