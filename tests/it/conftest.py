@@ -54,9 +54,6 @@ def obstacle_to(item, is_root):
     for pattern, reason in ONCE.items():
         if is_root and fnmatch.fnmatch(stem_of(item.fspath), pattern):
             return reason
-    for mark in item.iter_markers("not_in_a_root"):
-        if is_root:
-            return mark.args[0]
     for mark in item.iter_markers("only_with"):
         if mark.args[0] != dbms.NAME:
             return f"{mark.args[0]} only: {mark.args[1]}"
@@ -93,7 +90,6 @@ def pytest_configure(config):
     # As after Ctrl-C: the fixtures are taken down, so no server or folder is left behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     config.addinivalue_line("markers", "only_with(server, reason): for one of MariaDB and MySQL")
-    config.addinivalue_line("markers", "not_in_a_root(reason): not in the roots of tests/systems")
     if config.getoption("--tap-output"):
         tap.replace_terminal_reporter(config)
 
