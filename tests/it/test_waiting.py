@@ -463,6 +463,7 @@ class TestFaults:
             is_watchers = command == mysql_proxy.PREPARE and "BIT_XOR" in text
             return mysql_proxy.error(1142) if is_watchers else None
         port = scratch.free_port()
+        server.log_in(mariadb.RESPONDER_USER)  # tests before this one start the server again
         with mysql_proxy.Proxy(server, port, "127.0.0.1") as proxy:
             proxy.follow(rule)
             reach = server.config() | {"host": "127.0.0.1", "port": port}
