@@ -9,7 +9,8 @@ import os
 import re
 import urllib.parse
 
-from lab import client, fcgi, mariadb, orderedjson
+from lab import client, fcgi, mariadb, orderedjson, scratch
+from lab.scratch import wait_until
 
 APP, SECRET = "worker_app", "s3cret & of = worker+app"
 OTHER_APP, OTHER_SECRET = "other_app", "the-others-s3cret"
@@ -250,3 +251,31 @@ def out_of_reach(sql, table, columns, user, why):
     sql(hide)
     yield
     sql(show)
+
+
+@contextlib.contextmanager
+def setting(server, change, back):
+    """A server that is set up in another way, by SQL, and well again afterwards."""
+    server.sql(change, None)
+    try:
+        yield
+    finally:
+        wait_until(lambda: can_connect(server))
+        server.sql(back, None)
+
+
+@contextlib.contextmanager
+def all_connections_taken(server):
+    with setting(server, "SET GLOBAL max_connections = 10, GLOBAL connect_timeout = 3600",
+                 "SET GLOBAL max_connections = 151, GLOBAL connect_timeout = 10"), contextlib.ExitStack() as others:
+        for _ in range(12):  # connections that say nothing count as well, once the server has taken them
+            others.enter_context(scratch.connect(server.socket, 5.0))
+        wait_until(lambda: not can_connect(server))
+        yield
+
+
+def can_connect(server):
+    try:
+        return bool(server.sql("SELECT 1", None))
+    except RuntimeError:
+        return False

@@ -127,15 +127,12 @@ def test_frozen_without_workers_to_spare(program, server, task):
 
 
 def test_too_many_connections(server, responder, task):
-    server.sql("SET GLOBAL max_connections = 10", None)
-    with contextlib.ExitStack() as others:
-        for _ in range(12):  # connections that say nothing count as well
-            others.enter_context(scratch.connect(server.socket, 5.0))
+    with contextlib.ExitStack() as cause:
+        cause.enter_context(support.all_connections_taken(server))
         with pressure.Pressure(responder, task) as load:
             load.wait_for_status(503)
-            others.close()
+            cause.close()
             assert_again(load)
-    server.sql("SET GLOBAL max_connections = 151", None)
     pressure.assert_no_harm(load.answers(), CHILDREN, {DOWN})
     assert "Too many connections" in responder.log
 

@@ -12,6 +12,7 @@ import pytest
 import support
 from lab import dbms, mariadb, scratch
 from lab.scratch import wait_until
+from support import all_connections_taken, setting
 
 TASK = 777_777
 FIRST, SECOND = "127.0.0.6", "127.0.0.7"
@@ -68,32 +69,6 @@ def numbers_in(log):
 
 
 # ---- causes that last: context managers; a connection that exists goes on or not, as the cause has it ----
-
-
-@contextlib.contextmanager
-def setting(server, change, back):
-    server.sql(change, None)
-    try:
-        yield
-    finally:
-        wait_until(lambda: can_connect(server))
-        server.sql(back, None)
-
-
-@contextlib.contextmanager
-def too_many_connections(server):
-    with setting(server, "SET GLOBAL max_connections = 10", "SET GLOBAL max_connections = 151"), \
-            contextlib.ExitStack() as others:
-        for _ in range(12):  # connections that say nothing count as well
-            others.enter_context(scratch.connect(server.socket, 5.0))
-        yield
-
-
-def can_connect(server):
-    try:
-        return bool(server.sql("SELECT 1", None))
-    except RuntimeError:
-        return False
 
 
 @contextlib.contextmanager
@@ -172,7 +147,7 @@ def case(cause, code, mariadbs, mysqls, is_new=True):
 
 
 LASTING = [
-    case(too_many_connections, DOWN, 1040, 1040),
+    case(all_connections_taken, DOWN, 1040, 1040),
     case(limit_reached, DOWN, 1226, 1226),
     case(no_prepared_statement_left, DOWN, 1461, 1461),
     case(offline, DOWN, None, 3032),
