@@ -376,8 +376,8 @@ static void serve(struct worker *worker, struct loop_conn *const conns[], size_t
     worker->service.store.ops->failback(worker->service.store.context);
 }
 
-// After a group of COUNT requests. Who has been answered is about to ask again, and with the
-// processor for a moment the next group is larger. After a full group, enough of them wait already.
+// Called after a group of COUNT requests. Clients that have just been answered are about to ask
+// again: if they run first, the next group is larger. After a full group, enough requests wait.
 static void let_clients_ask(size_t count)
 {
     if (count > 1 && count < WORKER_GROUP_MAX) {

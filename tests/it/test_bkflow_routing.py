@@ -17,7 +17,7 @@ from lab import bkflow, documents, fcgi, jwt, webserver
 from lab import responder as lab_responder
 from lab import scratch as lab_scratch
 from lab.scratch import becomes_true, wait_until
-from test_waiting import number_waiting
+from test_waiting import VERSION, finish, number_waiting
 
 SAMPLES = {"nginx": "bkflow-nginx.conf", "haproxy": "bkflow-haproxy.cfg"}
 BKFLOW_IN_SAMPLE = "bkflow.example.org:80"
@@ -36,8 +36,9 @@ class Route:
     def request(self, target, headers=None, **others):
         return self.proxy.request(target, headers, **others)
 
-    def states(self, task_id, headers=None, prefix="/stag--bk-flow/", **others):
-        return self.request(f"{prefix}apigw/task/{task_id}/get_task_states_by_app/", headers or support.GOOD, **others)
+    def states(self, task_id, headers=None, prefix="/stag--bk-flow/", query="", **others):
+        path = f"{prefix}apigw/task/{task_id}/get_task_states_by_app/"
+        return self.request(path + query, headers or support.GOOD, **others)
 
     def assert_ours(self, task_id):
         before = len(self.to_bkflow)
@@ -311,10 +312,8 @@ class TestWaiting:
         """A function that asks and returns the answer to come; the request waits when it returns."""
         with futures.ThreadPoolExecutor() as pool:
             def ask():
-                version = responder.ask(support.states(task)).header("X-States-Version")
-                query = f"?wait=40s&version={version}"
-                path = f"/stag--bk-flow/apigw/task/{task}/get_task_states_by_app/{query}"
-                answer = pool.submit(route.request, path, support.GOOD)
+                version = responder.ask(support.states(task)).header(VERSION)
+                answer = pool.submit(route.states, task, query=f"?wait=40s&version={version}")
                 wait_until(lambda: number_waiting(responder) == 1)
                 return answer
             yield ask
@@ -329,8 +328,7 @@ class TestWaiting:
 
     def test_a_change_is_the_answer(self, ask, database, task):
         answer = ask()
-        database.engine_sql("UPDATE eri_state SET name = 'FINISHED', archived_time = '2026-01-02 03:04:07' "
-                            f"WHERE node_id = '{support.node_id(task, '')}'")
+        finish(database, task, "")
         status, headers, body = answer.result()
         assert (status, bkflow.MARK in headers) == (200, False)
         assert json.loads(body)["data"]["state"] == "FINISHED"
